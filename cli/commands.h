@@ -1,0 +1,26 @@
+/* commands.h - the table of verbs. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include <stddef.h>
+
+/* A verb of pome. argv[0] is the verb itself ("create"). Returns the exit status. */
+typedef int command_run(int argc, char **argv);
+
+struct command {
+    const char *name;     /* one word */
+    const char *synopsis; /* what follows "pome " in usage: "create NAME --image FILE [options]" */
+    const char *help;     /* one line, no full stop */
+    command_run *run;
+};
+
+/* In the order of `pome --help`; ends with a row whose name is NULL. */
+extern const struct command commands[];
+
+/* NULL when there is none of that name. */
+const struct command *command_find(const char *name);
+
+/* The verb spelled most like `name`, or NULL when none is near. */
+const char *command_suggest(const char *name);
+
+#endif

@@ -1,0 +1,79 @@
+/* main.c - pome(1): finds the verb in the table and runs it. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+
+#include <pome/version.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+command_run cmd_version;
+
+int cmd_version(int argc, char **argv)
+{
+    static const struct cli_option options[] = {{0}};
+    int status = cli_options(argc, argv, options, 0, 0, NULL);
+    if (status != CLI_GO_ON)
+        return status;
+    printf("pome %s\n", pome_version());
+    return CLI_OK;
+}
+
+static int print_help(void)
+{
+    puts("Usage: pome VERB [arguments]\n\n"
+         "Virtual machines for 64-bit Arm guests, as bundles on disk.\n\nVerbs:");
+    for (const struct command *c = commands; c->name; c++)
+        printf("  %-9s %s\n", c->name, c->help);
+    puts("\n\"pome help VERB\" tells more. Options before the verb: --quiet (errors only), --version, --help.\n"
+         "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 wrong state, 5 permission, 6 in use,\n"
+         "69 missing feature, 124 timed out, 130 interrupted.");
+    return CLI_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    const struct command *c = command_find(argv[0]);
+    if (!c) {
+        const char *near = command_suggest(argv[0]);
+        if (near)
+            return cli_usage(NULL, "\"%s\" is not a verb; did you mean \"%s\"?", argv[0], near);
+        return cli_usage(NULL, "\"%s\" is not a verb", argv[0]);
+    }
+    cli_set_verb(c->name);
+    int status = c->run(argc, argv);
+    if (fflush(stdout) || ferror(stdout)) {
+        perror("pome: standard output");
+        return status ? status : CLI_FAILED;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, not our death in the middle of a file */
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return print_help();
+        if (!strcmp(argv[i], "--version"))
+            return run(1, (char *[]){"version", NULL});
+        if (!strcmp(argv[i], "--quiet") || !strcmp(argv[i], "-q"))
+            cli_set_quiet(true);
+        else
+            return cli_usage(NULL, "%s: no such option before the verb", argv[i]);
+    }
+    if (i == argc) {
+        print_help();
+        return CLI_USAGE;
+    }
+    if (!strcmp(argv[i], "help")) {
+        if (i + 1 == argc)
+            return print_help();
+        return run(2, (char *[]){argv[i + 1], "--help", NULL});
+    }
+    return run(argc - i, argv + i);
+}
