@@ -1,0 +1,94 @@
+/*
+ * x64.h - IR to x86-64.
+ *
+ * x64 knows the guest only through struct x64_config: byte offsets into the guest state, the layout of the inline
+ * TLB and of the jump cache, and the slow-path functions of struct ir_env. It knows no memory map, device or thread.
+ *
+ * Calling convention of translated code: entered through the function x64_enter() makes, with the guest state in rbp
+ * (biased by config.state_bias); left by returning to it. Every block can be entered from the dispatcher, from a
+ * linked exit of another block, or through the jump cache; no host register but rbp and rsp carries anything between blocks
+ * (for now: block-local allocation, write-through to the state).
+ */
+#ifndef X64_X64_H
+#define X64_X64_H
+
+#include "ir/ir.h"
+#include <pome/error.h>
+
+/* One line of the inline TLB, direct-mapped by bits of the virtual address. A tag is the page's virtual address, or all ones
+ * (never equal). Host address = va + addend. */
+struct x64_tlb_entry {
+    uint64_t tag_read, tag_write;
+    uint64_t addend;
+    uint64_t aux; /* cpu/jit's own */
+};
+
+/* One line of the jump cache: where a virtual address continues in the current context. */
+struct x64_jump_entry {
+    uint64_t va;     /* all ones: empty */
+    const void *code;
+};
+
+struct x64_config {
+    struct ir_env env;          /* slow paths */
+    uint32_t state_bias;        /* rbp = state + state_bias */
+    uint32_t pending_offset;    /* u32 in guest state: non-zero asks translated code to come back */
+    /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, [1] IR_MEM_UNPRIV */
+    uint32_t tlb_offset[2];
+    unsigned tlb_bits;
+    /* state + offset holds a pointer to 1 << jump_bits entries, index (va >> 2) & mask */
+    uint32_t jump_offset;
+    unsigned jump_bits;
+    bool align_check;           /* this block: unaligned accesses go to the slow path (CPU_MODE_ALIGN) */
+};
+
+/* Where a direct exit is: for linking. The exit's jump can be pointed at another block's entry, and back. */
+struct x64_link {
+    uint32_t patch;      /* offset in the code buffer of a 4-byte aligned rel32 */
+    int64_t target;      /* page-relative guest target, in [0, 4096): only exits that stay in the page are linkable */
+};
+
+struct x64_code;  /* code memory: one memfd mapped twice, writable and executable (W^X) */
+
+struct x64_code *x64_code_create(size_t bytes, struct pome_error *err);
+void x64_code_destroy(struct x64_code *c);
+size_t x64_code_used(const struct x64_code *c);
+size_t x64_code_size(const struct x64_code *c);
+/* Forgets all code but the stubs; the caller made sure no vCPU is inside. */
+void x64_code_reset(struct x64_code *c);
+
+/* Makes the entry, exit and look-up stubs for this configuration; call once before compiling. */
+bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struct pome_error *err);
+
+enum { X64_MAX_LINKS = 64 };
+struct x64_block {
+    const void *entry;   /* executable address */
+    uint32_t bytes;
+    unsigned n_links;
+    struct x64_link link[X64_MAX_LINKS];
+};
+
+/* Compiles; false when the buffer is full (the caller resets and starts again). Not thread-safe per code buffer: the
+ * caller holds a lock. */
+bool x64_compile(struct x64_code *c, const struct x64_config *config, const struct ir_block *ir, struct x64_block *out);
+
+/* Points the exit at `patch` to entry, or (entry NULL) back to the dispatcher. Safe while other threads execute. */
+void x64_link(struct x64_code *c, uint32_t patch, const void *entry);
+
+/* Why translated code came back; the guest's pc is in the state (env.pc_offset) in every case. */
+enum x64_exit {
+    X64_EXIT_PC,      /* pc has no translation yet, or left the page: look it up. *link_patch tells which exit, 0 if none */
+    X64_EXIT_STATE,   /* a helper or a slow path set pc (exception, ERET, WFI, ...) */
+    X64_EXIT_PENDING, /* `pending` was non-zero at a back edge or an indirect jump */
+};
+
+/* Runs from entry until the code comes back. */
+enum x64_exit x64_run(struct x64_code *c, void *state, const void *entry, uint32_t *link_patch);
+
+/* Prints the host code of a block as hex bytes with the IR it came from (POME_TRACE=x64). */
+void x64_dump(const struct x64_code *c, const struct x64_block *b, FILE *to);
+
+/* True when the host has what x64 needs at least (SSE4.2, AVX2, BMI2 are used where present). */
+bool x64_host_supported(struct pome_error *err);
+
+#endif
