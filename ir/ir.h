@@ -38,16 +38,16 @@ enum ir_type { IR_VOID, IR_I64, IR_V128, IR_FLAGS };
 
 /* What passes may ask about an operation. */
 enum ir_effect {
-    IR_PURE = 0,       /* result depends on the operands and imm only (and, for FP, on FPCR; it may set FPSR bits) */
-    IR_READ = 1,       /* reads guest state (GET) */
-    IR_WRITE = 2,      /* writes guest state (SET) */
-    IR_RAISE = 4,      /* may leave the block with a guest exception */
-    IR_CALL = 8,       /* calls out: may read and write guest state other than X, SP, V, FLAGS, unless IR_CALL_REGS in imm */
-    IR_EXIT = 16,      /* leaves the block, always */
-    IR_SIDE_EXIT = 32, /* leaves the block if its condition holds */
-    IR_MARK = 64,      /* no code */
-    IR_FP = 128,       /* depends on FPCR, accumulates FPSR: pure but for that */
-    IR_MEM = 256,      /* accesses guest memory: keep in order */
+    IR_EFF_PURE = 0,       /* result depends on the operands and imm only (and, for FP, on FPCR; it may set FPSR bits) */
+    IR_EFF_READ = 1,       /* reads guest state (GET) */
+    IR_EFF_WRITE = 2,      /* writes guest state (SET) */
+    IR_EFF_RAISE = 4,      /* may leave the block with a guest exception */
+    IR_EFF_CALL = 8,       /* calls out: may read and write guest state other than X, SP, V, FLAGS, unless IR_CALL_REGS in imm */
+    IR_EFF_EXIT = 16,      /* leaves the block, always */
+    IR_EFF_SIDE_EXIT = 32, /* leaves the block if its condition holds */
+    IR_EFF_MARK = 64,      /* no code */
+    IR_EFF_FP = 128,       /* depends on FPCR, accumulates FPSR: pure but for that */
+    IR_EFF_MEM = 256,      /* accesses guest memory: keep in order */
 };
 
 enum ir_op {
