@@ -1,0 +1,104 @@
+/*
+ * machine.h - one machine without its vCPUs: memory, devices, wires, device tree.
+ *
+ * vm/ creates the loop and the vCPUs, connects them through struct cpu_board (what vCPUs ask of the board) and struct
+ * cpu_irq_port (what the interrupt controller does to vCPUs), and runs one thread inside loop_run(config->loop).
+ *
+ * Threads: machine_create and machine_destroy with no vCPU and no loop running; machine_reset and machine_load_linux with
+ * every vCPU stopped; the rest from any thread.
+ */
+#ifndef MACHINE_MACHINE_H
+#define MACHINE_MACHINE_H
+
+#include "base/loop.h"
+#include "bus/cpu_ports.h"
+#include "mem/mem.h"
+
+struct machine;
+struct console; /* backend/console.h */
+
+enum machine_platform {
+    MACHINE_GENERIC, /* the map that EDK2's ArmVirtQemu and U-Boot's qemu_arm64 expect; RAM at 0x40000000 */
+    MACHINE_APPLE,   /* the Apple-style map, boot ROM at 0x00100000, RAM at 0x70000000 */
+};
+
+enum machine_disk_role { /* Apple's "role" in the block device's configuration; others: none */
+    MACHINE_DISK_PLAIN = 0,
+    MACHINE_DISK_ROOT = 1,
+    MACHINE_DISK_AUX = 2,
+};
+
+struct machine_disk {
+    const char *path; /* raw image, a multiple of 512 bytes; locked while the machine exists */
+    bool read_only;
+    const char *serial; /* at most 20 bytes shown to the guest; NULL: none */
+    enum machine_disk_role role;
+};
+
+struct machine_config {
+    enum machine_platform platform;
+    unsigned n_cpus;    /* 1..8 */
+    uint64_t ram_bytes; /* 128 MiB .. 255 GiB, multiple of 1 MiB */
+    const struct machine_disk *disks; /* become virtio-blk devices, in order; borrowed during machine_create */
+    size_t n_disks;                   /* 0..16 */
+    struct loop *loop;                /* borrowed; outlives the machine */
+    struct console *console;          /* the PL011's other side; NULL: output is dropped. Borrowed */
+    struct console *virtio_console;   /* a virtio console's other side (hvc0); NULL: no such device. Borrowed */
+    const void *rom;                  /* boot ROM of MACHINE_APPLE, copied; NULL: none */
+    size_t rom_bytes;                 /* at most 1 MiB */
+    const void *boot_info;            /* first bytes of the cfg region of MACHINE_APPLE (read-only to the guest), copied */
+    size_t boot_info_bytes;           /* at most 64 KiB; NULL/0: zeroes */
+};
+
+/* What the board tells vm/. Called on a vCPU's thread or the loop's, sometimes with the machine lock held: note what
+ * happened and return; do not call back into the machine. Any member may be NULL. */
+struct machine_events {
+    void *ctx;
+    void (*power_off)(void *ctx);                     /* PSCI SYSTEM_OFF */
+    void (*reset)(void *ctx);                         /* PSCI SYSTEM_RESET */
+    void (*panicked)(void *ctx, const char *what);    /* pvpanic: "panic", "crash loaded" */
+    void (*note)(void *ctx, const char *text);        /* a line for the machine's log */
+};
+
+/* Builds the machine in its reset state. config, irq and events are copied (what they point to is borrowed as said
+ * above). NULL and *err: INVALID_CONFIGURATION, NOT_FOUND, BUSY (disk locked by another), OUT_OF_MEMORY, ... */
+struct machine *machine_create(const struct machine_config *config, const struct cpu_irq_port *irq,
+                               const struct machine_events *events, struct pome_error *err);
+/* Waits for requests under way, then frees. NULL allowed. */
+void machine_destroy(struct machine *m);
+
+const struct cpu_board *machine_board(const struct machine *m);
+struct mem *machine_mem(const struct machine *m);
+
+/* Puts an arm64 Linux Image (plain, or gzip'ed), an optional initial ramdisk and the device tree in memory, and sets the
+ * entry. Linux Documentation/arm64/booting.rst. Errors name the file and what did not fit. */
+struct machine_linux {
+    const char *kernel_path;
+    const char *initrd_path; /* NULL: none */
+    const char *cmdline;     /* NULL: empty */
+};
+bool machine_load_linux(struct machine *m, const struct machine_linux *what, struct pome_error *err);
+
+/* Where vCPU 0 starts: pc, and the device tree's address in x0. Set by machine_load_linux; with a boot ROM: the ROM and
+ * a device tree (without bootargs) at the start of RAM. false: nothing to start was loaded. */
+struct machine_entry {
+    uint64_t pc, x0;
+};
+bool machine_entry(const struct machine *m, struct machine_entry *entry);
+
+/* The device tree as the guest gets it; borrowed until the next machine_load_linux or machine_destroy. */
+const void *machine_fdt(const struct machine *m, size_t *bytes);
+
+/* Puts every device in its reset state. Memory keeps its contents: load again before starting again (with a boot ROM:
+ * nothing to do, the device tree is placed anew). */
+void machine_reset(struct machine *m);
+
+/* Presses the power button for a moment: a guest that cares shuts down. */
+void machine_power_button(struct machine *m);
+
+/* Stops taking new requests from the guest and waits until none is in flight (at most timeout_ms; false: still busy).
+ * Call with the vCPUs stopped and the loop running, not on the loop's thread. */
+bool machine_quiesce(struct machine *m, unsigned timeout_ms);
+void machine_unquiesce(struct machine *m);
+
+#endif
