@@ -1,0 +1,272 @@
+/* log_test.c - the log store: what is written is read back, also after a torn write and across segments. */
+#include "log/console.h"
+#include "log/log.h"
+#include "log/record.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    strcpy(dir, "/tmp/pome-log-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    DIR *d = opendir(dir);
+    for (struct dirent *e; (e = readdir(d));)
+        unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    rmdir(dir);
+    return 0;
+}
+
+static void round_trip(void **state)
+{
+    char line[LOG_LINE_MAX];
+    struct log_record a = {.realtime_ns = 1763838000123456789, .monotonic_ns = 5, .guest_ns = 123456000, .level = LOG_LEVEL_ERROR,
+                           .pid = 7, .thread = 99, .process = "kernel", .subsystem = "s", .category = "c", .boot = "",
+                           .message = "quote \" back \\ tab \t bell \x01 umlaut \xc3\xa4 broken \xff end"}, b;
+    size_t n = record_write(&a, line);
+    assert_int_equal(line[n - 1], '\n');
+    assert_true(record_read(line, n - 1, &b));
+    assert_true(a.realtime_ns == b.realtime_ns && a.monotonic_ns == b.monotonic_ns && a.guest_ns == b.guest_ns);
+    assert_true(a.level == b.level && a.pid == b.pid && a.thread == b.thread);
+    assert_string_equal(b.process, "kernel");
+    assert_string_equal(b.message, "quote \" back \\ tab \t bell \x01 umlaut \xc3\xa4 broken \xef\xbf\xbd end");
+}
+
+static void foreign_lines(void **state)
+{
+    static const char *const bad[] = {"", "{", "{}", "x", "{\"t\":1,\"l\":2,\"x\":\"a\"", "{\"t\":1,\"l\":9,\"x\":\"a\"}",
+                                      "{\"t\":1,\"l\":2,\"x\":\"a\\\"}", "{\"t\":1,\"l\":2,\"x\":\"\\u12\"}", "{\"t\":99999999999999999999,\"l\":2,\"x\":\"\"}",
+                                      "{\"t\":1,\"l\":2}", "{\"t\":1,\"l\":2,\"x\":\"a\"}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char line[128];
+        struct log_record r;
+        strcpy(line, bad[i]);
+        assert_false(record_read(line, strlen(line), &r));
+    }
+}
+
+static void console_lines(void **state)
+{
+    static const struct {
+        const char *line, *process, *message;
+        int64_t guest_ns;
+        uint32_t pid;
+        enum log_level level;
+    } rows[] = {
+        {":: stage 2", "firmware", ":: stage 2", -1, 0, LOG_LEVEL_DEFAULT},
+        {"[    0.000000] Linux version 6.1", "kernel", "Linux version 6.1", 0, 0, LOG_LEVEL_DEFAULT},
+        {"[   12.345678] systemd[1]: Started x", "systemd", "Started x", 12345678000, 1, LOG_LEVEL_DEFAULT},
+        {"[    1.000001][    T1] hello", "kernel", "hello", 1000001000, 0, LOG_LEVEL_DEFAULT},
+        {"[    1.5] short", "console", "[    1.5] short", -1, 0, LOG_LEVEL_DEFAULT},
+        {"[  OK  ] Started", "console", "[  OK  ] Started", -1, 0, LOG_LEVEL_DEFAULT},
+        {"[    2.000000] Kernel panic - not syncing", "kernel", "Kernel panic - not syncing", 2000000000, 0, LOG_LEVEL_FAULT},
+        {"[FAILED] Failed to start", "console", "[FAILED] Failed to start", -1, 0, LOG_LEVEL_ERROR},
+    };
+    bool kernel_seen = false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char line[128];
+        struct log_record r = {0};
+        strcpy(line, rows[i].line);
+        console_line_parse(line, &kernel_seen, &r);
+        assert_string_equal(r.process, rows[i].process);
+        assert_string_equal(r.message, rows[i].message);
+        assert_true(r.guest_ns == rows[i].guest_ns);
+        assert_int_equal(r.pid, rows[i].pid);
+        assert_int_equal(r.level, rows[i].level);
+    }
+}
+
+static void write_and_read(void **state)
+{
+    static const char console[] = ":: firmware\r\n[    0.000000] Linux\r\n\x1b[0;32m[ OK ]\x1b[0m up\nlogin: ";
+    char uuid[37];
+    struct log *l = log_open(dir, NULL);
+    assert_non_null(l);
+    log_boot_begin(l, uuid);
+    log_host(l, "org.pome.machine", "boot", LOG_LEVEL_INFO, "cpu %d online", 1);
+    log_guest_console(l, console, 20);
+    log_guest_console(l, console + 20, sizeof console - 21);
+    log_close(l);
+
+    static const char *const want[][2] = {{"", NULL}, {"pome", "cpu 1 online"}, {"firmware", ":: firmware"},
+                                          {"kernel", "Linux"}, {"console", "[ OK ] up"}, {"console", "login: "}};
+    struct log_reader *r = log_read_open(dir, NULL);
+    struct log_record record;
+    assert_non_null(r);
+    int64_t last = 0;
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        assert_true(log_read_next(r, &record));
+        assert_string_equal(record.process, want[i][0]);
+        if (want[i][1])
+            assert_string_equal(record.message, want[i][1]);
+        else
+            assert_string_equal(record.boot, uuid);
+        assert_true(record.monotonic_ns >= last);
+        last = i == 1 ? 0 : record.monotonic_ns;
+    }
+    assert_false(log_read_next(r, &record));
+    log_read_close(r);
+}
+
+static void torn_line(void **state)
+{
+    struct log *l = log_open(dir, NULL);
+    log_host(l, "s", "c", LOG_LEVEL_INFO, "first");
+    log_close(l);
+    char path[96];
+    snprintf(path, sizeof path, "%s/00000001.log", dir);
+    int fd = open(path, O_WRONLY | O_APPEND);
+    assert_int_equal(write(fd, "{\"t\":1,\"l\":2,\"x\":\"to", 20), 20);
+    close(fd);
+    l = log_open(dir, NULL);
+    log_host(l, "s", "c", LOG_LEVEL_INFO, "second");
+    log_close(l);
+    struct log_reader *r = log_read_open(dir, NULL);
+    struct log_record record;
+    assert_true(log_read_next(r, &record));
+    assert_string_equal(record.message, "first");
+    assert_true(log_read_next(r, &record));
+    assert_string_equal(record.message, "second");
+    assert_false(log_read_next(r, &record));
+    assert_int_equal(log_read_skipped(r), 1);
+    log_read_close(r);
+}
+
+static void bounded_and_last_boot(void **state)
+{
+    char uuid[37] = "", text[901];
+    memset(text, 'x', 900);
+    text[900] = 0;
+    struct log *l = log_open(dir, NULL);
+    unsigned n = LOG_SEGMENTS * (LOG_SEGMENT_BYTES / 1000) + 12000;
+    for (unsigned i = 0; i < n; i++) {
+        if (i % 5000 == 0)
+            log_boot_begin(l, uuid);
+        log_host(l, "s", "c", LOG_LEVEL_INFO, "%u %s", i, text);
+    }
+    log_close(l);
+    uint64_t bytes = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; (e = readdir(d));) {
+        struct stat st;
+        if (e->d_name[0] != '.' && !fstatat(dirfd(d), e->d_name, &st, 0))
+            bytes += (uint64_t)st.st_size;
+    }
+    closedir(d);
+    assert_true(bytes <= (uint64_t)LOG_SEGMENTS * LOG_SEGMENT_BYTES);
+    assert_true(bytes > (uint64_t)(LOG_SEGMENTS - 1) * LOG_SEGMENT_BYTES);
+    struct log_reader *r = log_read_open(dir, NULL);
+    struct log_record record;
+    assert_true(log_read_seek_last_boot(r));
+    assert_true(log_read_next(r, &record));
+    assert_string_equal(record.boot, uuid);
+    unsigned after = 0;
+    while (log_read_next(r, &record))
+        after++;
+    assert_int_equal(after, n % 5000 ? n % 5000 : 5000);
+    log_read_close(r);
+}
+
+/* A process killed at any moment leaves whole records and at most one torn line. */
+static void killed_writer(void **state)
+{
+    pid_t child = fork();
+    if (!child) {
+        struct log *l = log_open(dir, NULL);
+        for (unsigned i = 0;; i++)
+            log_host(l, "s", "c", LOG_LEVEL_INFO, "%u", i);
+    }
+    usleep(60000);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    struct log_reader *r = log_read_open(dir, NULL);
+    struct log_record record;
+    unsigned n = 0;
+    for (; log_read_next(r, &record); n++)
+        assert_int_equal(atoi(record.message), n);
+    assert_true(n > 0);
+    assert_int_equal(log_read_skipped(r), 0);
+    log_read_close(r);
+}
+
+/* A full disk loses records, counts them, and says so when there is room again. */
+static void full_disk(void **state)
+{
+    pid_t child = fork();
+    if (!child) {
+        struct rlimit small = {1500, RLIM_INFINITY}, large = {RLIM_INFINITY, RLIM_INFINITY};
+        signal(SIGXFSZ, SIG_IGN);
+        struct log *l = log_open(dir, NULL);
+        setrlimit(RLIMIT_FSIZE, &small);
+        for (unsigned i = 0; i < 100; i++)
+            log_host(l, "s", "c", LOG_LEVEL_INFO, "%u", i);
+        setrlimit(RLIMIT_FSIZE, &large);
+        log_host(l, "s", "c", LOG_LEVEL_INFO, "room again");
+        log_close(l);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    struct log_reader *r = log_read_open(dir, NULL);
+    struct log_record record;
+    unsigned written = 0, lost = 0;
+    char last[64] = "";
+    while (log_read_next(r, &record)) {
+        if (strstr(record.message, "could not be written"))
+            lost = (unsigned)atoi(record.message);
+        else if (strcmp(record.message, "room again"))
+            written++;
+        snprintf(last, sizeof last, "%.60s", record.message);
+    }
+    log_read_close(r);
+    assert_string_equal(last, "room again");
+    assert_true(lost > 0);
+    assert_int_equal(written + lost, 100);
+}
+
+static void no_folder(void **state)
+{
+    struct log_reader *r = log_read_open("/nonexistent/Log", NULL);
+    struct log_record record;
+    assert_non_null(r);
+    assert_false(log_read_next(r, &record));
+    assert_false(log_read_seek_last_boot(r));
+    log_read_close(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(foreign_lines),
+        cmocka_unit_test(console_lines),
+        cmocka_unit_test_setup_teardown(write_and_read, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(torn_line, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(bounded_and_last_boot, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(killed_writer, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(full_disk, make_dir, remove_dir),
+        cmocka_unit_test(no_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/*
+ * write.c - the writing side of the log.
+ *
+ * One mutex; every record is one write(2) to a file opened O_APPEND. Data reaches the disk when the kernel likes,
+ * except that the first record of a boot and errors are followed by fdatasync: losing the power loses at most
+ * seconds of harmless lines, and killing the process loses nothing.
+ */
+#include "base/error.h"
+#include "log/console.h"
+#include "log/log.h"
+#include "log/record.h"
+#include "log/segments.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct log {
+    pthread_mutex_t lock;
+    int dir_fd, fd;
+    uint32_t segment;
+    uint64_t segment_bytes, lost;
+    bool kernel_seen, torn;
+    struct console_line console;
+    char line[LOG_LINE_MAX];
+};
+
+static int64_t now_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool segment_open(struct log *l, uint32_t number)
+{
+    char name[SEGMENT_NAME_BYTES], last;
+    struct stat st;
+    int fd = openat(l->dir_fd, segment_name(number, name), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        close(fd);
+        errno = EINVAL;
+        return false;
+    }
+    /* A torn last line, left by a process that died, is closed so that it spoils no other. */
+    if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n' && write(fd, "\n", 1) == 1)
+        st.st_size++;
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = fd;
+    l->segment = number;
+    l->segment_bytes = (uint64_t)st.st_size;
+    return true;
+}
+
+struct log *log_open(const char *dir, struct pome_error *err)
+{
+    struct log *l = calloc(1, sizeof *l);
+    if (!l) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory for the log", dir);
+        return NULL;
+    }
+    l->fd = -1;
+    if (mkdir(dir, 0700) && errno != EEXIST) {
+        pome_fail_errno(err, "%s: cannot make the log folder", dir);
+        free(l);
+        return NULL;
+    }
+    l->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    uint32_t last = l->dir_fd < 0 ? 0 : segment_last(l->dir_fd);
+    if (l->dir_fd < 0 || !segment_open(l, last ? last : 1)) {
+        pome_fail_errno(err, "%s: cannot open the log", dir);
+        if (l->dir_fd >= 0)
+            close(l->dir_fd);
+        free(l);
+        return NULL;
+    }
+    pthread_mutex_init(&l->lock, NULL);
+    return l;
+}
+
+static bool append(struct log *l, const struct log_record *r)
+{
+    size_t n = record_write(r, l->line);
+    if (l->segment_bytes + n > LOG_SEGMENT_BYTES && l->segment_bytes && segment_open(l, l->segment + 1) && l->segment >= LOG_SEGMENTS)
+        segments_prune(l->dir_fd, l->segment - LOG_SEGMENTS + 1);
+    ssize_t done;
+    if (l->torn && write(l->fd, "\n", 1) != 1) /* the disk was full in the middle of a line: close it first */
+        return false;
+    do
+        done = write(l->fd, l->line, n);
+    while (done < 0 && errno == EINTR);
+    if (done > 0)
+        l->segment_bytes += (uint64_t)done;
+    l->torn = done > 0 && done < (ssize_t)n;
+    return done == (ssize_t)n;
+}
+
+/* Lock held. */
+static void put(struct log *l, const struct log_record *r)
+{
+    if (l->lost) {
+        char text[64];
+        snprintf(text, sizeof text, "%llu records could not be written", (unsigned long long)l->lost);
+        struct log_record note = {.realtime_ns = r->realtime_ns, .monotonic_ns = r->monotonic_ns, .guest_ns = -1,
+                                  .level = LOG_LEVEL_ERROR, .pid = (uint32_t)getpid(), .process = "pome",
+                                  .subsystem = "org.pome.log", .category = "store", .message = text};
+        if (append(l, &note))
+            l->lost = 0;
+    }
+    if (!append(l, r))
+        l->lost++;
+    else if (r->level >= LOG_LEVEL_FAULT || r->boot)
+        fdatasync(l->fd);
+}
+
+/* Lock held: c holds a line. */
+static void put_console(struct log *l)
+{
+    struct console_line *c = &l->console;
+    struct log_record r = {.realtime_ns = c->realtime_ns, .monotonic_ns = c->monotonic_ns};
+    if (c->n) {
+        console_line_parse(c->text, &l->kernel_seen, &r);
+        if (*r.message)
+            put(l, &r);
+    }
+    c->n = 0;
+}
+
+void log_guest_console(struct log *l, const void *bytes, size_t n)
+{
+    const unsigned char *b = bytes;
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < n; i++) {
+        if (!l->console.n) {
+            l->console.realtime_ns = now_ns(CLOCK_REALTIME);
+            l->console.monotonic_ns = now_ns(CLOCK_MONOTONIC);
+        }
+        if (console_line_feed(&l->console, b[i]))
+            put_console(l);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+void log_guest_flush(struct log *l)
+{
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock);
+    put_console(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void random_uuid(char uuid[37])
+{
+    uint8_t b[16];
+    if (getrandom(b, sizeof b, 0) != sizeof b)
+        for (size_t i = 0; i < sizeof b; i++)
+            b[i] = (uint8_t)(now_ns(CLOCK_MONOTONIC) >> i);
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* RFC 4122: version 4, variant 1 */
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    snprintf(uuid, 37, "%02X%02X%02X%02X-%02X%02X-%02X%02X-%02X%02X-%02X%02X%02X%02X%02X%02X", b[0], b[1], b[2], b[3], b[4],
+             b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+void log_boot_begin(struct log *l, char uuid[37])
+{
+    random_uuid(uuid);
+    if (!l)
+        return;
+    char text[64];
+    snprintf(text, sizeof text, "=== system boot: %s", uuid);
+    pthread_mutex_lock(&l->lock);
+    put_console(l);
+    l->console.escape = 0;
+    l->kernel_seen = false;
+    put(l, &(struct log_record){.realtime_ns = now_ns(CLOCK_REALTIME), .monotonic_ns = now_ns(CLOCK_MONOTONIC),
+                                .guest_ns = -1, .level = LOG_LEVEL_DEFAULT, .boot = uuid, .message = text});
+    pthread_mutex_unlock(&l->lock);
+}
+
+void log_host(struct log *l, const char *subsystem, const char *category, enum log_level level, const char *format, ...)
+{
+    char text[1024];
+    va_list ap;
+    if (!l)
+        return;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    pthread_mutex_lock(&l->lock);
+    put(l, &(struct log_record){.realtime_ns = now_ns(CLOCK_REALTIME), .monotonic_ns = now_ns(CLOCK_MONOTONIC),
+                                .guest_ns = -1, .level = level, .pid = (uint32_t)getpid(), .thread = (uint64_t)gettid(),
+                                .process = "pome", .subsystem = subsystem, .category = category, .message = text});
+    pthread_mutex_unlock(&l->lock);
+}
+
+void log_close(struct log *l)
+{
+    if (!l)
+        return;
+    log_guest_flush(l);
+    fdatasync(l->fd);
+    close(l->fd);
+    close(l->dir_fd);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
