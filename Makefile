@@ -1,7 +1,41 @@
-# The thin door to Meson. `make` builds; see README.md.
+# The thin door to Meson; README.md tells the story.
+#
+#   make            build/pome                     make run        from nothing to the console of a Debian machine
+#   make test       everything that checks         make test SAN=1 the unit tests with sanitizers only
+#   make bench      Pome beside QEMU and native    make fuzz T=x   fuzz target x for a minute (SECONDS=n)
+#   make format     clang-format                   make deps       what Debian has that we need
+
 BUILD ?= build
-.PHONY: all
+SECONDS ?= 60
+
+.PHONY: all deps run test bench fuzz format clean
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) --quiet
+
 $(BUILD)/build.ninja:
-	@meson setup $(BUILD)
+	@scripts/deps.sh build
+	@meson setup $(BUILD) >/dev/null
+
+deps:
+	@scripts/deps.sh build run test
+
+run:
+	@scripts/deps.sh build run
+	@$(MAKE) --no-print-directory all
+	@scripts/run.sh
+
+test:
+	@scripts/deps.sh build run test
+	@scripts/test.sh $(if $(SAN),san,all)
+
+bench: all
+	@bench/run.sh
+
+fuzz:
+	@scripts/fuzz.sh "$(T)" $(SECONDS)
+
+format:
+	@git ls-files '*.c' '*.h' | grep -v '^tests/.*/samples/' | xargs clang-format -i
+
+clean:
+	@rm -rf build build-san build-arm64 build-fuzz

@@ -1,0 +1,42 @@
+#!/bin/sh
+# deps.sh WHAT...: installs what Pome needs from Debian, if it is missing. WHAT: build run test.
+# Quiet and without root when everything is there already.
+set -eu
+
+build="gcc make meson ninja-build pkg-config gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu
+ libzip-dev libplist-dev libfdt-dev libjansson-dev libarchive-dev libssl-dev libzstd-dev zlib1g-dev"
+run="mmdebstrap fakeroot e2fsprogs cpio kmod xz-utils zstd ca-certificates"
+test="libcmocka-dev libzydis-dev libzycore-dev llvm-14-dev qemu-user python3 device-tree-compiler libplist-utils
+ gcc-12 libc6-dev-arm64-cross dosfstools mtools fdisk"
+
+want=
+for what in "$@"; do
+    case $what in
+    build) want="$want $build" ;;
+    run) want="$want $run" ;;
+    test) want="$want $test" ;;
+    *) echo "deps.sh: build, run or test, not '$what'" >&2; exit 2 ;;
+    esac
+done
+
+missing=
+for p in $want; do
+    dpkg-query -W -f='${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+
+sudo=
+if [ "$(id -u)" != 0 ]; then
+    sudo=sudo
+    command -v sudo >/dev/null || { echo "deps.sh: missing packages:$missing (install them as root)" >&2; exit 1; }
+fi
+echo "Installing:$missing" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing ||
+       { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; }
+     } >"$log" 2>&1; then
+    tail -20 "$log" >&2
+    echo "deps.sh: apt-get install failed for:$missing" >&2
+    exit 1
+fi
