@@ -57,6 +57,21 @@ enum ir_op {
     IR_OP_COUNT
 };
 
+/* Operations of ops.inc come first, then those of ops_vec.inc, then those of ops_fp.inc. */
+enum {
+    IR_VEC_OPS = 0
+#define IR(name, result, a, b, c, effects) +1
+#include "ir/ops_vec.inc"
+#undef IR
+        ,
+    IR_FIRST_VEC = IR_EXIT_Z + 1,
+    IR_FIRST_FP = IR_FIRST_VEC + IR_VEC_OPS,
+};
+
+/* Guest state: X0..X30 and SP fill the first bytes. What lies above is the "other" state that a CALL without IR_CALL_REGS
+ * may touch, V and FLAGS (which GETV/SETV and GETF/SETF alone reach) excepted. */
+enum { IR_STATE_X_BYTES = 256 };
+
 struct ir_op_info {
     const char *name;
     uint8_t result;  /* enum ir_type */

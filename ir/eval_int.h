@@ -1,0 +1,13 @@
+/* eval_int.h - the meaning of the integer and flag operations of ops.inc that have no effects. */
+#ifndef IR_EVAL_INT_H
+#define IR_EVAL_INT_H
+
+#include "ir/ir.h"
+
+/* Does condition code cond (A64's encoding) hold for a flags word? */
+bool ir_cond_holds(unsigned cond, uint32_t flags);
+
+/* Evaluates one pure operation of ops.inc (not of ops_vec.inc or ops_fp.inc); FLAGS as the word of ir.h. */
+uint64_t ir_eval_int(enum ir_op op, uint64_t imm, const union ir_value args[3]);
+
+#endif

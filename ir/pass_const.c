@@ -1,0 +1,226 @@
+/*
+ * pass_const.c - constants folded, and small algebra.
+ *
+ * How it works
+ *   One walk forward. An operation without effects whose operands are all constants is evaluated. Otherwise one of the
+ *   rules below may turn it into something simpler, which is always one of: a constant, another value (map), or the same
+ *   instruction with another op or swapped operands; nothing is ever inserted.
+ */
+#include "ir/eval_int.h"
+#include "ir/pass.h"
+
+struct fold {
+    struct ir_block *b;
+    ir_ref map[IR_MAX_INSNS];
+};
+
+static bool known(const struct ir_block *b, ir_ref r, union ir_value *v)
+{
+    const struct ir_insn *i = &b->insn[r];
+    v->d[1] = 0;
+    if (i->op == IR_CONST)
+        v->u64 = i->imm;
+    else if (i->op == IR_FCONST)
+        v->u64 = ir_flags_from_nzcv((uint32_t)i->imm << 28);
+    else
+        return false;
+    return true;
+}
+
+static bool const_is(const struct ir_block *b, ir_ref r, uint64_t value, uint64_t mask)
+{
+    return b->insn[r].op == IR_CONST && ((b->insn[r].imm ^ value) & mask) == 0;
+}
+
+/* Is the upper half of the value known to be zero? */
+static bool upper_zero(const struct ir_block *b, ir_ref r)
+{
+    const struct ir_insn *i = &b->insn[r];
+    switch (i->op) {
+    case IR_CONST: return i->imm >> 32 == 0;
+    case IR_UBFX: return i->imm >> 8 <= 32;
+    case IR_LOAD: return !(i->imm & IR_MEM_SEXT64) && (i->imm & IR_MEM_SIZE_MASK) <= 2;
+    case IR_GET32: case IR_ADD32: case IR_SUB32: case IR_ADC32: case IR_SBC32: case IR_MUL32: case IR_UDIV32: case IR_SDIV32:
+    case IR_AND32: case IR_OR32: case IR_XOR32: case IR_ANDN32: case IR_NOT32: case IR_NEG32: case IR_SHL32: case IR_SHR32:
+    case IR_SAR32: case IR_ROR32: case IR_EXTR32: case IR_SBFX32: case IR_ZEXT8: case IR_ZEXT16: case IR_ZEXT32: case IR_CLZ64:
+    case IR_CLZ32: case IR_CLS64: case IR_CLS32: case IR_RBIT32: case IR_BSWAP32: case IR_CRC32: case IR_CRC32C: case IR_COND:
+    case IR_F_TO_NZCV: case IR_STOREX: case IR_STOREX128: return true;
+    case IR_ATOMIC: case IR_CAS: case IR_LOADX: return !(i->imm & IR_MEM_SEXT64) && (i->imm & IR_MEM_SIZE_MASK) <= 2;
+    }
+    return false;
+}
+
+static bool commutes(unsigned op)
+{
+    switch (op) {
+    case IR_ADD64: case IR_ADD32: case IR_MUL64: case IR_MUL32: case IR_AND64: case IR_AND32: case IR_OR64: case IR_OR32:
+    case IR_XOR64: case IR_XOR32: case IR_FADD64: case IR_FADD32: case IR_UMULH: case IR_SMULH: return true;
+    }
+    return false;
+}
+
+static void to_const(struct ir_insn *i, uint64_t value)
+{
+    *i = (struct ir_insn){.op = IR_CONST, .imm = value};
+}
+
+/* The value is that of `same`. */
+static void to_value(struct fold *f, unsigned n, ir_ref same)
+{
+    f->map[n] = same;
+    f->b->insn[n] = (struct ir_insn){.op = IR_NOP};
+}
+
+/* ... of its low half, zero-extended. */
+static void to_low_half(struct fold *f, unsigned n, ir_ref same)
+{
+    if (upper_zero(f->b, same))
+        to_value(f, n, same);
+    else
+        f->b->insn[n] = (struct ir_insn){.op = IR_ZEXT32, .a = same};
+}
+
+static bool fold_known(struct fold *f, struct ir_insn *i)
+{
+    const struct ir_op_info *info = &ir_ops[i->op];
+    const ir_ref arg[3] = {i->a, i->b, i->c};
+    union ir_value v[3];
+    if (info->effects != IR_EFF_PURE || i->op >= IR_FIRST_VEC || i->op == IR_CONST || i->op == IR_FCONST)
+        return false;
+    for (unsigned k = 0; k < 3; k++)
+        if (!(info->arg[k] == IR_VOID ? (v[k].u64 = 0, true) : known(f->b, arg[k], &v[k])))
+            return false;
+    uint64_t r = ir_eval_int(i->op, i->imm, v);
+    if (info->result == IR_FLAGS)
+        *i = (struct ir_insn){.op = IR_FCONST, .imm = ir_flags_to_nzcv((uint32_t)r) >> 28};
+    else
+        to_const(i, r);
+    return true;
+}
+
+/* Neutral and absorbing right operands. */
+static bool fold_right(struct fold *f, struct ir_insn *i, unsigned n)
+{
+    const struct ir_block *b = f->b;
+    ir_ref a = i->a, r = i->b;
+    switch (i->op) {
+    case IR_ADD64: case IR_SUB64: case IR_XOR64: case IR_OR64: case IR_ANDN64:
+    case IR_SHL64: case IR_SHR64: case IR_SAR64: case IR_ROR64:
+        if (const_is(b, r, 0, ~UINT64_C(0)))
+            return to_value(f, n, a), true;
+        break;
+    case IR_ADD32: case IR_SUB32: case IR_XOR32: case IR_OR32: case IR_ANDN32:
+    case IR_SHL32: case IR_SHR32: case IR_SAR32: case IR_ROR32:
+        if (const_is(b, r, 0, 0xffffffff))
+            return to_low_half(f, n, a), true;
+        break;
+    case IR_AND64:
+        if (const_is(b, r, ~UINT64_C(0), ~UINT64_C(0)))
+            return to_value(f, n, a), true;
+        if (const_is(b, r, 0, ~UINT64_C(0)))
+            return to_const(i, 0), true;
+        if (const_is(b, r, 0xffffffff, ~UINT64_C(0)))
+            return to_low_half(f, n, a), true;
+        break;
+    case IR_AND32:
+        if (const_is(b, r, 0xffffffff, 0xffffffff))
+            return to_low_half(f, n, a), true;
+        if (const_is(b, r, 0, 0xffffffff))
+            return to_const(i, 0), true;
+        break;
+    case IR_MUL64:
+        if (const_is(b, r, 1, ~UINT64_C(0)))
+            return to_value(f, n, a), true;
+        break;
+    }
+    return false;
+}
+
+static bool fold_same(struct fold *f, struct ir_insn *i, unsigned n)
+{
+    if (i->a != i->b)
+        return false;
+    switch (i->op) {
+    case IR_AND64: case IR_OR64: return to_value(f, n, i->a), true;
+    case IR_AND32: case IR_OR32: return to_low_half(f, n, i->a), true;
+    case IR_XOR64: case IR_XOR32: case IR_SUB64: case IR_SUB32: return to_const(i, 0), true;
+    }
+    return false;
+}
+
+static bool fold_extension(struct fold *f, struct ir_insn *i, unsigned n)
+{
+    switch (i->op) {
+    case IR_ZEXT32:
+        if (!upper_zero(f->b, i->a))
+            return false;
+        to_value(f, n, i->a);
+        return true;
+    case IR_UBFX:
+        if (i->imm == 64 << 8)
+            return to_value(f, n, i->a), true;
+        if (i->imm == 32 << 8)
+            return to_low_half(f, n, i->a), true;
+        i->op = i->imm == 8 << 8 ? IR_ZEXT8 : i->imm == 16 << 8 ? IR_ZEXT16 : IR_UBFX;
+        break;
+    case IR_SBFX64:
+        i->op = i->imm == 8 << 8 ? IR_SEXT8 : i->imm == 16 << 8 ? IR_SEXT16 : i->imm == 32 << 8 ? IR_SEXT32 : IR_SBFX64;
+        break;
+    }
+    if (i->op == IR_ZEXT8 || i->op == IR_ZEXT16 || i->op == IR_SEXT8 || i->op == IR_SEXT16 || i->op == IR_SEXT32)
+        i->imm = 0;
+    return false;
+}
+
+static bool fold_choice(struct fold *f, struct ir_insn *i, unsigned n)
+{
+    union ir_value v;
+    bool left;
+    if (i->op == IR_SELNZ && known(f->b, i->a, &v))
+        left = v.u64 != 0;
+    else if ((i->op == IR_SELECT || i->op == IR_FSELECT) && (known(f->b, i->a, &v) || i->imm >= 14))
+        left = i->imm >= 14 || ir_cond_holds((unsigned)i->imm, (uint32_t)v.u64);
+    else if ((i->op == IR_SELNZ || i->op == IR_SELECT || i->op == IR_FSELECT) && i->b == i->c)
+        left = true;
+    else
+        return false;
+    to_value(f, n, left ? i->b : i->c);
+    return true;
+}
+
+/* A side exit that is known to be taken ends the block; one known not to be goes away. */
+static bool fold_exit(struct fold *f, struct ir_insn *i, unsigned n)
+{
+    union ir_value v;
+    bool taken;
+    if (i->op == IR_EXIT_COND && (i->b >= 14 || known(f->b, i->a, &v)))
+        taken = i->b >= 14 || ir_cond_holds(i->b, (uint32_t)v.u64);
+    else if ((i->op == IR_EXIT_NZ || i->op == IR_EXIT_Z) && known(f->b, i->a, &v))
+        taken = (v.u64 != 0) == (i->op == IR_EXIT_NZ);
+    else
+        return false;
+    *i = (struct ir_insn){.op = taken ? IR_EXIT_DIRECT : IR_NOP, .imm = taken ? i->imm : 0};
+    if (taken)
+        f->b->n = n + 1;
+    return true;
+}
+
+void ir_pass_const(struct ir_block *b)
+{
+    struct fold f;
+    f.b = b;
+    f.map[0] = 0;
+    for (unsigned n = 1; n < b->n; n++) {
+        struct ir_insn *i = &b->insn[n];
+        f.map[n] = (ir_ref)n;
+        ir_map_operands(i, f.map);
+        if (commutes(i->op) && b->insn[i->a].op == IR_CONST && b->insn[i->b].op != IR_CONST) {
+            ir_ref t = i->a;
+            i->a = i->b, i->b = t;
+        }
+        if (fold_known(&f, i) || fold_right(&f, i, n) || fold_same(&f, i, n) || fold_extension(&f, i, n) ||
+            fold_choice(&f, i, n))
+            continue;
+        fold_exit(&f, i, n);
+    }
+}

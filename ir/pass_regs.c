@@ -1,0 +1,153 @@
+/*
+ * pass_regs.c - guest registers are read once and written once.
+ *
+ * How it works
+ *   Walks the block forward with, for every 4 bytes of guest state, the GET or SET that last touched them ("owner").
+ *   A GET of exactly what its owner holds becomes the owner's value. A SET that overwrites all of an earlier SET with
+ *   nothing in between that could look deletes the earlier one.
+ *   Instead of clearing tables at barriers, an owner counts only if it is younger than the last barrier of its kind.
+ */
+#include "ir/ir.h"
+#include "ir/pass.h"
+
+enum { LIMIT = 2048, GRANULES = LIMIT / 4 }; /* state above LIMIT is left alone */
+
+struct regs {
+    struct ir_block *b;
+    ir_ref map[IR_MAX_INSNS];
+    ir_ref owner[GRANULES];  /* instruction that last read or wrote it here; 0 none */
+    ir_ref set[GRANULES];    /* instruction that last wrote it */
+    unsigned stale_all;      /* owners up to this instruction are stale: */
+    unsigned stale_other;    /* ... those of "other" state */
+    unsigned stale_32;       /* ... 32-bit ones of other state (FPCR, FPSR) */
+    unsigned observed;       /* SETs up to this instruction have been seen by somebody */
+};
+
+static unsigned width_of(unsigned op)
+{
+    switch (op) {
+    case IR_GET64: case IR_SET64: return 8;
+    case IR_GETV: case IR_SETV: return 16;
+    default: return 4;
+    }
+}
+
+static bool is_set(unsigned op)
+{
+    return op == IR_SET64 || op == IR_SET32 || op == IR_SETV || op == IR_SETF;
+}
+
+/* What kind of thing is moved: integers of both widths are one kind. */
+static unsigned kind_of(unsigned op)
+{
+    switch (op) {
+    case IR_GETV: case IR_SETV: return IR_V128;
+    case IR_GETF: case IR_SETF: return IR_FLAGS;
+    default: return IR_I64;
+    }
+}
+
+static bool covers(const ir_ref *table, const struct ir_insn *i, ir_ref who)
+{
+    for (unsigned g = 0; g < width_of(i->op) / 4; g++)
+        if (table[i->imm / 4 + g] != who)
+            return false;
+    return true;
+}
+
+static void claim(ir_ref *table, const struct ir_insn *i, ir_ref who)
+{
+    for (unsigned g = 0; g < width_of(i->op) / 4; g++)
+        table[i->imm / 4 + g] = who;
+}
+
+static bool fresh(const struct regs *r, ir_ref who)
+{
+    const struct ir_insn *o = &r->b->insn[who];
+    if (who == 0 || who <= r->stale_all)
+        return false;
+    if (kind_of(o->op) != IR_I64 || o->imm < IR_STATE_X_BYTES)
+        return true;
+    return who > r->stale_other && (width_of(o->op) != 4 || who > r->stale_32);
+}
+
+/* The instruction whose value all bytes of i's place hold, 0 if none is known. */
+static ir_ref find_owner(const struct regs *r, const struct ir_insn *i)
+{
+    ir_ref who = r->owner[i->imm / 4];
+    const struct ir_insn *o = &r->b->insn[who];
+    return fresh(r, who) && o->imm == i->imm && kind_of(o->op) == kind_of(i->op) && width_of(o->op) >= width_of(i->op) &&
+                   covers(r->owner, i, who) ? who : 0;
+}
+
+static void visit_get(struct regs *r, struct ir_insn *i, ir_ref n)
+{
+    ir_ref who = find_owner(r, i);
+    if (who) {
+        const struct ir_insn *o = &r->b->insn[who];
+        ir_ref value = is_set(o->op) ? o->a : who;
+        if (i->op == IR_GET32 && o->op != IR_GET32) { /* the low half of what is there */
+            *i = (struct ir_insn){.op = IR_ZEXT32, .a = value};
+        } else {
+            r->map[n] = value;
+            i->op = IR_NOP;
+        }
+        return;
+    }
+    for (unsigned g = 0; g < width_of(i->op) / 4; g++)
+        if (r->set[i->imm / 4 + g] > r->observed)
+            r->observed = n; /* reads part of an earlier SET */
+    claim(r->owner, i, n);
+}
+
+static void visit_set(struct regs *r, struct ir_insn *i, ir_ref n)
+{
+    ir_ref who = find_owner(r, i);
+    const struct ir_insn *o = &r->b->insn[who];
+    if (who && width_of(o->op) == width_of(i->op) && (is_set(o->op) ? o->a : who) == i->a) {
+        *i = (struct ir_insn){.op = IR_NOP}; /* it holds that value */
+        return;
+    }
+    ir_ref old = r->set[i->imm / 4];
+    struct ir_insn *dead = &r->b->insn[old];
+    if (old > r->observed && dead->imm == i->imm && width_of(dead->op) <= width_of(i->op) && covers(r->set, dead, old))
+        *dead = (struct ir_insn){.op = IR_NOP};
+    claim(r->owner, i, n);
+    claim(r->set, i, n);
+}
+
+static void visit_barrier(struct regs *r, const struct ir_insn *i, ir_ref n, uint16_t effects)
+{
+    if (effects & (IR_EFF_RAISE | IR_EFF_CALL | IR_EFF_EXIT | IR_EFF_SIDE_EXIT | IR_EFF_FP))
+        r->observed = n;
+    if (effects & IR_EFF_FP)
+        r->stale_32 = n;
+    if (effects & IR_EFF_CALL) {
+        r->stale_other = n;
+        if (i->imm & IR_CALL_REGS)
+            r->stale_all = n;
+    }
+}
+
+void ir_pass_regs(struct ir_block *b)
+{
+    struct regs r;
+    r.b = b;
+    memset(r.owner, 0, sizeof r.owner);
+    memset(r.set, 0, sizeof r.set);
+    r.stale_all = r.stale_other = r.stale_32 = r.observed = 0;
+    r.map[0] = 0;
+    for (unsigned n = 1; n < b->n; n++) {
+        struct ir_insn *i = &b->insn[n];
+        uint16_t effects = ir_ops[i->op].effects;
+        r.map[n] = (ir_ref)n;
+        ir_map_operands(i, r.map);
+        if (effects & (IR_EFF_READ | IR_EFF_WRITE) && i->op != IR_PC && i->imm <= LIMIT - 16) {
+            if (effects & IR_EFF_READ)
+                visit_get(&r, i, (ir_ref)n);
+            else
+                visit_set(&r, i, (ir_ref)n);
+        }
+        visit_barrier(&r, i, (ir_ref)n, effects);
+    }
+}
