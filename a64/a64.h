@@ -40,11 +40,11 @@ struct a64_insn {
 #undef A64_FIELD
 };
 
-/* Decodes a word; out->op is A64_UNALLOCATED if no row matches. Thread-safe after the first call (the tables are built
- * once). */
+/* Decodes a word; out->op is A64_UNALLOCATED if no row matches. Thread-safe; the first call builds the tables. */
 void a64_decode(uint32_t word, struct a64_insn *out);
 
-/* Prints as LLVM's disassembler does, preferred aliases included where noted, into buf. pc is used for branch targets. */
+/* Prints as LLVM's disassembler does, preferred aliases (aliases.inc) included, into buf. pc: the instruction's
+ * address, for absolute branch targets; 0: targets are printed as "#offset". */
 void a64_print(const struct a64_insn *i, uint64_t pc, char *buf, size_t size);
 
 const char *a64_name(enum a64_op op);
@@ -53,6 +53,10 @@ bool a64_is_todo(enum a64_op op);
 
 /* A random instruction of this row: fixed bits as the row says, fields random, conditions met. rng gives 64 random bits. */
 uint32_t a64_random(enum a64_op op, uint64_t (*rng)(void *ctx), void *ctx);
+
+/* Logical immediate (DecodeBitMasks of the manual) for a 64- (sf) or 32-bit register; 0 if reserved (0 itself cannot be
+ * encoded). */
+uint64_t a64_bitmask(bool sf, unsigned n, unsigned immr, unsigned imms);
 
 /* Checks the table: overlap, unknown fields, widths that do not add to 32. Message into buf. */
 bool a64_check_table(char *buf, size_t size);

@@ -23,6 +23,7 @@ struct tr {
     struct ir_block *b;
     uint32_t mode;     /* enum cpu_mode */
     uint32_t page_off; /* page offset of the current instruction */
+    uint32_t next_off; /* where translation goes on; page_off + 4 unless a forward branch is followed */
     bool ended;        /* the block's final exit has been emitted */
 };
 

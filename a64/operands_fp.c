@@ -1,0 +1,2 @@
+/* operands_fp.c - operands and predicates of floating-point instructions. */
+#include "a64/table.h"
