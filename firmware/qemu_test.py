@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+"""qemu_test.py - runs the boot ROM and the stage-2 firmware under QEMU's `virt` machine.
+
+Nothing here comes from the project but the two binaries: the disk is made by sfdisk, mkfs.fat and mtools, the IMG4
+containers and NVRAM banks by the lines below, so that a misunderstanding on both sides is less likely.
+
+usage: qemu_test.py ROM STAGE2 [KERNEL INITRD]     (the last two: also boot a real kernel)
+"""
+import hashlib
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+ECID = 0x8877665544332211
+BOARD, CHIP = 0x70, 0xFE70
+CFG = 0x49000000
+FDT = 0x40000000
+NAMES = [("iBootSystemContainer", 100), ("Container", 8), ("RecoveryOSContainer", 100)]  # MiB
+
+
+# DER -----------------------------------------------------------------------------------------------------------
+def der(tag, *parts):
+    body = b"".join(parts)
+    n = len(body)
+    if n < 0x80:
+        return tag + bytes([n]) + body
+    size = n.to_bytes((n.bit_length() + 7) // 8, "big")
+    return tag + bytes([0x80 | len(size)]) + size + body
+
+
+def ia5(s):
+    return der(b"\x16", s.encode())
+
+
+def octets(b):
+    return der(b"\x04", b)
+
+
+def integer(v):
+    return der(b"\x02", v.to_bytes(v.bit_length() // 8 + 1, "big"))
+
+
+def seq(*p):
+    return der(b"\x30", *p)
+
+
+def private(name, value):
+    number, out = int.from_bytes(name.encode(), "big"), b""
+    while True:
+        out = bytes([number & 0x7F | (0x80 if out else 0)]) + out
+        number >>= 7
+        if not number:
+            break
+    return der(b"\xff" + out, seq(ia5(name), value))
+
+
+def dset(*p):
+    return der(b"\x31", *p)
+
+
+def img4(kind, payload, ecid=ECID, board=BOARD, ticket_kind=None):
+    im4p = seq(ia5("IM4P"), ia5(kind), ia5("1.0"), octets(payload))
+    machine = dset(private("BORD", integer(board)), private("CHIP", integer(CHIP)), private("ECID", integer(ecid)))
+    digest = dset(private("DGST", octets(hashlib.sha384(im4p).digest())))
+    body = dset(private("MANP", machine), private(ticket_kind or kind, digest))
+    im4m = seq(ia5("IM4M"), integer(0), dset(private("MANB", body)), octets(b"signature"), seq())
+    return seq(ia5("IMG4"), im4p, der(b"\xa0", im4m))
+
+
+# NVRAM ---------------------------------------------------------------------------------------------------------
+def chrp(sig, name, length):
+    h = bytearray(struct.pack("<BBH12s", sig, 0, length // 16, name))
+    total = h[0]
+    for b in h[2:]:
+        total += b
+        total = (total & 0xFF) + (total >> 8)
+    h[1] = total
+    return bytes(h)
+
+
+def bank(generation, **variables):
+    b = bytearray(0x80000)
+    b[0:16] = chrp(0x5A, b"nvram", 32)
+    b[32:48] = chrp(0x71, b"common", 0x60000 - 32)
+    b[0x60000:0x60010] = chrp(0x70, b"system", 0x20000)
+    text = b"".join(f"{k.replace('_', '-')}={v}".encode() + b"\0" for k, v in variables.items())
+    b[48 : 48 + len(text)] = text
+    struct.pack_into("<I", b, 20, generation)
+    struct.pack_into("<I", b, 16, zlib.adler32(bytes(b[20:])))
+    return bytes(b)
+
+
+def read_bank(b):
+    assert struct.unpack_from("<I", b, 16)[0] == zlib.adler32(b[20:]), "bank written by the firmware has a wrong sum"
+    text = b[48:0x60000].split(b"\0\0")[0]
+    return struct.unpack_from("<I", b, 20)[0], dict(v.split(b"=", 1) for v in text.split(b"\0") if v)
+
+
+# Disk ----------------------------------------------------------------------------------------------------------
+class Machine:
+    def __init__(self, folder, rom, stage2, kernel, ramdisk):
+        self.folder, self.rom = folder, rom
+        self.disk, self.flash, self.cfg = (os.path.join(folder, n) for n in ("disk", "flash", "cfg"))
+        self.write_disk(kernel, ramdisk)
+        self.write_flash(img4("illb", stage2))
+
+    def run(self, *command, data=None):
+        subprocess.run(command, input=data, check=True, stdout=subprocess.DEVNULL)
+
+    def write_disk(self, kernel, ramdisk):
+        with open(self.disk, "wb") as f:
+            f.truncate(sum(n for _, n in NAMES) * 2**20 + 2**21)
+        table, at = "label: gpt\n", 2048
+        self.at = {}
+        for name, mib in NAMES:
+            table += f"start={at}, size={mib * 2048}, name={name}, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n"
+            self.at[name] = at * 512
+            at += mib * 2048
+        self.run("sfdisk", "-q", self.disk, data=table.encode())
+        for name in ("iBootSystemContainer", "RecoveryOSContainer"):
+            volume = os.path.join(self.folder, name)
+            with open(volume, "wb") as f:
+                f.truncate(dict(NAMES)[name] * 2**20)
+            self.run("mkfs.fat", "-F", "32", volume)
+            with open(volume, "rb") as f, open(self.disk, "r+b") as d:
+                d.seek(self.at[name])
+                d.write(f.read())
+        b, r = "iBootSystemContainer", "RecoveryOSContainer"
+        for folder in ("BOOT", "BOOT/1A2B3C4D", "POLICY"):
+            self.run("mmd", "-i", self.volume(b), "::" + folder)
+        self.run("mmd", "-i", self.volume(r), "::BOOT")
+        self.put(b, "BOOT/ACTIVE", b"1a2b3c4d\n")
+        self.put(b, "POLICY/LOCAL.IM4", img4("lpol", b"\0"))
+        self.put(b, "BOOT/1A2B3C4D/KERNEL.IM4", img4("krnl", kernel))
+        self.put(b, "BOOT/1A2B3C4D/RAMDISK.IM4", img4("rdsk", ramdisk))
+        self.put(b, "BOOT/1A2B3C4D/CMDLINE.IM4", img4("kcmd", b"console=ttyAMA0 normal\n"))
+        self.put(r, "BOOT/KERNEL.IM4", img4("rkrn", kernel))
+        self.put(r, "BOOT/RAMDISK.IM4", img4("rrdk", ramdisk[::-1]))
+        self.put(r, "BOOT/CMDLINE.IM4", img4("rcmd", b"console=ttyAMA0 recovery"))
+
+    def volume(self, name):
+        return f"{self.disk}@@{self.at[name]}"
+
+    def put(self, volume, path, data):
+        self.run("mcopy", "-o", "-i", self.volume(volume), "-", "::" + path, data=data)
+
+    def write_flash(self, llb, *banks):
+        with open(self.flash, "wb") as f:
+            f.truncate(0x2000000)
+            f.seek(0x20000)
+            f.write(llb)
+            f.seek(0xA00000)
+            f.write((banks or (bank(5), bank(6, boot_args="from-nvram")))[0])
+            f.seek(0xA80000)
+            f.write((banks or (bank(5), bank(6, boot_args="from-nvram")))[1])
+
+    def boot(self, start=0, memory=512, limit=60, cpu="max,pauth-impdef=on", ecid=ECID):
+        cfg = bytearray(0x100)
+        struct.pack_into("<II", cfg, 0, 2, 1)
+        struct.pack_into("<I", cfg, 0x10, BOARD)
+        struct.pack_into("<QQ", cfg, 0x18, ecid, memory << 20)
+        struct.pack_into("<IIQQQ", cfg, 0x60, start, 0, FDT, 0x100000, FDT)
+        with open(self.cfg, "wb") as f:
+            f.write(cfg)
+        command = ["qemu-system-aarch64", "-M", "virt,highmem=off", "-cpu", cpu, "-m", str(memory), "-nographic",
+                   "-nic", "none", "-no-reboot", "-bios", self.rom, "-device", f"loader,file={self.cfg},addr={CFG:#x}"]
+        for serial, path in (("root", self.disk), ("aux", self.flash)):
+            command += ["-drive", f"if=none,id={serial},file={path},format=raw",
+                        "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
+        try:
+            out = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=limit).stdout
+        except subprocess.TimeoutExpired as e:
+            out = e.stdout or b""
+        return out.decode(errors="replace").replace("\r", "")
+
+
+def chosen(out):
+    """Properties of /chosen in the FDT that the fake kernel printed, by dtc's reader of fdtget."""
+    m = re.search(r"FAKE-KERNEL fdt=([0-9a-f]+)\nFAKE-KERNEL end", out)
+    assert m, "the fake kernel did not run:\n" + out
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(bytes.fromhex(m.group(1)))
+        f.flush()
+        subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dtb", "-o", "/dev/null", f.name], check=True)
+
+        def get(kind, name):
+            return subprocess.run(["fdtget", "-t", kind, f.name, "/chosen", name], check=True,
+                                  stdout=subprocess.PIPE).stdout.decode().strip()
+        return get("s", "bootargs"), get("x", "linux,initrd-start"), get("x", "linux,initrd-end")
+
+
+def expect(out, *texts):
+    for t in texts:
+        assert t in out, f"missing {t!r} in:\n{out}"
+
+
+def addresses(*words):
+    return [int(h, 16) << 32 | int(l, 16) for h, l in (w.split() for w in words)]
+
+
+def cases(make):
+    b, s = "iBootSystemContainer", "BOOT/1A2B3C4D/"
+
+    def normal():
+        m = make()
+        out = m.boot()
+        expect(out, "pome stage1: LLB", "boot set 1A2B3C4D: kernel", "ramdisk 3000000 bytes, digest ok")
+        args, start, end = chosen(out)
+        assert args == "console=ttyAMA0 normal from-nvram", args
+        start, end = addresses(start, end)
+        assert end - start == 3000000 and start % 0x200000 == 0
+
+    def plain_digest_code():
+        expect(make().boot(cpu="cortex-a57"), "digest ok", "FAKE-KERNEL end")
+
+    def recovery_asked_by_host():
+        args, _, _ = chosen(make().boot(start=1))
+        assert args == "console=ttyAMA0 recovery from-nvram", args
+
+    def recovery_asked_by_nvram_once():
+        m = make()
+        m.write_flash(img4("illb", m.stage2), bank(8, recovery_boot_mode="unused", keep="me"), bank(7))
+        assert chosen(m.boot())[0] == "console=ttyAMA0 recovery"
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal"
+        with open(m.flash, "rb") as f:
+            f.seek(0xA80000)
+            assert read_bank(f.read(0x80000)) == (9, {b"keep": b"me"})
+
+    def no_auto_boot():
+        m = make()
+        m.write_flash(img4("illb", m.stage2), bank(8, auto_boot="false"), bank(7))
+        assert chosen(m.boot())[0] == "console=ttyAMA0 recovery"
+
+    def damaged_nvram():
+        m = make()
+        broken = bytearray(bank(9, boot_args="wrong"))
+        broken[100] ^= 1
+        m.write_flash(img4("illb", m.stage2), bytes(broken), bank(2, boot_args="older"))
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal older"
+        m.write_flash(img4("illb", m.stage2), bytes(broken), bytes(broken))
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal"
+
+    def falls_to_recovery(name, data, reason):
+        m = make()
+        m.put(b, name, data)
+        out = m.boot()
+        expect(out, reason, "trying Recovery")
+        assert chosen(out)[0].startswith("console=ttyAMA0 recovery")
+
+    def damaged_kernel():
+        k = bytearray(img4("krnl", KERNEL))
+        k[-2000] ^= 1  # inside the payload
+        falls_to_recovery(s + "KERNEL.IM4", bytes(k), "1A2B3C4D kernel, digest differs")
+
+    def other_machine():
+        falls_to_recovery(s + "RAMDISK.IM4", img4("rdsk", b"x" * 100, ecid=1), "ramdisk, ticket was made for another machine")
+
+    def other_board():
+        falls_to_recovery(s + "RAMDISK.IM4", img4("rdsk", b"x" * 100, board=0x20), "another board")
+
+    def wrong_type():
+        falls_to_recovery(s + "CMDLINE.IM4", img4("rcmd", b"x"), "command line, has another type")
+
+    def ticket_without_entry():
+        falls_to_recovery(s + "CMDLINE.IM4", img4("kcmd", b"x", ticket_kind="krnl"), "ticket does not list it")
+
+    def no_image():
+        falls_to_recovery(s + "KERNEL.IM4", img4("krnl", b"x" * 4096), "is not an arm64 Linux Image")
+
+    def policy_of_another():
+        falls_to_recovery("POLICY/LOCAL.IM4", img4("lpol", b"\0", ecid=7), "LocalPolicy, ticket was made for another")
+
+    def bad_active():
+        falls_to_recovery("BOOT/ACTIVE", b"../../..\n", "/BOOT/ACTIVE, is not a boot set's name")
+
+    def absent_set():
+        falls_to_recovery("BOOT/ACTIVE", b"00000000\n", "boot set 00000000 kernel, is missing")
+
+    def both_damaged():
+        m = make()
+        for v in (b, "RecoveryOSContainer"):
+            with open(m.disk, "r+b") as d:
+                d.seek(m.at[v])
+                d.write(bytes(512))
+        out = m.boot()
+        expect(out, "trying Recovery", "recovery RecoveryOSContainer, holds no FAT32 volume", "restore needed")
+        assert "FAKE" not in out
+
+    def primary_table_damaged():
+        m = make()
+        with open(m.disk, "r+b") as d:
+            d.seek(512)
+            d.write(bytes(512))
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal from-nvram"
+
+    def damaged_llb():
+        m = make()
+        llb = bytearray(img4("illb", m.stage2))
+        llb[2000] ^= 4
+        m.write_flash(bytes(llb))
+        expect(m.boot(), "boot failed: stage 1, LLB, digest differs", "Entering boot ROM recovery mode: restore needed")
+
+    def empty_flash():
+        m = make()
+        m.write_flash(b"\xff" * 512)
+        expect(m.boot(), "boot failed: stage 1, LLB, is not an IMG4")
+
+    def llb_of_another():
+        expect(make().boot(ecid=5), "LLB, ticket was made for another machine (ECID)")
+
+    def stops():
+        m = make()
+        out = m.boot(start=2, limit=4)
+        expect(out, "stopped in stage 1")
+        assert "stage2" not in out
+        expect(m.boot(start=4, limit=4), "stopped in stage 2")
+
+    return [v for k, v in locals().items() if callable(v) and k not in ("make", "falls_to_recovery")]
+
+
+def main():
+    global KERNEL
+    rom, stage2 = sys.argv[1], open(sys.argv[2], "rb").read()
+    with tempfile.TemporaryDirectory() as top:
+        here = os.path.dirname(os.path.abspath(__file__))
+        elf = os.path.join(top, "fake.elf")
+        subprocess.run(["aarch64-linux-gnu-gcc", "-nostdlib", "-static", "-Wl,-Ttext=0", "-DUART=0x09000000", "-o", elf,
+                        os.path.join(here, "fake_kernel_test.S")], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(["aarch64-linux-gnu-objcopy", "-O", "binary", elf, elf + ".bin"], check=True)
+        KERNEL = open(elf + ".bin", "rb").read() + bytes(range(256)) * 5000
+        made = [0]
+
+        def make(kernel=None, ramdisk=None):
+            made[0] += 1
+            folder = os.path.join(top, str(made[0]))
+            os.mkdir(folder)
+            m = Machine(folder, rom, stage2, kernel or KERNEL, ramdisk or bytes(i * 7 & 255 for i in range(3000000)))
+            m.stage2 = stage2
+            return m
+
+        failed = 0
+        for case in cases(make):
+            if os.environ.get("CASE", case.__name__) != case.__name__:
+                continue
+            try:
+                case()
+                print("ok  ", case.__name__, flush=True)
+            except AssertionError as e:
+                failed += 1
+                print("FAIL", case.__name__, e, flush=True)
+            subprocess.run(["rm", "-rf", os.path.join(top, str(made[0]))])
+        if len(sys.argv) > 4:
+            m = make(open(sys.argv[3], "rb").read(), open(sys.argv[4], "rb").read())
+            out = m.boot(limit=120)
+            print("\n".join(l for l in out.splitlines() if "pome" in l or "INIT" in l))
+            expect(out, "INIT-REACHED", "TEST-END")
+        sys.exit(1 if failed else 0)
+
+
+main()
