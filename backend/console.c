@@ -1,0 +1,304 @@
+/*
+ * console.c - two rings, two threads (see console.h).
+ *
+ * How it works. `lock` guards the rings. The writer sleeps until the output ring has bytes, waits a millisecond more so
+ * that a line does not cost a wake-up per character, and writes them in pieces of at most 4096 bytes. The reader polls
+ * the input descriptor and an eventfd that ends it. No lock is held during read and write. Destroying cancels a writer
+ * that is stuck in write(2); that is the only place where it can be cancelled.
+ */
+#include "backend/console.h"
+
+#include "base/bits.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH_NS   1000000
+#define PIECE      4096
+#define EAGER_FILL (CONSOLE_OUT_BYTES / 4) /* do not wait for more when this much is there */
+
+struct ring {
+    uint8_t *bytes;
+    size_t size, head, n; /* n bytes from head on */
+};
+
+struct console {
+    struct loop *loop;
+    struct console_options o;
+    pthread_mutex_t lock;
+    pthread_cond_t out_some, out_done, in_room;
+    struct ring out, in;
+    size_t writing; /* bytes taken from `out` that are not written yet */
+    bool stop, wants_room, reader_runs, writer_runs;
+    int wake;
+    pthread_t reader, writer;
+    struct console_client client;
+    struct loop_task input_task, room_task;
+    uint8_t out_bytes[CONSOLE_OUT_BYTES], in_bytes[CONSOLE_IN_BYTES];
+};
+
+static size_t ring_put(struct ring *r, const uint8_t *bytes, size_t n)
+{
+    n = MIN(n, r->size - r->n);
+    size_t at = (r->head + r->n) % r->size, first = MIN(n, r->size - at);
+    memcpy(r->bytes + at, bytes, first);
+    memcpy(r->bytes, bytes + first, n - first);
+    r->n += n;
+    return n;
+}
+
+static size_t ring_get(struct ring *r, uint8_t *bytes, size_t n)
+{
+    n = MIN(n, r->n);
+    size_t first = MIN(n, r->size - r->head);
+    memcpy(bytes, r->bytes + r->head, first);
+    memcpy(bytes + first, r->bytes, n - first);
+    r->head = (r->head + n) % r->size;
+    r->n -= n;
+    return n;
+}
+
+static struct timespec moment(uint64_t ns)
+{
+    return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+}
+
+/* False when the host's side is gone. Cancellable. */
+static bool write_all(int fd, const uint8_t *bytes, size_t n)
+{
+    while (n) {
+        ssize_t done = write(fd, bytes, n);
+        if (done < 0 && errno == EAGAIN) {
+            struct pollfd p = { .fd = fd, .events = POLLOUT };
+            poll(&p, 1, -1);
+        } else if (done < 0 && errno != EINTR) {
+            return false;
+        } else if (done > 0) {
+            bytes += done;
+            n -= (size_t)done;
+        }
+    }
+    return true;
+}
+
+/* With the lock held: waits for output. False: stopped, and nothing left. */
+static bool wait_for_output(struct console *c)
+{
+    while (!c->out.n && !c->stop)
+        pthread_cond_wait(&c->out_some, &c->lock);
+    if (!c->stop && c->out.n < EAGER_FILL) {
+        struct timespec until = moment(loop_now_ns() + BATCH_NS);
+        while (!c->stop && c->out.n < EAGER_FILL && !pthread_cond_timedwait(&c->out_some, &c->lock, &until))
+            ;
+    }
+    return c->out.n;
+}
+
+static void *writer(void *ctx)
+{
+    struct console *c = ctx;
+    uint8_t piece[PIECE];
+    bool alive = c->o.out_fd >= 0;
+    pthread_mutex_lock(&c->lock);
+    while (wait_for_output(c)) {
+        size_t n = c->writing = ring_get(&c->out, piece, sizeof piece);
+        if (c->wants_room) {
+            c->wants_room = false;
+            loop_post(c->loop, &c->room_task);
+        }
+        pthread_mutex_unlock(&c->lock);
+        if (c->o.tap)
+            c->o.tap(c->o.tap_ctx, piece, n);
+        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+        if (alive)
+            alive = write_all(c->o.out_fd, piece, n);
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+        pthread_mutex_lock(&c->lock);
+        c->writing = 0;
+        pthread_cond_broadcast(&c->out_done);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+static void *writer_start(void *ctx)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    return writer(ctx);
+}
+
+/* Bytes that fit the input ring now; waits for at least one; 0: stopped. */
+static size_t wait_for_room(struct console *c)
+{
+    pthread_mutex_lock(&c->lock);
+    while (c->in.n == c->in.size && !c->stop)
+        pthread_cond_wait(&c->in_room, &c->lock);
+    size_t room = c->stop ? 0 : c->in.size - c->in.n;
+    pthread_mutex_unlock(&c->lock);
+    return room;
+}
+
+static void *reader(void *ctx)
+{
+    struct console *c = ctx;
+    uint8_t bytes[CONSOLE_IN_BYTES];
+    for (size_t room; (room = wait_for_room(c));) {
+        struct pollfd p[2] = { { .fd = c->o.in_fd, .events = POLLIN }, { .fd = c->wake, .events = POLLIN } };
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            break;
+        if (p[1].revents)
+            break;
+        if (!p[0].revents)
+            continue;
+        ssize_t n = read(c->o.in_fd, bytes, room);
+        if (!n || (n < 0 && errno != EINTR && errno != EAGAIN))
+            break; /* end of input */
+        for (size_t done = 0; n > 0 && done < (size_t)n;) {
+            done += console_type(c, bytes + done, (size_t)n - done); /* others may type in between */
+            if (done < (size_t)n && !wait_for_room(c))
+                return NULL;
+        }
+    }
+    return NULL;
+}
+
+static void run_input(void *ctx)
+{
+    struct console *c = ctx;
+    if (c->client.input)
+        c->client.input(c->client.ctx);
+}
+
+static void run_room(void *ctx)
+{
+    struct console *c = ctx;
+    if (c->client.room)
+        c->client.room(c->client.ctx);
+}
+
+/* Threads of ours take no signals: they are for the program's own threads. */
+static bool start(pthread_t *thread, void *(*fn)(void *), struct console *c)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &old);
+    int e = pthread_create(thread, NULL, fn, c);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = e;
+    return !e;
+}
+
+struct console *console_create(struct loop *loop, const struct console_options *options, struct pome_error *err)
+{
+    struct console *c = calloc(1, sizeof *c);
+    if (!c) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "console");
+        return NULL;
+    }
+    c->loop = loop;
+    c->o = *options;
+    c->out = (struct ring){ .bytes = c->out_bytes, .size = sizeof c->out_bytes };
+    c->in = (struct ring){ .bytes = c->in_bytes, .size = sizeof c->in_bytes };
+    c->input_task = (struct loop_task){ .fn = run_input, .ctx = c };
+    c->room_task = (struct loop_task){ .fn = run_room, .ctx = c };
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->out_some, &monotonic);
+    pthread_cond_init(&c->out_done, &monotonic);
+    pthread_cond_init(&c->in_room, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    c->wake = eventfd(0, EFD_CLOEXEC);
+    if (c->wake < 0 || !(c->writer_runs = start(&c->writer, writer_start, c)) ||
+        (c->o.in_fd >= 0 && !(c->reader_runs = start(&c->reader, reader, c)))) {
+        pome_fail_errno(err, "console");
+        console_destroy(c, 0);
+        return NULL;
+    }
+    return c;
+}
+
+bool console_flush(struct console *c, unsigned timeout_ms)
+{
+    struct timespec until = moment(loop_now_ns() + (uint64_t)timeout_ms * 1000000);
+    pthread_mutex_lock(&c->lock);
+    while ((c->out.n || c->writing) && !pthread_cond_timedwait(&c->out_done, &c->lock, &until))
+        ;
+    bool done = !c->out.n && !c->writing;
+    pthread_mutex_unlock(&c->lock);
+    return done;
+}
+
+void console_destroy(struct console *c, unsigned drain_ms)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->stop = true;
+    pthread_cond_broadcast(&c->out_some);
+    pthread_cond_broadcast(&c->in_room);
+    pthread_mutex_unlock(&c->lock);
+    eventfd_write(c->wake, 1);
+    if (c->writer_runs) {
+        if (!console_flush(c, drain_ms))
+            pthread_cancel(c->writer);
+        pthread_join(c->writer, NULL);
+    }
+    if (c->reader_runs)
+        pthread_join(c->reader, NULL);
+    loop_unpost(c->loop, &c->input_task);
+    loop_unpost(c->loop, &c->room_task);
+    close(c->wake);
+    pthread_cond_destroy(&c->out_some);
+    pthread_cond_destroy(&c->out_done);
+    pthread_cond_destroy(&c->in_room);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+void console_attach(struct console *c, const struct console_client *client)
+{
+    c->client = client ? *client : (struct console_client){ 0 };
+    if (client)
+        loop_post(c->loop, &c->input_task);
+}
+
+size_t console_put(struct console *c, const uint8_t *bytes, size_t n)
+{
+    pthread_mutex_lock(&c->lock);
+    size_t before = c->out.n, taken = ring_put(&c->out, bytes, n);
+    if (taken < n)
+        c->wants_room = true;
+    if (taken && (!before || (before < EAGER_FILL && c->out.n >= EAGER_FILL)))
+        pthread_cond_signal(&c->out_some);
+    pthread_mutex_unlock(&c->lock);
+    return taken;
+}
+
+size_t console_get(struct console *c, uint8_t *bytes, size_t n)
+{
+    pthread_mutex_lock(&c->lock);
+    size_t got = ring_get(&c->in, bytes, n);
+    if (got)
+        pthread_cond_signal(&c->in_room);
+    pthread_mutex_unlock(&c->lock);
+    return got;
+}
+
+size_t console_type(struct console *c, const uint8_t *bytes, size_t n)
+{
+    pthread_mutex_lock(&c->lock);
+    size_t taken = ring_put(&c->in, bytes, n);
+    pthread_mutex_unlock(&c->lock);
+    if (taken)
+        loop_post(c->loop, &c->input_task);
+    return taken;
+}
