@@ -1,0 +1,82 @@
+/*
+ * pome/config.h - what a machine is made of, before it exists.
+ *
+ * A pome_config is plain data: nothing is opened or started until pome_vm_new() copies what it needs. Not thread-safe:
+ * one thread at a time.
+ */
+#ifndef POME_CONFIG_H
+#define POME_CONFIG_H
+
+#include <pome/error.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pome_config pome_config;
+
+/* An empty configuration: generic platform, 1 CPU, 512 MiB, no disks, no console, nothing to boot.
+ * Owner: the caller, who ends it with pome_config_free(). NULL when memory is short.
+ * Like:  VZVirtualMachineConfiguration.   Since: 0.1. */
+POME_API pome_config *pome_config_new(void);
+POME_API void pome_config_free(pome_config *config); /* NULL is fine */
+
+/* Number of virtual CPUs.
+ * count:  pome_config_min_cpu_count() .. pome_config_max_cpu_count(), checked by pome_config_validate().
+ * Like:   VZVirtualMachineConfiguration.cpuCount.   Since: 0.1. */
+POME_API void pome_config_set_cpu_count(pome_config *config, unsigned count);
+POME_API unsigned pome_config_cpu_count(const pome_config *config);
+POME_API unsigned pome_config_min_cpu_count(void); /* 1 */
+POME_API unsigned pome_config_max_cpu_count(void); /* 8 */
+
+/* Size of the guest's memory.
+ * bytes:  pome_config_min_memory_size() .. pome_config_max_memory_size(), a multiple of 1 MiB; checked by
+ *         pome_config_validate(). The host allocates it as the guest touches it.
+ * Like:   VZVirtualMachineConfiguration.memorySize.   Since: 0.1. */
+POME_API void pome_config_set_memory_size(pome_config *config, uint64_t bytes);
+POME_API uint64_t pome_config_memory_size(const pome_config *config);
+POME_API uint64_t pome_config_min_memory_size(void); /* 128 MiB */
+POME_API uint64_t pome_config_max_memory_size(void); /* 254 GiB */
+
+/* CPU model: "default" (the fastest honest one) or "apple" (what an M2 shows a guest: adds pointer authentication and
+ * BTI). name: copied. Errors: NOT_SUPPORTED names the models.   Since: 0.1. */
+POME_API bool pome_config_set_cpu_model(pome_config *config, const char *name, struct pome_error *err);
+
+/* Boots a Linux kernel directly, without firmware.
+ * kernel_path:  an arm64 Image, plain or gzip'ed. initrd_path: NULL for none. command_line: NULL for an empty one.
+ *               All copied; the files are read by pome_vm_new().
+ * Like:   VZLinuxBootLoader.   Since: 0.1. */
+POME_API bool pome_config_set_linux_boot(pome_config *config, const char *kernel_path, const char *initrd_path,
+                                         const char *command_line, struct pome_error *err);
+
+struct pome_disk_options {
+    size_t size;      /* of this struct: POME_DISK_OPTIONS_INIT */
+    const char *path; /* a raw image, a multiple of 512 bytes long */
+    bool read_only;
+};
+#define POME_DISK_OPTIONS_INIT {sizeof(struct pome_disk_options), NULL, false}
+
+/* Adds a virtio block device; the guest sees them in the order of addition (vda, vdb, ...).
+ * Errors: INVALID_CONFIGURATION when there are 16 already.
+ * Like:   VZVirtioBlockDeviceConfiguration with VZDiskImageStorageDeviceAttachment.   Since: 0.1. */
+POME_API bool pome_config_add_disk(pome_config *config, const struct pome_disk_options *options, struct pome_error *err);
+
+/* Connects the guest's first serial port. Bytes read from in_fd go to the guest, the guest's output is written to out_fd,
+ * unchanged. in_fd -1: no input. The descriptors stay the caller's and must outlive the machine; the end of in_fd's data is
+ * not an error. Without this call output is discarded.
+ * Like:   VZFileHandleSerialPortAttachment.   Since: 0.1. */
+POME_API void pome_config_set_console(pome_config *config, int in_fd, int out_fd);
+
+/* Whether a reboot by the guest starts the machine again (default) or stops it with POME_STOP_GUEST_RESET.  Since: 0.1. */
+POME_API void pome_config_set_stops_at_reset(pome_config *config, bool stops);
+
+/* Checks everything that can be checked without starting. On failure err describes the first problem.
+ * Errors: INVALID_CONFIGURATION (field, what was found, what is allowed), NOT_FOUND.
+ * Like:   VZVirtualMachineConfiguration.validate().   Since: 0.1. */
+POME_API bool pome_config_validate(const pome_config *config, struct pome_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
