@@ -1,0 +1,25 @@
+/* config.h - the inside of a pome_config, shared by config.c and vm.c. */
+#ifndef API_CONFIG_H
+#define API_CONFIG_H
+
+#include <pome/config.h>
+
+enum { CONFIG_MAX_DISKS = 16 };
+
+struct config_disk {
+    char *path;
+    bool read_only;
+};
+
+struct pome_config {
+    unsigned n_cpus;
+    uint64_t ram_bytes;
+    char *cpu_model;
+    char *kernel_path, *initrd_path, *command_line;
+    struct config_disk disks[CONFIG_MAX_DISKS];
+    size_t n_disks;
+    int console_in, console_out;
+    bool stops_at_reset;
+};
+
+#endif

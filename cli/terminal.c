@@ -1,0 +1,174 @@
+/*
+ * terminal.c - the user's terminal as a guest's console.
+ *
+ * Raw mode passes Ctrl-C and friends to the guest; Ctrl-A is the escape key (as in screen): Ctrl-A Ctrl-A sends one
+ * Ctrl-A. The saved settings are restored from atexit(), from signal handlers that end us, and by terminal_close();
+ * tcsetattr() is async-signal-safe (POSIX 2.4.3).
+ */
+#include "cli/terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { ESCAPE = 1 /* Ctrl-A */ };
+
+static struct termios saved;
+static volatile sig_atomic_t raw, caught;
+static int signal_fd = -1;
+
+static void restore(void)
+{
+    if (raw) {
+        raw = 0;
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
+    }
+}
+
+static void crash(int sig)
+{
+    restore();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void ask_to_end(int sig)
+{
+    caught = sig;
+    uint64_t one = 1;
+    if (write(signal_fd, &one, sizeof one) < 0)
+        restore();
+}
+
+static void install_handlers(void)
+{
+    static const int crashes[] = {SIGABRT, SIGBUS, SIGILL, SIGTRAP}; /* SIGSEGV and SIGFPE are the engine's */
+    static const int ends[] = {SIGTERM, SIGHUP, SIGQUIT, SIGINT};
+    struct sigaction sa = {.sa_flags = SA_RESETHAND};
+    sa.sa_handler = crash;
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        sigaction(crashes[i], &sa, NULL);
+    sa.sa_handler = ask_to_end;
+    sa.sa_flags = SA_RESTART;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        sigaction(ends[i], &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static bool fail(struct pome_error *err, const char *what)
+{
+    err->code = POME_ERROR_IO;
+    err->os_errno = errno;
+    snprintf(err->message, sizeof err->message, "%s: %s", what, strerror(errno));
+    return false;
+}
+
+bool terminal_open(struct terminal *t, struct pome_error *err)
+{
+    *t = (struct terminal){.in_fd = STDIN_FILENO, .guest_in = {-1, -1}};
+    if (pipe2(t->guest_in, O_CLOEXEC) != 0)
+        return fail(err, "console pipe");
+    signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (signal_fd < 0)
+        return fail(err, "eventfd");
+    install_handlers();
+    t->is_tty = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &saved) == 0;
+    if (t->is_tty) {
+        struct termios tio = saved;
+        cfmakeraw(&tio);
+        tio.c_oflag |= OPOST; /* our own messages; the guest sends CR LF itself */
+        atexit(restore);
+        raw = 1;
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &tio);
+    }
+    return true;
+}
+
+void terminal_close(struct terminal *t)
+{
+    restore();
+    for (int i = 0; i < 2; i++)
+        if (t->guest_in[i] >= 0)
+            close(t->guest_in[i]);
+}
+
+static void help(void)
+{
+    fputs("\r\nCtrl-A x  leave (ends the machine)\r\nCtrl-A p  press the power button\r\nCtrl-A a  send Ctrl-A\r\n"
+          "Ctrl-A ?  this help\r\n",
+          stderr);
+}
+
+static void to_guest(struct terminal *t, const char *p, size_t n)
+{
+    while (n) {
+        ssize_t w = write(t->guest_in[1], p, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            return; /* the machine is gone */
+        p += w;
+        n -= (size_t)w;
+    }
+}
+
+/* The key after Ctrl-A. */
+static enum terminal_key command(struct terminal *t, char c)
+{
+    switch (c) {
+    case 'x': return TERMINAL_EXIT;
+    case 'p': return TERMINAL_POWER;
+    case '?':
+    case 'h': help(); return TERMINAL_HELP;
+    case ESCAPE:
+    case 'a': to_guest(t, "\1", 1); return TERMINAL_NONE;
+    default: return TERMINAL_NONE;
+    }
+}
+
+enum terminal_key terminal_read(struct terminal *t)
+{
+    char buf[4096];
+    ssize_t n = read(t->in_fd, buf, sizeof buf);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return TERMINAL_NONE;
+    if (n <= 0)
+        return TERMINAL_CLOSED;
+    if (!t->is_tty) {
+        to_guest(t, buf, (size_t)n);
+        return TERMINAL_NONE;
+    }
+    ssize_t from = 0;
+    for (ssize_t i = 0; i < n; i++) {
+        if (t->escape) {
+            t->escape = false;
+            from = i + 1;
+            enum terminal_key key = command(t, buf[i]);
+            if (key != TERMINAL_NONE)
+                return key;
+        } else if (buf[i] == ESCAPE) {
+            to_guest(t, buf + from, (size_t)(i - from));
+            t->escape = true;
+            from = i + 1;
+        }
+    }
+    if (from < n)
+        to_guest(t, buf + from, (size_t)(n - from));
+    return TERMINAL_NONE;
+}
+
+int terminal_signal(void)
+{
+    return caught;
+}
+
+int terminal_signal_fd(void)
+{
+    return signal_fd;
+}

@@ -1,0 +1,33 @@
+/* terminal.h - the user's terminal as a guest's console: raw mode, escape key, restored on every way out. */
+#ifndef CLI_TERMINAL_H
+#define CLI_TERMINAL_H
+
+#include <pome/error.h>
+
+enum terminal_key {
+    TERMINAL_NONE,   /* nothing for us: all bytes went to the guest */
+    TERMINAL_EXIT,   /* Ctrl-A x: leave, ending the machine */
+    TERMINAL_POWER,  /* Ctrl-A p: power button */
+    TERMINAL_HELP,   /* Ctrl-A ?: help was printed */
+    TERMINAL_CLOSED, /* end of input */
+};
+
+struct terminal {
+    int in_fd;       /* the user's end: standard input */
+    int guest_in[2]; /* pipe to the guest: [0] is given to the machine, we write [1] */
+    bool is_tty, escape;
+};
+
+/* Makes the pipe; when standard input is a terminal, switches it to raw mode and arranges that it is restored at exit, on
+ * SIGINT, SIGTERM, SIGHUP, SIGQUIT and on a crash of ours. */
+bool terminal_open(struct terminal *t, struct pome_error *err);
+void terminal_close(struct terminal *t);
+
+/* Reads what the user typed and passes it on. Call when in_fd is readable. */
+enum terminal_key terminal_read(struct terminal *t);
+
+/* The signal that asked the process to end, or 0. Its arrival also makes terminal_signal_fd() readable. */
+int terminal_signal(void);
+int terminal_signal_fd(void);
+
+#endif
