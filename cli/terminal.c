@@ -55,7 +55,7 @@ static void install_handlers(void)
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         sigaction(crashes[i], &sa, NULL);
     sa.sa_handler = ask_to_end;
-    sa.sa_flags = SA_RESTART;
+    sa.sa_flags = 0; /* a blocked write to the guest ends with EINTR */
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         sigaction(ends[i], &sa, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -82,10 +82,11 @@ bool terminal_open(struct terminal *t, struct pome_error *err)
     if (t->is_tty) {
         struct termios tio = saved;
         cfmakeraw(&tio);
-        tio.c_oflag |= OPOST; /* our own messages; the guest sends CR LF itself */
         atexit(restore);
         raw = 1;
         tcsetattr(STDIN_FILENO, TCSADRAIN, &tio);
+        /* A guest that does not read must not stop Ctrl-A x: what a person types beyond the pipe's 64 KiB is dropped. */
+        fcntl(t->guest_in[1], F_SETFL, O_NONBLOCK);
     }
     return true;
 }
@@ -109,7 +110,7 @@ static void to_guest(struct terminal *t, const char *p, size_t n)
 {
     while (n) {
         ssize_t w = write(t->guest_in[1], p, n);
-        if (w < 0 && errno == EINTR)
+        if (w < 0 && errno == EINTR && !caught)
             continue;
         if (w <= 0)
             return; /* the machine is gone */

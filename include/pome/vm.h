@@ -8,7 +8,6 @@
 #ifndef POME_VM_H
 #define POME_VM_H
 
-#include <pome/bundle.h>
 #include <pome/config.h>
 
 #ifdef __cplusplus
@@ -16,6 +15,7 @@ extern "C" {
 #endif
 
 typedef struct pome_vm pome_vm;
+typedef struct pome_bundle pome_bundle; /* pome/bundle.h */
 
 /* The numbers are those of VZVirtualMachineState. */
 enum pome_vm_state {

@@ -1,0 +1,85 @@
+/* cmd_boot.c - pome boot: one throw-away machine around a kernel, for kernel developers and test suites. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/run_vm.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+command_run cmd_boot;
+
+struct boot_options {
+    const char *kernel, *initrd, *append, *cpu;
+    struct cli_list disks, read_only_disks;
+    uint64_t cpus, memory;
+    bool no_reboot, stats;
+};
+
+static bool add_disks(pome_config *config, const struct cli_list *list, bool read_only, struct pome_error *err)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        struct pome_disk_options d = POME_DISK_OPTIONS_INIT;
+        d.path = list->items[i];
+        d.read_only = read_only;
+        if (!pome_config_add_disk(config, &d, err))
+            return false;
+    }
+    return true;
+}
+
+static bool configure(pome_config *config, const struct boot_options *o, int console_in, struct pome_error *err)
+{
+    pome_config_set_cpu_count(config, (unsigned)o->cpus);
+    pome_config_set_memory_size(config, o->memory);
+    pome_config_set_stops_at_reset(config, o->no_reboot);
+    pome_config_set_console(config, console_in, STDOUT_FILENO);
+    return pome_config_set_cpu_model(config, o->cpu, err) &&
+           pome_config_set_linux_boot(config, o->kernel, o->initrd, o->append, err) &&
+           add_disks(config, &o->disks, false, err) && add_disks(config, &o->read_only_disks, true, err);
+}
+
+int cmd_boot(int argc, char **argv)
+{
+    struct boot_options o = {.cpus = 1, .memory = UINT64_C(512) << 20, .cpu = "default", .append = ""};
+    const uint64_t min_memory = pome_config_min_memory_size(), max_memory = pome_config_max_memory_size();
+    const struct cli_option options[] = {
+        {"kernel", 'k', CLI_TEXT, &o.kernel, "FILE", "arm64 Linux Image, plain or gzip'ed", 0, 0},
+        {"initrd", 'i', CLI_TEXT, &o.initrd, "FILE", "initial ramdisk", 0, 0},
+        {"append", 'a', CLI_TEXT, &o.append, "TEXT", "kernel command line", 0, 0},
+        {"disk", 'd', CLI_LIST, &o.disks, "FILE", "raw disk image (several: vda, vdb, ...)", 0, 0},
+        {"disk-ro", 0, CLI_LIST, &o.read_only_disks, "FILE", "the same, read-only; after the others", 0, 0},
+        {"cpus", 'c', CLI_NUMBER, &o.cpus, "N", "virtual CPUs (1)", 1, pome_config_max_cpu_count()},
+        {"memory", 'm', CLI_SIZE, &o.memory, "SIZE", "memory (512MiB)", min_memory, max_memory},
+        {"cpu", 0, CLI_TEXT, &o.cpu, "MODEL", "default or apple", 0, 0},
+        {"no-reboot", 0, CLI_FLAG, &o.no_reboot, NULL, "end when the guest reboots", 0, 0},
+        {"stats", 0, CLI_FLAG, &o.stats, NULL, "print the engine's counters as JSON at the end", 0, 0},
+        {0},
+    };
+    int status = cli_options(argc, argv, options, 0, 0, NULL);
+    if (status != CLI_GO_ON)
+        return status;
+    if (!o.kernel)
+        return cli_usage("boot", "--kernel FILE is needed");
+
+    struct pome_error err = {0};
+    struct terminal terminal;
+    pome_config *config = pome_config_new();
+    if (!config || !terminal_open(&terminal, &err)) {
+        pome_config_free(config);
+        cli_fail(&err, NULL, "cannot set up the console");
+        return CLI_FAILED;
+    }
+    pome_vm *vm = NULL;
+    if (configure(config, &o, terminal.guest_in[0], &err))
+        vm = pome_vm_new(config, &err);
+    pome_config_free(config);
+    if (!vm) {
+        terminal_close(&terminal);
+        cli_fail(&err, NULL, "cannot make the machine");
+        return CLI_FAILED; /* design.md: 0 powered off, 1 crashed or cannot start, 2 usage */
+    }
+    status = run_vm(vm, &terminal, o.stats);
+    pome_vm_free(vm);
+    return status;
+}
