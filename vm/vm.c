@@ -14,6 +14,7 @@
 #include "backend/console.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "vm/panic_watch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,6 +30,7 @@ struct vm {
     struct console *console;
     struct machine *machine;
     struct cpu_set *cpus;
+    struct panic_watch panic_watch;
     pthread_t loop_thread, supervisor;
     bool started; /* both threads exist */
     int event_fd;
@@ -57,16 +59,23 @@ static void on_panic(void *ctx, const char *what)
     cpu_set_stop(vm->cpus);
 }
 
+/* The guest printed its last words and has been silent since (loop thread). */
+static void on_dead(void *ctx, const char *why)
+{
+    on_panic(ctx, why);
+}
+
 static void on_note(void *ctx, const char *text)
 {
     struct vm *vm = ctx;
     NOTE(vm, "device", "%s", text);
 }
 
-static void on_guest_output(void *ctx, const void *bytes, size_t n)
+static void on_guest_output(void *ctx, const uint8_t *bytes, size_t n)
 {
     struct vm *vm = ctx;
     log_guest_console(vm->config.log, bytes, n);
+    panic_watch_bytes(&vm->panic_watch, bytes, n);
 }
 
 static void set_irq(void *ctx, unsigned cpu, bool level)
@@ -126,6 +135,11 @@ static enum vm_stop reason_of(struct vm *vm, enum cpu_end end)
 {
     if (vm->panicked)
         return VM_STOP_GUEST_PANIC;
+    if (end == CPU_END_RESET && vm->panic_watch.why[0] && vm->config.stops_at_reset) {
+        /* panic=N on its command line: the kernel rebooted after its panic */
+        pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", vm->panic_watch.why);
+        return VM_STOP_GUEST_PANIC;
+    }
     switch (end) {
     case CPU_END_POWER_OFF: return VM_STOP_GUEST_OFF;
     case CPU_END_RESET: return VM_STOP_GUEST_RESET;
@@ -173,13 +187,14 @@ static void *supervisor_main(void *arg)
              (unsigned long long)(vm->config.ram_bytes / MiB), vm->config.n_disks);
         enum cpu_end end = boot_once(vm, &err);
         machine_quiesce(vm->machine, 10000);
-        console_drain(vm->console, 2000);
+        console_flush(vm->console, 2000); /* everything it said is out, logged and watched */
         enum vm_stop reason = reason_of(vm, end);
         if (reason != VM_STOP_GUEST_RESET || vm->config.stops_at_reset || killed(vm)) {
             finish(vm, reason, &err);
             return NULL;
         }
         NOTE(vm, "boot", "the guest rebooted: starting again");
+        panic_watch_reset(&vm->panic_watch);
         machine_unquiesce(vm->machine);
         machine_reset(vm->machine);
         cpu_set_reset(vm->cpus);
@@ -194,11 +209,12 @@ static bool build(struct vm *vm, struct pome_error *err)
     vm->loop = loop_create(err);
     if (!vm->loop)
         return false;
-    vm->console = console_create(vm->loop, c->console_in, c->console_out, err);
+    panic_watch_init(&vm->panic_watch, vm->loop, on_dead, vm);
+    const struct console_options console = {
+        .in_fd = c->console_in, .out_fd = c->console_out, .tap = on_guest_output, .tap_ctx = vm};
+    vm->console = console_create(vm->loop, &console, err);
     if (!vm->console)
         return false;
-    if (c->log)
-        console_tap(vm->console, on_guest_output, vm);
     const struct machine_config mc = {
         .platform = c->platform, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = c->disks,
         .n_disks = c->n_disks, .loop = vm->loop, .console = vm->console, .rom = c->rom, .rom_bytes = c->rom_bytes,
@@ -261,7 +277,7 @@ void vm_destroy(struct vm *vm)
     join(vm);
     machine_destroy(vm->machine);
     cpu_set_destroy(vm->cpus);
-    console_destroy(vm->console);
+    console_destroy(vm->console, 0);
     loop_destroy(vm->loop);
     if (vm->event_fd >= 0)
         close(vm->event_fd);
@@ -281,6 +297,7 @@ bool vm_start(struct vm *vm, struct pome_error *err)
         return pome_fail(err, POME_ERROR_INVALID_STATE, "the machine runs already");
     bool again = vm->started;
     join(vm);
+    panic_watch_reset(&vm->panic_watch);
     if (again) {
         machine_unquiesce(vm->machine);
         machine_reset(vm->machine);
