@@ -46,8 +46,8 @@ struct machine_config {
     struct console *virtio_console;   /* a virtio console's other side (hvc0); NULL: no such device. Borrowed */
     const void *rom;                  /* boot ROM of MACHINE_APPLE, copied; NULL: none */
     size_t rom_bytes;                 /* at most 1 MiB */
-    const void *boot_info;            /* first bytes of the cfg region of MACHINE_APPLE (read-only to the guest), copied */
-    size_t boot_info_bytes;           /* at most 64 KiB; NULL/0: zeroes */
+    uint64_t ecid;                    /* MACHINE_APPLE: what the boot ROM checks tickets against */
+    uint32_t boot_flags;              /* MACHINE_APPLE: FW_START_* of firmware/cfg.h, for the boot ROM and stage 2 */
 };
 
 /* What the board tells vm/. Called on a vCPU's thread or the loop's, sometimes with the machine lock held: note what

@@ -1,0 +1,85 @@
+/* board.h - inside machine/: a platform is a list of parts; a part knows how to be made and how to describe itself. */
+#ifndef MACHINE_BOARD_H
+#define MACHINE_BOARD_H
+
+#include "backend/console.h"
+#include "bus/bus.h"
+#include "dev/gicv3.h"
+#include "machine/machine.h"
+
+#define MAX_DEVICES 64
+
+/* FDT phandles. */
+enum { PHANDLE_GIC = 1, PHANDLE_CLOCK, PHANDLE_GPIO };
+
+struct part {
+    const char *name; /* of the node, without @address */
+    uint64_t gpa, bytes;
+    int spi; /* wired interrupt, -1: none */
+    bool (*make)(struct machine *m, const struct part *p, struct pome_error *err);
+    void (*describe)(const struct machine *m, const struct part *p, void *fdt);
+};
+
+struct platform {
+    const char *model, *compatible;
+    uint64_t ram_gpa;
+    unsigned n_spis;
+    unsigned first_msi_spi; /* SPIs from here to the last are for messages */
+    uint64_t rom_gpa, rom_bytes, cfg_gpa, cfg_bytes; /* 0 bytes: no such region */
+    const struct part *parts; /* the interrupt controller is the first */
+    size_t n_parts;
+};
+extern const struct platform platform_generic, platform_apple;
+
+struct machine {
+    struct machine_config config;
+    struct machine_events events;
+    struct cpu_irq_port irq_port;
+    const struct platform *platform;
+    struct mem *mem;
+    struct bus bus;
+    struct cpu_board board;
+    struct gicv3 *gic;
+    struct device *gpio;
+    struct device *device[MAX_DEVICES]; /* all there are, in order of creation */
+    size_t n_devices;
+    struct loop_timer button; /* lets the power button go */
+    char console_path[40]; /* node of the serial port */
+    struct machine_entry entry;
+    bool has_entry;
+    void *fdt;
+    size_t fdt_bytes;
+};
+
+/* Kinds of parts, parts.c. */
+bool make_gic(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_pl011(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_pl031(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_pl061(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err);
+void describe_gic(const struct machine *m, const struct part *p, void *fdt);
+void describe_pl011(const struct machine *m, const struct part *p, void *fdt);
+void describe_pl031(const struct machine *m, const struct part *p, void *fdt);
+void describe_pl061(const struct machine *m, const struct part *p, void *fdt);
+void describe_pvpanic(const struct machine *m, const struct part *p, void *fdt);
+
+/* What /chosen says. */
+struct fdt_chosen {
+    const char *cmdline;
+    uint64_t initrd_gpa, initrd_bytes; /* 0 bytes: none */
+};
+/* Writes the tree of the machine; malloc'ed, *bytes its size. */
+void *fdt_write(const struct machine *m, const struct fdt_chosen *chosen, size_t *bytes, struct pome_error *err);
+/* Helpers for describe_*; a failure shows at the end, in fdt_finish. */
+void fdt_node(void *fdt, const struct part *p); /* begins "name@gpa" with its reg */
+void fdt_spi(void *fdt, unsigned spi);          /* interrupts = <0 spi 4> */
+void fdt_cells(void *fdt, const char *name, const uint32_t *cells, size_t n);
+#define FDT_CELLS(fdt, name, ...)                                                                            \
+    fdt_cells(fdt, name, (const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+void fdt_strings(void *fdt, const char *name, const char *strings, size_t bytes);
+#define FDT_STRINGS(fdt, name, literal) fdt_strings(fdt, name, literal, sizeof(literal))
+
+/* Puts a tree at gpa and remembers it as the machine's. Takes fdt. */
+bool machine_place_fdt(struct machine *m, void *fdt, size_t bytes, uint64_t gpa, struct pome_error *err);
+
+#endif

@@ -1,0 +1,268 @@
+/* machine.c - builds a machine from its platform's list of parts, and connects the vCPUs' wires (see machine.h). */
+#include "machine/machine.h"
+
+#include "base/error.h"
+#include "dev/pl061.h"
+#include "firmware/cfg.h"
+#include "firmware/platform.h"
+#include "machine/board.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MIN_RAM      (128 * MiB)
+#define MAX_RAM      (255 * GiB)
+#define MAX_CPUS     8
+#define MAX_DISKS    16
+#define POWER_PIN    3
+#define BUTTON_NS    200000000
+#define MAX_FDT      (2 * MiB) /* booting.rst 2 */
+
+static bool board_mmio_read(void *ctx, unsigned cpu, uint64_t gpa, unsigned size_bytes, uint64_t *value)
+{
+    struct machine *m = ctx;
+    return bus_read(&m->bus, gpa, size_bytes, value);
+}
+
+static bool board_mmio_write(void *ctx, unsigned cpu, uint64_t gpa, unsigned size_bytes, uint64_t value)
+{
+    struct machine *m = ctx;
+    return bus_write(&m->bus, gpa, size_bytes, value);
+}
+
+static uint64_t board_icc_read(void *ctx, unsigned cpu, enum icc_reg reg)
+{
+    struct machine *m = ctx;
+    return gicv3_icc_read(m->gic, cpu, reg);
+}
+
+static void board_icc_write(void *ctx, unsigned cpu, enum icc_reg reg, uint64_t value)
+{
+    struct machine *m = ctx;
+    gicv3_icc_write(m->gic, cpu, reg, value);
+}
+
+static void board_ppi_set(void *ctx, unsigned cpu, unsigned intid, bool level)
+{
+    struct machine *m = ctx;
+    gicv3_ppi(m->gic, cpu, intid, level);
+}
+
+static void board_system_off(void *ctx, unsigned cpu, bool reset)
+{
+    struct machine *m = ctx;
+    void (*fn)(void *) = reset ? m->events.reset : m->events.power_off;
+    if (fn)
+        fn(m->events.ctx);
+}
+
+static void note(void *ctx, const char *text)
+{
+    struct machine *m = ctx;
+    if (m->events.note)
+        m->events.note(m->events.ctx, text);
+}
+
+static void board_note(void *ctx, unsigned cpu, const char *text)
+{
+    struct machine *m = ctx;
+    bus_note(&m->bus, "cpu %u: %s", cpu, text);
+}
+
+static void release_button(void *ctx)
+{
+    struct machine *m = ctx;
+    bus_lock(&m->bus);
+    pl061_input(m->gpio, POWER_PIN, false);
+    bus_unlock(&m->bus);
+}
+
+static bool check_config(const struct machine_config *c, struct pome_error *err)
+{
+    if (c->n_cpus < 1 || c->n_cpus > MAX_CPUS)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "CPU count: found %u, needed 1 to %d", c->n_cpus,
+                         MAX_CPUS);
+    if (c->ram_bytes < MIN_RAM || c->ram_bytes > MAX_RAM || c->ram_bytes % MiB)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
+                         "memory size: found %" PRIu64 " bytes, needed whole MiB from 128 MiB to 255 GiB", c->ram_bytes);
+    if (c->n_disks > MAX_DISKS)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "disks: found %zu, at most %d", c->n_disks, MAX_DISKS);
+    if (c->platform != MACHINE_GENERIC && c->platform != MACHINE_APPLE)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "platform: unknown number %d", (int)c->platform);
+    return true;
+}
+
+static bool add_memory(struct machine *m, struct pome_error *err)
+{
+    const struct platform *p = m->platform;
+    const struct machine_config *c = &m->config;
+    if (c->rom_bytes && !p->rom_bytes)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the generic platform has no boot ROM");
+    if (!mem_add_ram(m->mem, p->ram_gpa, c->ram_bytes, err))
+        return false;
+    if (p->rom_bytes && !mem_add_rom(m->mem, p->rom_gpa, p->rom_bytes, c->rom, c->rom_bytes, err))
+        return pome_fail_context(err, "boot ROM");
+    return true;
+}
+
+static bool add_parts(struct machine *m, struct pome_error *err)
+{
+    for (size_t i = 0; i < m->platform->n_parts; i++) {
+        const struct part *p = &m->platform->parts[i];
+        if (!p->make(m, p, err))
+            return pome_fail_context(err, "%s", p->name);
+    }
+    return true;
+}
+
+bool machine_place_fdt(struct machine *m, void *fdt, size_t bytes, uint64_t gpa, struct pome_error *err)
+{
+    free(m->fdt);
+    m->fdt = fdt;
+    m->fdt_bytes = bytes;
+    if (bytes > MAX_FDT || !mem_write(m->mem, gpa, fdt, bytes))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
+                         "device tree of %zu bytes does not fit at 0x%" PRIx64, bytes, gpa);
+    return true;
+}
+
+/* What the boot ROM and stage 2 read about this machine (firmware/cfg.h). Known once the tree's size is. */
+static bool add_cfg(struct machine *m, struct pome_error *err)
+{
+    uint8_t cfg[0x80] = { 0 };
+    const struct platform *p = m->platform;
+    le32_put(cfg + FW_CFG_VERSION, 2);
+    le32_put(cfg + FW_CFG_CPUS, m->config.n_cpus);
+    le32_put(cfg + FW_CFG_BOARD, FW_BOARD_ID);
+    le64_put(cfg + FW_CFG_ECID, m->config.ecid);
+    le64_put(cfg + FW_CFG_RAM_SIZE, m->config.ram_bytes);
+    le32_put(cfg + FW_CFG_START, m->config.boot_flags);
+    le64_put(cfg + FW_CFG_FDT, p->ram_gpa);
+    le64_put(cfg + FW_CFG_FDT_SIZE, m->fdt_bytes);
+    le64_put(cfg + FW_CFG_RAM_BASE, p->ram_gpa);
+    if (!mem_add_rom(m->mem, p->cfg_gpa, p->cfg_bytes, cfg, sizeof cfg, err))
+        return pome_fail_context(err, "boot configuration");
+    return true;
+}
+
+/* With a boot ROM the machine can start as it is: ROM at pc, the tree at the start of RAM. */
+static bool prepare_rom_entry(struct machine *m, struct pome_error *err)
+{
+    if (!m->config.rom_bytes)
+        return true;
+    size_t bytes;
+    void *fdt = fdt_write(m, &(struct fdt_chosen){ 0 }, &bytes, err);
+    if (!fdt || !machine_place_fdt(m, fdt, bytes, m->platform->ram_gpa, err))
+        return false;
+    if (!mem_find(m->mem, m->platform->cfg_gpa) && !add_cfg(m, err))
+        return false;
+    m->entry = (struct machine_entry){ .pc = m->platform->rom_gpa, .x0 = m->platform->ram_gpa };
+    m->has_entry = true;
+    return true;
+}
+
+static void connect_board(struct machine *m)
+{
+    m->board = (struct cpu_board){
+        .ctx = m,
+        .mmio_read = board_mmio_read,
+        .mmio_write = board_mmio_write,
+        .icc_read = board_icc_read,
+        .icc_write = board_icc_write,
+        .ppi_set = board_ppi_set,
+        .system_off = board_system_off,
+        .note = board_note,
+    };
+}
+
+struct machine *machine_create(const struct machine_config *config, const struct cpu_irq_port *irq,
+                               const struct machine_events *events, struct pome_error *err)
+{
+    if (!check_config(config, err))
+        return NULL;
+    struct machine *m = calloc(1, sizeof *m);
+    struct mem *mem = mem_create();
+    if (!m || !mem) {
+        free(m);
+        mem_destroy(mem);
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine");
+        return NULL;
+    }
+    m->config = *config;
+    m->irq_port = *irq;
+    if (events)
+        m->events = *events;
+    m->platform = config->platform == MACHINE_APPLE ? &platform_apple : &platform_generic;
+    m->mem = mem;
+    bus_init(&m->bus, mem, config->loop);
+    m->bus.note = note;
+    m->bus.note_ctx = m;
+    m->button = (struct loop_timer){ .fn = release_button, .ctx = m };
+    connect_board(m);
+    if (add_memory(m, err) && add_parts(m, err) && prepare_rom_entry(m, err))
+        return m;
+    machine_destroy(m);
+    return NULL;
+}
+
+void machine_destroy(struct machine *m)
+{
+    if (!m)
+        return;
+    loop_timer_cancel(m->config.loop, &m->button);
+    for (size_t i = m->n_devices; i-- > 0;)
+        m->device[i]->type->destroy(m->device[i]);
+    bus_finish(&m->bus);
+    mem_destroy(m->mem);
+    free(m->fdt);
+    free(m);
+}
+
+const struct cpu_board *machine_board(const struct machine *m)
+{
+    return &m->board;
+}
+
+struct mem *machine_mem(const struct machine *m)
+{
+    return m->mem;
+}
+
+bool machine_entry(const struct machine *m, struct machine_entry *entry)
+{
+    *entry = m->entry;
+    return m->has_entry;
+}
+
+const void *machine_fdt(const struct machine *m, size_t *bytes)
+{
+    *bytes = m->fdt_bytes;
+    return m->fdt;
+}
+
+void machine_reset(struct machine *m)
+{
+    bus_lock(&m->bus);
+    for (size_t i = m->n_devices; i-- > 0;)
+        m->device[i]->type->reset(m->device[i]);
+    bus_unlock(&m->bus);
+    prepare_rom_entry(m, NULL);
+}
+
+void machine_power_button(struct machine *m)
+{
+    bus_lock(&m->bus);
+    pl061_input(m->gpio, POWER_PIN, true);
+    bus_unlock(&m->bus);
+    loop_timer_set(m->config.loop, &m->button, loop_now_ns() + BUTTON_NS);
+}
+
+bool machine_quiesce(struct machine *m, unsigned timeout_ms)
+{
+    return true;
+}
+
+void machine_unquiesce(struct machine *m)
+{
+}

@@ -1,0 +1,158 @@
+/*
+ * parts.c - the kinds of parts that platforms are made of: how each is made and wired, and its node in the device tree
+ * (Linux Documentation/devicetree/bindings, named at each).
+ */
+#include "machine/board.h"
+
+#include "base/error.h"
+#include "dev/pl011.h"
+#include "dev/pl031.h"
+#include "dev/pl061.h"
+#include "dev/pvpanic.h"
+
+#include <libfdt.h>
+#include <stdio.h>
+
+#define POWER_PIN 3
+
+/* Keeps a new device for reset and destruction, and puts it on the map unless gpa is 0. */
+static bool add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t bytes, struct pome_error *err)
+{
+    if (!dev)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "device at 0x%llx", (unsigned long long)gpa);
+    assert(m->n_devices < MAX_DEVICES);
+    m->device[m->n_devices++] = dev;
+    if (gpa)
+        bus_map(&m->bus, gpa, bytes, dev);
+    return true;
+}
+
+static struct irq_line line(const struct machine *m, const struct part *p)
+{
+    return gicv3_spi(m->gic, (unsigned)p->spi);
+}
+
+/* The distributor at gpa, the redistributors behind it: at +0x10000 on the Apple-style platform, +0xa0000 on the generic
+ * one, where the GICv2 of old firmware lies in between. */
+static uint64_t redist_gpa(const struct machine *m, const struct part *p)
+{
+    return p->gpa + (m->platform == &platform_apple ? 0x10000 : 0xa0000);
+}
+
+bool make_gic(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    m->gic = gicv3_create(m->config.n_cpus, m->platform->n_spis, &m->irq_port);
+    if (!m->gic)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "interrupt controller");
+    add(m, gicv3_dist(m->gic), p->gpa, p->bytes, err);
+    bus_map(&m->bus, redist_gpa(m, p), (uint64_t)m->config.n_cpus * GIC_FRAME_BYTES, gicv3_redist(m->gic));
+    m->bus.doorbell.gpa = p->gpa;
+    m->bus.doorbell.bytes = p->bytes;
+    m->bus.doorbell.ring = gicv3_message;
+    m->bus.doorbell.ctx = m->gic;
+    return true;
+}
+
+/* interrupt-controller/arm,gic-v3.yaml; mbi-ranges are INTIDs */
+void describe_gic(const struct machine *m, const struct part *p, void *fdt)
+{
+    uint64_t redist = redist_gpa(m, p), bytes = (uint64_t)m->config.n_cpus * GIC_FRAME_BYTES;
+    char name[40];
+    snprintf(name, sizeof name, "%s@%llx", p->name, (unsigned long long)p->gpa);
+    fdt_begin_node(fdt, name);
+    FDT_STRINGS(fdt, "compatible", "arm,gic-v3");
+    FDT_CELLS(fdt, "reg", (uint32_t)(p->gpa >> 32), (uint32_t)p->gpa, 0, (uint32_t)p->bytes, (uint32_t)(redist >> 32),
+              (uint32_t)redist, 0, (uint32_t)bytes);
+    FDT_CELLS(fdt, "#interrupt-cells", 3);
+    FDT_CELLS(fdt, "#address-cells", 0);
+    fdt_property(fdt, "interrupt-controller", NULL, 0);
+    fdt_property(fdt, "msi-controller", NULL, 0);
+    FDT_CELLS(fdt, "mbi-ranges", 32 + m->platform->first_msi_spi, m->platform->n_spis - m->platform->first_msi_spi);
+    FDT_CELLS(fdt, "phandle", PHANDLE_GIC);
+    fdt_end_node(fdt);
+}
+
+bool make_pl011(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    snprintf(m->console_path, sizeof m->console_path, "/%s@%llx", p->name, (unsigned long long)p->gpa);
+    return add(m, pl011_create(line(m, p), m->config.console), p->gpa, p->bytes, err);
+}
+
+static void primecell_clock(void *fdt)
+{
+    FDT_CELLS(fdt, "clocks", PHANDLE_CLOCK);
+    FDT_STRINGS(fdt, "clock-names", "apb_pclk");
+}
+
+/* serial/pl011.yaml */
+void describe_pl011(const struct machine *m, const struct part *p, void *fdt)
+{
+    fdt_node(fdt, p);
+    FDT_STRINGS(fdt, "compatible", "arm,pl011\0arm,primecell");
+    FDT_CELLS(fdt, "clocks", PHANDLE_CLOCK, PHANDLE_CLOCK);
+    FDT_STRINGS(fdt, "clock-names", "uartclk\0apb_pclk");
+    fdt_spi(fdt, (unsigned)p->spi);
+    fdt_end_node(fdt);
+}
+
+bool make_pl031(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    return add(m, pl031_create(line(m, p), m->config.loop), p->gpa, p->bytes, err);
+}
+
+/* rtc/arm,pl031.yaml */
+void describe_pl031(const struct machine *m, const struct part *p, void *fdt)
+{
+    fdt_node(fdt, p);
+    FDT_STRINGS(fdt, "compatible", "arm,pl031\0arm,primecell");
+    primecell_clock(fdt);
+    fdt_spi(fdt, (unsigned)p->spi);
+    fdt_end_node(fdt);
+}
+
+bool make_pl061(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    m->gpio = pl061_create(line(m, p));
+    return add(m, m->gpio, p->gpa, p->bytes, err);
+}
+
+/* gpio/pl061-gpio.yaml, input/gpio-keys.yaml: KEY_POWER (116) on pin 3 */
+void describe_pl061(const struct machine *m, const struct part *p, void *fdt)
+{
+    fdt_node(fdt, p);
+    FDT_STRINGS(fdt, "compatible", "arm,pl061\0arm,primecell");
+    primecell_clock(fdt);
+    fdt_spi(fdt, (unsigned)p->spi);
+    fdt_property(fdt, "gpio-controller", NULL, 0);
+    FDT_CELLS(fdt, "#gpio-cells", 2);
+    FDT_CELLS(fdt, "phandle", PHANDLE_GPIO);
+    fdt_end_node(fdt);
+    fdt_begin_node(fdt, "gpio-keys");
+    FDT_STRINGS(fdt, "compatible", "gpio-keys");
+    fdt_begin_node(fdt, "poweroff");
+    FDT_STRINGS(fdt, "label", "Power Button");
+    FDT_CELLS(fdt, "linux,code", 116);
+    FDT_CELLS(fdt, "gpios", PHANDLE_GPIO, POWER_PIN, 0);
+    fdt_end_node(fdt);
+    fdt_end_node(fdt);
+}
+
+static void report_panic(void *ctx, unsigned event)
+{
+    struct machine *m = ctx;
+    if (m->events.panicked)
+        m->events.panicked(m->events.ctx, event & PVPANIC_PANICKED ? "panic" : "crash kernel loaded");
+}
+
+bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    return add(m, pvpanic_create(report_panic, m), p->gpa, p->bytes, err);
+}
+
+/* misc/pvpanic-mmio.txt */
+void describe_pvpanic(const struct machine *m, const struct part *p, void *fdt)
+{
+    fdt_node(fdt, p);
+    FDT_STRINGS(fdt, "compatible", "qemu,pvpanic-mmio");
+    fdt_end_node(fdt);
+}

@@ -1,0 +1,28 @@
+/*
+ * vmapple.c - the Apple-style platform: boot ROM, configuration region, and devices where the Virtualization framework's
+ * machine has them.
+ */
+#include "machine/board.h"
+
+static const struct part parts[] = {
+    /* name     gpa         bytes      SPI  made by        described by */
+    { "intc",    0x10000000, 0x00010000, -1, make_gic,     describe_gic },
+    { "pl011",   0x20010000, 0x00001000, 1,  make_pl011,   describe_pl011 },
+    { "pl031",   0x20050000, 0x00001000, 2,  make_pl031,   describe_pl031 },
+    { "pl061",   0x20060000, 0x00001000, 5,  make_pl061,   describe_pl061 },
+    { "pvpanic", 0x20070000, 0x00000002, -1, make_pvpanic, describe_pvpanic },
+};
+
+const struct platform platform_apple = {
+    .model = "Pome Apple-style",
+    .compatible = "pome,apple-style",
+    .ram_gpa = 0x70000000,
+    .n_spis = 256,
+    .first_msi_spi = 64,
+    .rom_gpa = 0x00100000,
+    .rom_bytes = 0x00100000,
+    .cfg_gpa = 0x00400000,
+    .cfg_bytes = 0x00010000,
+    .parts = parts,
+    .n_parts = ARRAY_SIZE(parts),
+};
