@@ -130,14 +130,21 @@ bool machine_place_fdt(struct machine *m, void *fdt, size_t bytes, uint64_t gpa,
 /* What the boot ROM and stage 2 read about this machine (firmware/cfg.h). Known once the tree's size is. */
 static bool add_cfg(struct machine *m, struct pome_error *err)
 {
-    uint8_t cfg[0x80] = { 0 };
+    uint8_t cfg[4096] = { 0 };
     const struct platform *p = m->platform;
+    if (m->config.boot_info_bytes > sizeof cfg)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "boot configuration: %zu bytes, at most %zu",
+                         m->config.boot_info_bytes, sizeof cfg);
+    if (m->config.boot_info_bytes)
+        memcpy(cfg, m->config.boot_info, m->config.boot_info_bytes);
     le32_put(cfg + FW_CFG_VERSION, 2);
     le32_put(cfg + FW_CFG_CPUS, m->config.n_cpus);
     le32_put(cfg + FW_CFG_BOARD, FW_BOARD_ID);
-    le64_put(cfg + FW_CFG_ECID, m->config.ecid);
+    if (m->config.ecid)
+        le64_put(cfg + FW_CFG_ECID, m->config.ecid);
     le64_put(cfg + FW_CFG_RAM_SIZE, m->config.ram_bytes);
-    le32_put(cfg + FW_CFG_START, m->config.boot_flags);
+    if (m->config.boot_flags)
+        le32_put(cfg + FW_CFG_START, m->config.boot_flags);
     le64_put(cfg + FW_CFG_FDT, p->ram_gpa);
     le64_put(cfg + FW_CFG_FDT_SIZE, m->fdt_bytes);
     le64_put(cfg + FW_CFG_RAM_BASE, p->ram_gpa);

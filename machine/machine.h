@@ -46,8 +46,10 @@ struct machine_config {
     struct console *virtio_console;   /* a virtio console's other side (hvc0); NULL: no such device. Borrowed */
     const void *rom;                  /* boot ROM of MACHINE_APPLE, copied; NULL: none */
     size_t rom_bytes;                 /* at most 1 MiB */
-    uint64_t ecid;                    /* MACHINE_APPLE: what the boot ROM checks tickets against */
-    uint32_t boot_flags;              /* MACHINE_APPLE: FW_START_* of firmware/cfg.h, for the boot ROM and stage 2 */
+    const void *boot_info;            /* MACHINE_APPLE: first bytes of the configuration region (firmware/cfg.h), copied; */
+    size_t boot_info_bytes;           /* at most 4096. The machine fills in the fields below, CPUs, memory and FDT */
+    uint64_t ecid;                    /* MACHINE_APPLE: what the boot ROM checks tickets against; 0: as in boot_info */
+    uint32_t boot_flags;              /* MACHINE_APPLE: FW_START_* of firmware/cfg.h; 0: as in boot_info */
 };
 
 /* What the board tells vm/. Called on a vCPU's thread or the loop's, sometimes with the machine lock held: note what
