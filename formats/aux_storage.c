@@ -1,0 +1,54 @@
+/* aux_storage.c - AuxiliaryStorage: wrapper and flash header. */
+#include "formats/aux_storage.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "formats/sha384.h"
+
+#include <string.h>
+
+static const char magic[8] = {'P', 'O', 'M', 'E', 'A', 'U', 'X', '1'};
+enum { DIGESTED = 0x30 };
+
+void aux_wrapper_write(const struct aux_wrapper *w, uint8_t out[AUX_WRAPPER_BYTES])
+{
+    memset(out, 0, AUX_WRAPPER_BYTES);
+    memcpy(out, magic, sizeof magic);
+    le32_put(out + 0x08, 1);
+    le64_put(out + 0x10, w->ecid);
+    le32_put(out + 0x18, w->board);
+    le32_put(out + 0x1c, w->chip);
+    le64_put(out + 0x20, AUX_FLASH_OFFSET);
+    le64_put(out + 0x28, AUX_FLASH_BYTES);
+    sha384(out, DIGESTED, out + DIGESTED);
+}
+
+bool aux_wrapper_read(const uint8_t b[AUX_WRAPPER_BYTES], struct aux_wrapper *w, struct pome_error *err)
+{
+    uint8_t digest[SHA384_BYTES];
+    if (memcmp(b, magic, sizeof magic))
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "auxiliary storage: does not begin with POMEAUX1: empty, or made by another program");
+    if (le32_get(b + 8) != 1)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "auxiliary storage: version %u, this Pome knows 1", le32_get(b + 8));
+    sha384(b, DIGESTED, digest);
+    if (memcmp(digest, b + DIGESTED, sizeof digest) || le64_get(b + 0x20) != AUX_FLASH_OFFSET || le64_get(b + 0x28) != AUX_FLASH_BYTES)
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "auxiliary storage: the header is damaged");
+    *w = (struct aux_wrapper){le64_get(b + 0x10), le32_get(b + 0x18), le32_get(b + 0x1c)};
+    return true;
+}
+
+void aux_flash_header_write(uint8_t out[AUX_FLASH_HEADER_BYTES])
+{
+    static const uint32_t words[8] = {0x41465548, 1, 1, (uint32_t)AUX_FIRMWARE};
+    uint8_t digest[SHA384_BYTES];
+    for (int i = 0; i < 8; i++)
+        le32_put(out + 4 * i, words[i]);
+    sha384(out, 32, digest);
+    memcpy(out + 32, digest, 32);
+}
+
+bool aux_flash_header_valid(const uint8_t b[AUX_FLASH_HEADER_BYTES])
+{
+    uint8_t want[AUX_FLASH_HEADER_BYTES];
+    aux_flash_header_write(want);
+    return !memcmp(b, want, sizeof want);
+}

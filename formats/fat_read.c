@@ -1,0 +1,116 @@
+/* fat_read.c - reading FAT32 volumes from memory. Everything in the volume is hostile; chains are bounded by their number of clusters. */
+#include "formats/fat.h"
+#include "base/bits.h"
+#include "base/error.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { ENTRY = 32 };
+
+bool fat_open(const void *bytes, uint64_t n, struct fat *f, struct pome_error *err)
+{
+    const uint8_t *s = bytes;
+    *f = (struct fat){.bytes = bytes};
+    if (n < 512 || le16_get(s + 510) != 0xaa55)
+        return pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "FAT: no boot sector");
+    uint64_t sector = le16_get(s + 11), total = le32_get(s + 32), fats = s[16], fat_sectors = le32_get(s + 36), reserved = le16_get(s + 14);
+    f->cluster_bytes = (uint32_t)(sector * s[13]);
+    if (sector < 512 || sector > 4096 || !is_pow2(sector) || !is_pow2(s[13]) || f->cluster_bytes > 65536 || !fats || fats > 2 || !fat_sectors ||
+        !reserved || le16_get(s + 22) || le16_get(s + 17))
+        return pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "FAT: the boot sector is not that of a FAT32 volume");
+    f->fat_at = reserved * sector;
+    f->data_at = f->fat_at + fats * fat_sectors * sector;
+    f->n = MIN(n, total * sector);
+    if (f->data_at >= f->n)
+        return pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "FAT: the volume has %llu bytes, its tables end at %llu", (unsigned long long)f->n,
+                         (unsigned long long)f->data_at);
+    uint64_t clusters = MIN((f->n - f->data_at) / f->cluster_bytes, fat_sectors * sector / 4 - 2);
+    f->clusters = (uint32_t)MIN(clusters, UINT64_C(0x0ffffff5));
+    f->root = le32_get(s + 44) & 0x0fffffff;
+    return true;
+}
+
+static const uint8_t *cluster_bytes(const struct fat *f, uint32_t cluster)
+{
+    if (cluster < 2 || cluster - 2 >= f->clusters)
+        return NULL;
+    return f->bytes + f->data_at + (uint64_t)(cluster - 2) * f->cluster_bytes;
+}
+
+/* 0 at the end of the chain or when it leaves the volume. */
+static uint32_t next_cluster(const struct fat *f, uint32_t cluster)
+{
+    if (cluster < 2 || cluster - 2 >= f->clusters)
+        return 0;
+    uint32_t next = le32_get(f->bytes + f->fat_at + 4 * (uint64_t)cluster) & 0x0fffffff;
+    return next >= 2 && next - 2 < f->clusters ? next : 0;
+}
+
+static void entry_name(const uint8_t *e, char name[13])
+{
+    size_t n = 0;
+    for (int i = 0; i < 11; i++) {
+        if (i == 8 && memcmp(e + 8, "   ", 3))
+            name[n++] = '.';
+        if (e[i] != ' ')
+            name[n++] = (char)(e[i] < 0x20 || e[i] > 0x7e ? '?' : e[i]);
+    }
+    name[n] = 0;
+}
+
+bool fat_list(const struct fat *f, uint32_t cluster, size_t k, struct fat_entry *e)
+{
+    uint32_t steps = 0;
+    for (const uint8_t *p; (p = cluster_bytes(f, cluster)) && steps < 1024; cluster = next_cluster(f, cluster), steps++)
+        for (const uint8_t *end = p + f->cluster_bytes; p < end; p += ENTRY) {
+            if (!p[0])
+                return false;
+            if (p[0] == 0xe5 || p[11] & 0x08 || p[0] == '.')
+                continue;
+            if (k--)
+                continue;
+            entry_name(p, e->name);
+            e->directory = p[11] & 0x10;
+            e->cluster = ((uint32_t)le16_get(p + 20) << 16 | le16_get(p + 26)) & 0x0fffffff;
+            e->size = le32_get(p + 28);
+            return true;
+        }
+    return false;
+}
+
+bool fat_find(const struct fat *f, const char *path, struct fat_entry *e, struct pome_error *err)
+{
+    uint32_t dir = f->root;
+    for (const char *part = path;;) {
+        size_t n = strcspn(part, "/"), k = 0;
+        while (fat_list(f, dir, k, e) && (strlen(e->name) != n || strncasecmp(e->name, part, n)))
+            k++;
+        if (!fat_list(f, dir, k, e) || (part[n] && !e->directory))
+            return pome_fail(err, POME_ERROR_NOT_FOUND, "FAT: no %.80s", path);
+        if (!part[n])
+            return true;
+        dir = e->cluster;
+        part += n + 1;
+    }
+}
+
+size_t fat_read(const struct fat *f, const struct fat_entry *e, uint64_t offset, void *out, size_t n)
+{
+    uint32_t cluster = e->cluster, steps = 0;
+    size_t done = 0;
+    if (e->directory || offset >= e->size)
+        return 0;
+    if (n > e->size - offset)
+        n = (size_t)(e->size - offset);
+    for (; offset >= f->cluster_bytes; offset -= f->cluster_bytes)
+        if (!(cluster = next_cluster(f, cluster)) || ++steps > f->clusters)
+            return 0;
+    for (const uint8_t *p; done < n && (p = cluster_bytes(f, cluster)); cluster = next_cluster(f, cluster)) {
+        size_t k = MIN(n - done, (size_t)(f->cluster_bytes - offset));
+        memcpy((uint8_t *)out + done, p + offset, k);
+        done += k;
+        offset = 0;
+    }
+    return done;
+}
