@@ -1,0 +1,93 @@
+#!/bin/bash
+# rootfs.sh - builds the root file system and writes it as an ext4 image. Runs as a user without rights under fakeroot,
+# in one go: owners and device nodes live in fakeroot's memory only.
+#
+# No Arm code runs: mmdebstrap's chrootless mode installs what can be installed from outside (the essential packages,
+# apt, systemd). Maintainer scripts of such an installation run on the host, hence "a user without rights". Packages
+# that cannot be configured from outside are unpacked and configured inside the machine at its first start.
+. "$POME_FILES/common.sh"
+
+root=$POME_WORK/root
+guest=$POME_FILES/guest
+
+# Configured here. kmod, passwd, login ... are also what the first start needs.
+include=usr-is-merged,systemd-sysv,kmod,passwd,login,e2fsprogs,util-linux,procps,iproute2,less,nano,sed,netbase,tzdata,fdisk,dosfstools
+# Unpacked here, configured at the first start (see ../guest/first-start).
+late="udev $POME_PACKAGES"
+
+say "installing Debian $POME_SUITE for arm64 (no Arm code runs here)"
+mmdebstrap --mode=chrootless --variant=apt --architectures=arm64 --include=$include \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+    --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+    --setup-hook='mkdir -p "$1/var/cache/apt/archives/partial"; cp "$POME_WORK"/debs/*.deb "$1/var/cache/apt/archives/"' \
+    --skip=download/empty --skip=essential/unlink --skip=cleanup/apt/cache \
+    --customize-hook="POME_LATE='$late' sh \"$POME_FILES/late.sh\" \"\$1\"" \
+    "$POME_SUITE" "$root" - <"$POME_WORK/sources.list" || die "mmdebstrap failed; the end of the build log says why"
+
+# New packages go to the caller's cache.
+cp -n "$root"/var/cache/apt/archives/*.deb "$POME_WORK/debs/" 2>/dev/null || :
+rm -rf "$root"/var/cache/apt/archives/*.deb
+
+say "setting the system up"
+# Modules of the kernel that the boot set carries; the kernel itself is not on this volume.
+unpack "$(cat "$POME_WORK/kernel-package")" "$root" ./lib/modules
+depmod -b "$root" "$(ls "$root/usr/lib/modules")"
+find "$root/usr/share/doc" -type f ! -name copyright -delete
+find "$root/usr/share/doc" -type l ! -name copyright -delete
+find "$root/usr/share/doc" -depth -type d -empty -delete
+rm -rf "$root"/usr/share/man/* "$root"/usr/share/info/* "$root"/usr/share/locale/* "$root"/usr/share/lintian
+rm -rf "$root"/var/lib/apt/lists/* "$root"/var/log/* "$root"/tmp/* "$root"/run/* "$root"/var/tmp/*
+mkdir -p "$root/var/lib/apt/lists/partial" "$root/var/log/journal"
+
+# Our files: guest/root/ mirrors the tree.
+cp -R "$guest/root/." "$root/"
+chmod 755 "$root/usr/lib/pome" "$root"/usr/lib/pome/*
+sed -i 's/^root:[^:]*:/root::/' "$root/etc/shadow"
+: >"$root/etc/machine-id"
+echo pome >"$root/etc/hostname"
+printf '127.0.0.1\tlocalhost pome\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
+printf 'PARTLABEL=Container / ext4 errors=remount-ro 0 1\n' >"$root/etc/fstab"
+sed 's/^deb \[[^]]*\]/deb/' "$POME_WORK/sources.list" >"$root/etc/apt/sources.list"
+ln -sf /usr/share/zoneinfo/Etc/UTC "$root/etc/localtime"
+[ ! -e "$root/etc/default/locale" ] && echo 'LANG=C.UTF-8' >"$root/etc/default/locale"
+
+# Groups and users that the late packages' scripts would make: the first start needs them before those scripts ran.
+# Ids of the system range that nothing else here uses; the scripts find them present.
+id=900
+for group in input sgx kvm render messagebus; do
+    grep -q "^$group:" "$root/etc/group" || { echo "$group:x:$id:" >>"$root/etc/group"; echo "$group:!::" >>"$root/etc/gshadow"; }
+    id=$((id + 1))
+done
+
+unit=$root/etc/systemd/system
+wants()
+{
+    mkdir -p "$unit/$1.wants"
+    ln -sf "$2" "$unit/$1.wants/$(basename "$2")"
+}
+wants multi-user.target /lib/systemd/system/pome-first-start.service
+wants multi-user.target /lib/systemd/system/pome-grow.service
+wants multi-user.target /lib/systemd/system/systemd-networkd.service
+# Timers and services that cost an emulated CPU time and give a virtual machine nothing. Without dbus, logind only
+# fails: it is masked until dbus is there.
+mask="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
+    man-db.timer systemd-pstore.service systemd-networkd-wait-online.service getty-static.service"
+case " $late " in
+*" dbus "* | *" libpam-systemd "*) ;;
+*) mask="$mask systemd-logind.service" ;;
+esac
+for u in $mask; do ln -sf /dev/null "$unit/$u"; done
+ln -sf /lib/systemd/system/multi-user.target "$unit/default.target"
+# One login on the machine's screen would be a login nobody sees.
+rm -f "$unit/getty.target.wants/getty@tty1.service"
+
+find "$root" -xdev -newermt "@$SOURCE_DATE_EPOCH" -print0 | xargs -0 -r touch -h -d "@$SOURCE_DATE_EPOCH"
+
+say "writing the file system"
+used=$(du -s --apparent-size -k "$root" | cut -f1)
+size=$(((used * 5 / 4 / 1024 + 200 + 63) / 64 * 64))
+rm -f "$POME_WORK/os.img"
+mke2fs -q -t ext4 -L pome -m 1 -E lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0,hash_seed=70e0e0a5-0000-4000-8000-000000000001 \
+    -O ^metadata_csum_seed -U 70e0e0a5-0000-4000-8000-000000000002 -d "$root" "$POME_WORK/os.img" "${size}M" ||
+    die "mke2fs failed"
+e2fsck -fn "$POME_WORK/os.img" || die "the file system that was written does not check clean"
