@@ -214,16 +214,28 @@ TRANSLATE(BIC_16) { logic(t, i, IR_VANDN, imm_16(i)); }
 TRANSLATE(MOVI_msl) { constant(t, i, imm_msl(i)); }
 TRANSLATE(MVNI_msl) { constant(t, i, ~imm_msl(i)); }
 TRANSLATE(MOVI_8) { constant(t, i, repeat(imm8(i), 8)); }
-TRANSLATE(MOVI_2d) { constant(t, i, imm_masks(i)); }
 TRANSLATE(FMOV_v_s) { constant(t, i, repeat(expand_fp(i, 32, 8), 32)); }
 TRANSLATE(FMOV_v_h) { constant(t, i, repeat(expand_fp(i, 16, 5), 16)); }
-TRANSLATE(FMOV_v_d) { constant(t, i, expand_fp(i, 64, 11)); }
 
 TRANSLATE(MOVI_d)
 {
     if (fp_trapped(t, i))
         return;
     write_vreg(t, i->rd, zero_above_64(t, E0(VCONST, imm_masks(i))));
+}
+
+TRANSLATE(MOVI_2d)
+{
+    if (fp_trapped(t, i))
+        return;
+    write_vreg(t, i->rd, E0(VCONST, imm_masks(i)));
+}
+
+TRANSLATE(FMOV_v_d)
+{
+    if (fp_trapped(t, i))
+        return;
+    write_vreg(t, i->rd, E0(VCONST, expand_fp(i, 64, 11)));
 }
 
 /* ---- FMOV between general and SIMD&FP registers ---- */
