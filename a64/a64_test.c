@@ -48,7 +48,8 @@ static void prints_known_words(void **state)
     } known[] = {
         {0x91000420, "add x0, x1, #1"},
         {0x114003ff, "add wsp, wsp, #0, lsl #12"},
-        {0x00000000, ".inst 0x00000000"},
+        {0x00000000, "udf #0"},
+        {0x00010000, ".inst 0x00010000"},
     };
     for (unsigned k = 0; k < ARRAY_SIZE(known); k++) {
         struct a64_insn i;

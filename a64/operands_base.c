@@ -57,20 +57,183 @@ bool operand_shift(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
     return i->shift != 0;
 }
 
-bool operand_extend(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
-{
-    static const char names[8][5] = {"uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxtx"};
-    a64_put(o, "%s", names[i->option & 7]);
-    return true;
-}
+static const char extend_names[8][5] = {"uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxtx"};
 
-bool operand_extreg(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+static void put_index_register(struct a64_out *o, const struct a64_insn *i)
 {
     bool wide = (i->option & 3) == 3;
     if (i->rm == 31)
         a64_put(o, wide ? "xzr" : "wzr");
     else
         a64_put(o, "%c%u", wide ? 'x' : 'w', (unsigned)i->rm);
+}
+
+/* UXTX (UXTW for W registers) prints as LSL when Rd or Rn is SP. */
+bool operand_extended(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    bool sets_flags = i->word >> 29 & 1;
+    bool has_sp = i->rn == 31 || (i->rd == 31 && !sets_flags);
+    put_index_register(o, i);
+    if (has_sp && i->option == (i->sf ? 3 : 2)) {
+        if (i->imm3)
+            a64_put(o, ", lsl #%d", i->imm3);
+        return true;
+    }
+    a64_put(o, ", %s", extend_names[i->option & 7]);
+    if (i->imm3)
+        a64_put(o, " #%d", i->imm3);
+    return true;
+}
+
+bool operand_memext(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    unsigned scale = i->word >> 30; /* size; PRFM's is 3 and not a field */
+    put_index_register(o, i);
+    if (i->option == 3) {
+        if (i->s)
+            a64_put(o, ", lsl #%u", scale);
+        return true;
+    }
+    a64_put(o, ", %s", extend_names[i->option & 7]);
+    if (i->s)
+        a64_put(o, " #%u", scale);
+    return true;
+}
+
+bool operand_bfxwidth(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "%d", i->imms - i->immr + 1);
+    return true;
+}
+
+bool operand_bfilsb(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "%d", -i->immr & (i->sf ? 63 : 31));
+    return true;
+}
+
+bool operand_imm16x(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "0x%x", (unsigned)i->imm16);
+    return i->imm16 != 0;
+}
+
+bool operand_hint(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "%d", i->crm << 3 | i->op2);
+    return true;
+}
+
+bool operand_barrier(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    static const char names[16][6] = {"", "oshld", "oshst", "osh", "", "nshld", "nshst", "nsh",
+                                      "", "ishld", "ishst", "ish", "", "ld", "st", "sy"};
+    if (names[i->crm & 15][0])
+        a64_put(o, "%s", names[i->crm & 15]);
+    else
+        a64_put(o, "#%d", i->crm);
+    return true;
+}
+
+bool operand_pstatefield(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    static const struct {
+        uint8_t op1, op2;
+        const char *name;
+    } fields[] = {
+        {0, 3, "UAO"}, {0, 4, "PAN"}, {0, 5, "SPSel"}, {3, 1, "SSBS"}, {3, 2, "DIT"}, {3, 6, "DAIFSet"}, {3, 7, "DAIFClr"},
+    };
+    for (unsigned k = 0; k < ARRAY_SIZE(fields); k++)
+        if (fields[k].op1 == i->op1 && fields[k].op2 == i->op2)
+            a64_put(o, "%s", fields[k].name);
+    return true;
+}
+
+bool operand_sysreg(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "S%d_%d_C%d_C%d_%d", 2 + i->o0, i->op1, i->crn, i->crm, i->op2);
+    return true;
+}
+
+static bool put_x_or_w(struct a64_out *o, bool wide, unsigned n)
+{
+    if (n == 31)
+        a64_put(o, wide ? "xzr" : "wzr");
+    else
+        a64_put(o, "%c%u", wide ? 'x' : 'w', n);
+    return true;
+}
+
+bool operand_tbreg(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    return put_x_or_w(o, i->b5, (unsigned)i->rt);
+}
+
+bool operand_tbit(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "%d", i->b5 << 5 | i->b40);
+    return true;
+}
+
+bool operand_Rts(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    return put_x_or_w(o, !i->wf, (unsigned)i->rt);
+}
+
+bool operand_bh(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    static const char names[4][2] = {"b", "h", "", ""};
+    a64_put(o, "%s", names[i->size & 3]);
+    return true;
+}
+
+bool operand_bhw(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "%c", "bhw?"[i->size & 3]);
+    return true;
+}
+
+bool operand_bhwx(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "%c", "bhwx"[i->size & 3]);
+    return true;
+}
+
+bool operand_ar(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    a64_put(o, "%s%s", i->a ? "a" : "", i->r ? "l" : "");
+    return true;
+}
+
+static bool put_offset(struct a64_out *o, int64_t v)
+{
+    a64_put(o, "%lld", (long long)v);
+    return v != 0;
+}
+
+bool operand_imm7s(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    return put_offset(o, (int64_t)i->imm7 * (i->sf ? 8 : 4));
+}
+
+bool operand_imm12s(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    return put_offset(o, (int64_t)i->imm12 << i->size);
+}
+
+bool operand_imm10x8(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    return put_offset(o, sext((uint64_t)i->s << 9 | ((uint64_t)i->imm9 & 511), 10) * 8);
+}
+
+bool operand_prfop(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    static const char types[4][4] = {"pld", "pli", "pst", ""};
+    unsigned type = (unsigned)i->prfop >> 3, level = (unsigned)i->prfop >> 1 & 3;
+    if (type == 3 || level == 3)
+        a64_put(o, "#%d", i->prfop);
+    else
+        a64_put(o, "%sl%u%s", types[type], level + 1, i->prfop & 1 ? "strm" : "keep");
     return true;
 }
 
@@ -78,6 +241,13 @@ bool operand_bitmask(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
 {
     uint64_t v = a64_bitmask(i->sf, i->n, i->immr, i->imms);
     a64_put(o, "#0x%llx", (unsigned long long)v);
+    return true;
+}
+
+bool operand_bitmaskdec(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
+{
+    uint64_t v = a64_bitmask(i->sf, (unsigned)i->n, (unsigned)i->immr, (unsigned)i->imms);
+    a64_put(o, "%lld", i->sf ? (long long)v : (long long)(int32_t)v);
     return true;
 }
 

@@ -70,7 +70,7 @@ static void put_general(struct form *f, bool wide, unsigned n)
 /* A register: class letter and field letter(s). */
 static bool print_register(struct form *f, const char *name, size_t n)
 {
-    if (n < 2 || n > 3 || !strchr("RXWBHSDQFZV", name[0]))
+    if (n < 2 || n > 3 || !strchr("RXWPBHSDQFZV", name[0]))
         return false;
     char field[4] = {'R', name[1], n == 3 ? name[2] : 0, 0};
     const struct a64_field *d = a64_find_field(field, n);
@@ -81,6 +81,7 @@ static bool print_register(struct form *f, const char *name, size_t n)
     case 'R': put_general(f, f->i->sf, r); return true;
     case 'X': put_general(f, true, r); return true;
     case 'W': put_general(f, false, r); return true;
+    case 'P': put_general(f, f->i->size == 3, r); return true;
     case 'F': a64_put(f->o, "%c%u", "sd?h"[f->i->ftype & 3], r); break;
     case 'Z': a64_put(f->o, "%c%u", "bhsd"[f->i->size & 3], r); break;
     default: a64_put(f->o, "%c%u", tolower((unsigned char)name[0]), r);

@@ -113,6 +113,23 @@ ir_ref base_reg(struct tr *t, unsigned n)
     return reg_sp(t, n);
 }
 
+ir_ref extend(struct tr *t, ir_ref v, unsigned option)
+{
+    static const uint16_t ops[8] = {IR_ZEXT8, IR_ZEXT16, IR_ZEXT32, 0, IR_SEXT8, IR_SEXT16, IR_SEXT32, 0};
+    return ops[option] ? ir_emit(t->b, ops[option], v, 0, 0, 0) : v;
+}
+
+ir_ref address(struct tr *t, unsigned rn, int64_t offset)
+{
+    ir_ref base = base_reg(t, rn);
+    return offset ? E2(ADD64, base, konst(t, (uint64_t)offset), 0) : base;
+}
+
+ir_ref plus(struct tr *t, ir_ref a, int64_t offset)
+{
+    return offset ? E2(ADD64, a, konst(t, (uint64_t)offset), 0) : a;
+}
+
 void end_block(struct tr *t)
 {
     E0(EXIT_STATE, 0);
@@ -136,6 +153,7 @@ static void translate_some(struct tr *t, const uint32_t *code, unsigned n_words,
 {
     ir_block_init(t->b, (uint16_t)page_off);
     t->ended = false;
+    t->side_exits = 0;
     t->next_off = page_off;
     for (unsigned n = 0; !t->ended && !t->b->full; n++) {
         uint32_t index = (t->next_off - page_off) / 4;

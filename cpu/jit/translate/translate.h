@@ -24,6 +24,7 @@ struct tr {
     uint32_t mode;     /* enum cpu_mode */
     uint32_t page_off; /* page offset of the current instruction */
     uint32_t next_off; /* where translation goes on; page_off + 4 unless a forward branch is followed */
+    unsigned side_exits;
     bool ended;        /* the block's final exit has been emitted */
 };
 
@@ -41,6 +42,9 @@ void translate_block(struct ir_block *b, const uint32_t *code, unsigned n_words,
 #define E3(op, a, b_, c, imm) ir_emit(t->b, IR_##op, (a), (b_), (c), (imm))
 /* The 64- or 32-bit form of an operation, by sf */
 #define OP(sf, name) ((sf) ? IR_##name##64 : IR_##name##32)
+/* The same for the common case, by i->sf: BY_SF(ADD, a, b), BY_SF1(NOT, a) */
+#define BY_SF(name, x, y) ir_emit(t->b, OP(i->sf, name), (x), (y), 0, 0)
+#define BY_SF1(name, x)   ir_emit(t->b, OP(i->sf, name), (x), 0, 0, 0)
 
 ir_ref konst(struct tr *t, uint64_t v);
 ir_ref reg(struct tr *t, unsigned n);     /* Xn as 64 bits, 31 = zero; users of W use a ...32 operation on it */
@@ -57,8 +61,13 @@ ir_ref tr_call(struct tr *t, enum helper h, ir_ref a, ir_ref b, ir_ref c);
 void undefined(struct tr *t, const struct a64_insn *i);
 /* true (and the block has ended with the trap) when FP/SIMD is trapped: `if (fp_trapped(t, i)) return;` first thing */
 bool fp_trapped(struct tr *t, const struct a64_insn *i);
+/* A general register extended as `option` says (UXTB .. SXTX), to 64 bits */
+ir_ref extend(struct tr *t, ir_ref v, unsigned option);
 /* base register + SP alignment check where the mode asks for it */
 ir_ref base_reg(struct tr *t, unsigned n);
+/* base_reg plus an offset in bytes; a + offset */
+ir_ref address(struct tr *t, unsigned rn, int64_t offset);
+ir_ref plus(struct tr *t, ir_ref a, int64_t offset);
 void end_block(struct tr *t);              /* EXIT_STATE */
 void end_direct(struct tr *t, int64_t offset_from_insn, bool is_call);
 /* IR_MEM_* for a normal access of 1 << log2 bytes under this mode */

@@ -1,0 +1,179 @@
+/*
+ * system.c - hints, barriers, system instructions and registers.
+ *
+ * Registers that programs use all the time are read and written in place; all others go through the helpers, which know
+ * every register's rights and effects.
+ */
+#include "cpu/jit/translate/functions.h"
+
+/* ---- hints ---- */
+#define NOTHING(row)                                              \
+    void translate_##row(struct tr *t, const struct a64_insn *i) \
+    {                                                             \
+    }
+NOTHING(HINT)
+NOTHING(NOP)
+NOTHING(DGH)
+NOTHING(ESB) /* no physical SErrors */
+NOTHING(PSB)
+NOTHING(TSB)
+NOTHING(CSDB) /* translated code does not speculate on guest values more than the host does */
+NOTHING(CLRBHB)
+NOTHING(BTI) /* the landing pad itself; whoever enters the block checks */
+NOTHING(SB)
+
+static void call_and_end(struct tr *t, enum helper h, ir_ref a, ir_ref b, ir_ref c)
+{
+    tr_call(t, h, a, b, c);
+    end_block(t);
+}
+
+void translate_YIELD(struct tr *t, const struct a64_insn *i)
+{
+    call_and_end(t, HELPER_yield, 0, 0, 0);
+}
+
+void translate_WFE(struct tr *t, const struct a64_insn *i)
+{
+    call_and_end(t, HELPER_wfe, 0, 0, 0);
+}
+
+void translate_WFI(struct tr *t, const struct a64_insn *i)
+{
+    call_and_end(t, HELPER_wfi, 0, 0, 0);
+}
+
+void translate_WFET(struct tr *t, const struct a64_insn *i)
+{
+    call_and_end(t, HELPER_wfet, reg(t, i->rd), 0, 0);
+}
+
+void translate_WFIT(struct tr *t, const struct a64_insn *i)
+{
+    call_and_end(t, HELPER_wfit, reg(t, i->rd), 0, 0);
+}
+
+void translate_SEV(struct tr *t, const struct a64_insn *i)
+{
+    tr_call(t, HELPER_sev, konst(t, 0), 0, 0);
+}
+
+void translate_SEVL(struct tr *t, const struct a64_insn *i)
+{
+    tr_call(t, HELPER_sev, konst(t, 1), 0, 0);
+}
+
+/* ---- barriers ---- */
+enum { BARRIER_LOAD = 1, BARRIER_STORE = 2, BARRIER_FULL = 3 };
+
+void translate_CLREX(struct tr *t, const struct a64_insn *i)
+{
+    tr_call(t, HELPER_clrex, 0, 0, 0);
+}
+
+/* CRm<1:0>: 1 loads, 2 stores, 3 all; 0 is reserved and acts as all. */
+void translate_DMB(struct tr *t, const struct a64_insn *i)
+{
+    unsigned types = (unsigned)i->crm & 3;
+    E0(BARRIER, types ? types : BARRIER_FULL);
+}
+
+/* CRm 0 and 4 are SSBB and PSSBB: order of speculative accesses only. */
+void translate_DSB(struct tr *t, const struct a64_insn *i)
+{
+    E0(BARRIER, BARRIER_FULL);
+    if (i->crm != 0 && i->crm != 4)
+        tr_call(t, HELPER_dsb, konst(t, (uint64_t)i->crm), 0, 0);
+}
+
+void translate_ISB(struct tr *t, const struct a64_insn *i)
+{
+    call_and_end(t, HELPER_isb, 0, 0, 0);
+}
+
+/* ---- PSTATE, system instructions ---- */
+void translate_MSR_imm(struct tr *t, const struct a64_insn *i)
+{
+    call_and_end(t, HELPER_msr_imm, konst(t, (uint64_t)(i->op1 << 3 | i->op2)), konst(t, (uint64_t)i->crm), 0);
+}
+
+#define SYSREG(op0, op1, crn, crm, op2) ((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
+
+static unsigned sysreg_of(const struct a64_insn *i, unsigned op0)
+{
+    return op0 << 14 | (unsigned)(i->op1 << 11 | i->crn << 7 | i->crm << 3 | i->op2);
+}
+
+void translate_SYS(struct tr *t, const struct a64_insn *i)
+{
+    unsigned op = sysreg_of(i, 1);
+    bool trapped = !(t->mode & CPU_MODE_EL1) && t->mode & CPU_MODE_TRAP_EL0;
+    if (op == SYSREG(1, 3, 7, 4, 1) && !trapped) /* DC ZVA */
+        tr_call(t, HELPER_dc_zva, reg(t, i->rt), 0, 0);
+    else
+        call_and_end(t, HELPER_sys, konst(t, op), reg(t, i->rt), konst(t, (uint64_t)i->rt));
+}
+
+void translate_SYSL(struct tr *t, const struct a64_insn *i)
+{
+    write_reg(t, i->rt, tr_call(t, HELPER_sysl, konst(t, sysreg_of(i, 1)), konst(t, (uint64_t)i->rt), 0));
+}
+
+/* ---- system registers ---- */
+enum {
+    NZCV = SYSREG(3, 3, 4, 2, 0),
+    FPCR = SYSREG(3, 3, 4, 4, 0),
+    FPSR = SYSREG(3, 3, 4, 4, 1),
+    TPIDR_EL0 = SYSREG(3, 3, 13, 0, 2),
+    TPIDRRO_EL0 = SYSREG(3, 3, 13, 0, 3),
+    TPIDR_EL1 = SYSREG(3, 0, 13, 0, 4),
+};
+enum { FPSR_BITS = 1 << 27 | 0x9f }; /* QC, IDC, IXC, UFC, OFC, DZC, IOC */
+
+/* A register that is a plain 64-bit field of the state, with the rights of this exception level. */
+static bool plain_field(struct tr *t, unsigned sysreg, bool write, uint64_t *offset)
+{
+    bool el1 = t->mode & CPU_MODE_EL1;
+    switch (sysreg) {
+    case TPIDR_EL0: *offset = offsetof(struct cpu_state, tpidr_el0); return true;
+    case TPIDRRO_EL0: *offset = offsetof(struct cpu_state, tpidrro_el0); return el1 || !write;
+    case TPIDR_EL1: *offset = offsetof(struct cpu_state, tpidr_el1); return el1;
+    default: return false;
+    }
+}
+
+void translate_MRS(struct tr *t, const struct a64_insn *i)
+{
+    unsigned sysreg = sysreg_of(i, 2 + (unsigned)i->o0);
+    uint64_t offset;
+    ir_ref v;
+    if (plain_field(t, sysreg, false, &offset)) {
+        v = E0(GET64, offset);
+    } else if (sysreg == NZCV) {
+        v = E1(F_TO_NZCV, flags(t), 0);
+    } else if (sysreg == FPCR || sysreg == FPSR) {
+        if (fp_trapped(t, i))
+            return;
+        v = E0(GET32, sysreg == FPCR ? offsetof(struct cpu_state, fpcr) : offsetof(struct cpu_state, fpsr));
+    } else {
+        v = tr_call(t, HELPER_mrs, konst(t, sysreg), konst(t, (uint64_t)i->rt), 0);
+    }
+    write_reg(t, i->rt, v);
+}
+
+void translate_MSR(struct tr *t, const struct a64_insn *i)
+{
+    unsigned sysreg = sysreg_of(i, 2 + (unsigned)i->o0);
+    uint64_t offset;
+    ir_ref v = reg(t, i->rt);
+    if (plain_field(t, sysreg, true, &offset)) {
+        E1(SET64, v, offset);
+    } else if (sysreg == NZCV) {
+        write_flags(t, E1(F_FROM_NZCV, v, 0));
+    } else if (sysreg == FPSR) {
+        if (!fp_trapped(t, i))
+            E1(SET32, E2(AND64, v, konst(t, FPSR_BITS), 0), offsetof(struct cpu_state, fpsr));
+    } else if (sysreg != FPCR || !fp_trapped(t, i)) {
+        call_and_end(t, HELPER_msr, konst(t, sysreg), v, konst(t, (uint64_t)i->rt));
+    }
+}
