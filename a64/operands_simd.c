@@ -151,7 +151,6 @@ static bool put_offset(struct a64_out *o, int v)
 }
 
 OPERAND(imm7o) { return put_offset(o, i->imm7 * (4 << (i->opc & 3))); }
-OPERAND(imm12s) { return put_offset(o, i->imm12 << i->size); }
 
 static bool put_register_offset(struct a64_out *o, const struct a64_insn *i, int size)
 {

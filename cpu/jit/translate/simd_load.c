@@ -5,11 +5,6 @@
  */
 #include "cpu/jit/translate/simd.h"
 
-static ir_ref plus(struct tr *t, ir_ref base, int64_t offset)
-{
-    return offset ? E2(ADD64, base, konst(t, (uint64_t)offset), 0) : base;
-}
-
 /* Rt of 1 << size bytes at va */
 static void transfer(struct tr *t, const struct a64_insn *i, bool load, unsigned size, ir_ref va)
 {
