@@ -1,0 +1,102 @@
+/*
+ * bundle.h - a machine on disk: NAME.bundle/, one folder that can be moved and copied.
+ *
+ * How it works. Files appear whole: they are written under a temporary name, synced, renamed, and the folder is synced. A new bundle is
+ * made in NAME.bundle.tmp-XXXXXX and renamed last; a deleted one is renamed to NAME.bundle.del-XXXXXX first; what crashes leave behind
+ * under such names is removed by the next bundle_create, bundle_delete or bundle_list in that folder. Install.json says that an
+ * installation has begun and not ended: it is written with the bundle and removed by the installer's last step.
+ *
+ * The lock is flock(2) on the folder itself: it dies with the process, needs no file, and stays with the folder when that is moved.
+ */
+#ifndef BUNDLE_BUNDLE_H
+#define BUNDLE_BUNDLE_H
+
+#include "config/settings.h"
+#include "formats/identity.h"
+
+#include <pome/error.h>
+
+#include <limits.h>
+
+enum bundle_member {
+    BUNDLE_AUX,        /* AuxiliaryStorage */
+    BUNDLE_DISK,       /* Disk.img */
+    BUNDLE_MODEL,      /* HardwareModel */
+    BUNDLE_IDENTIFIER, /* MachineIdentifier */
+    BUNDLE_CONFIG,     /* Config.json */
+    BUNDLE_INSTALL,    /* Install.json, while not installed */
+    BUNDLE_MEMBERS,
+};
+
+/* "Disk.img". */
+const char *bundle_member_name(enum bundle_member m);
+
+struct bundle {
+    char path[PATH_MAX]; /* absolute, without a slash at the end */
+    char name[256];      /* last part without ".bundle" */
+    int dir_fd;
+    bool locked, installed; /* installed: there is no Install.json */
+    struct settings settings;
+    struct hardware_model model;
+    uint64_t ecid;
+    uint64_t disk_bytes, disk_used; /* size of Disk.img; bytes it occupies on the host */
+};
+
+/* Where NAME is: a text with a '/' or ending in ".bundle" is a path; else $POME_HOME/vms, or $XDG_DATA_HOME/pome/vms, or ~/.local/share/pome/vms, plus
+ * NAME.bundle. Errors: INVALID_CONFIGURATION (a name that cannot be one: empty, with control characters, longer than 200 bytes). */
+bool bundle_resolve(const char *name, char path[PATH_MAX], struct pome_error *err);
+
+/* The folder that names without '/' live in. */
+bool bundle_home(char path[PATH_MAX], struct pome_error *err);
+
+/* What a new bundle is made of. */
+struct bundle_spec {
+    struct settings settings;
+    struct hardware_model model;
+    uint64_t ecid;
+    uint64_t disk_bytes; /* 1 MiB .. 16 TiB, a multiple of 512 */
+};
+
+/* Makes a bundle that is not installed and returns it open and locked. Makes the folders above it in POME_HOME if needed.
+ * Errors: EXISTS, INVALID_CONFIGURATION, OUT_OF_DISK_SPACE, PERMISSION, IO. On failure nothing is left. */
+struct bundle *bundle_create(const char *name, const struct bundle_spec *spec, struct pome_error *err);
+
+/* Opens a bundle and checks every member: there, a regular file, of the right size and form. Not locked: see bundle_lock.
+ * Errors: NOT_FOUND (no such bundle), INVALID_BUNDLE (which member, what is wrong), INVALID_CONFIGURATION (Config.json), PERMISSION. */
+struct bundle *bundle_open(const char *name, struct pome_error *err);
+void bundle_close(struct bundle *b); /* and unlocks; NULL is fine */
+
+/* Keeps other processes from starting, installing or deleting it. Errors: BUSY, naming the holder. */
+bool bundle_lock(struct bundle *b, struct pome_error *err);
+void bundle_unlock(struct bundle *b);
+
+/* True when another process has it locked; *pid is that process, or 0 when it cannot be known. */
+bool bundle_in_use(const struct bundle *b, int *pid);
+
+/* A member's path (path + name). */
+bool bundle_member_path(const struct bundle *b, enum bundle_member m, char path[PATH_MAX]);
+
+/* "PATH/Log", where log/ keeps the machine's log. */
+bool bundle_log_path(const struct bundle *b, char path[PATH_MAX]);
+
+/* Opens a member with open(2) flags; never through a symbolic link, regular files only. -1 on failure (NOT_FOUND, INVALID_BUNDLE, ...). */
+int bundle_member_open(const struct bundle *b, enum bundle_member m, int flags, struct pome_error *err);
+
+/* Replaces a member: temporary, fsync, rename, fsync of the folder. */
+bool bundle_member_write(struct bundle *b, enum bundle_member m, const void *bytes, size_t n, struct pome_error *err);
+
+/* Removes Install.json (sync included): from now on the bundle is installed. */
+bool bundle_set_installed(struct bundle *b, struct pome_error *err);
+
+/* Writes Install.json again: an installation begins anew. */
+bool bundle_set_not_installed(struct bundle *b, struct pome_error *err);
+
+/* Removes a bundle, also a damaged one. Errors: NOT_FOUND, BUSY, INVALID_BUNDLE (a folder that is not a bundle is left alone). */
+bool bundle_delete(const char *name, struct pome_error *err);
+
+/* Calls each for every bundle in bundle_home, by name. b is NULL when it cannot be opened: err says why. b is closed after the
+ * call. Ends early when each returns false. */
+bool bundle_list(bool (*each)(void *user, const char *name, const char *path, struct bundle *b, const struct pome_error *why), void *user,
+                 struct pome_error *err);
+
+#endif

@@ -1,0 +1,315 @@
+/* bundle_test.c - bundles: made whole or not at all, checked when opened, locked, deleted, also when killed in between. */
+#include "bundle/bundle.h"
+#include "bundle/paths.h"
+#include "formats/aux_storage.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char home[64];
+
+static int make_home(void **state)
+{
+    strcpy(home, "/tmp/pome-bundle-XXXXXX");
+    assert_non_null(mkdtemp(home));
+    setenv("POME_HOME", home, 1);
+    return 0;
+}
+
+static int remove_home(void **state)
+{
+    assert_true(remove_tree(home));
+    return 0;
+}
+
+static const struct bundle_spec spec = {
+    .settings = {.cpu_count = 2, .memory_bytes = UINT64_C(1) << 30, .cpu_model = "default"},
+    .model = {.representation = 1, .platform = PLATFORM_POME, .minimum_os = {0, 1, 0}},
+    .ecid = 0x8877665544332211,
+    .disk_bytes = UINT64_C(4) << 30,
+};
+
+static void make(const char *name)
+{
+    struct pome_error err = {0};
+    struct bundle *b = bundle_create(name, &spec, &err);
+    if (!b)
+        fail_msg("%s", err.message);
+    bundle_close(b);
+}
+
+static int files_in(const char *path)
+{
+    int n = 0;
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));)
+        n += e->d_name[0] != '.' || (e->d_name[1] && e->d_name[1] != '.');
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void create_and_open(void **state)
+{
+    struct pome_error err = {0};
+    struct bundle *b = bundle_create("dev", &spec, &err);
+    if (!b)
+        fail_msg("%s", err.message);
+    assert_true(b->locked && !b->installed);
+    assert_string_equal(b->name, "dev");
+    struct stat st;
+    char path[PATH_MAX];
+    assert_true(bundle_member_path(b, BUNDLE_AUX, path));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 0x2004000);
+    assert_true(bundle_member_path(b, BUNDLE_DISK, path));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, spec.disk_bytes);
+    assert_true(st.st_blocks < 100); /* sparse */
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(files_in(b->path), 6);
+    assert_true(bundle_set_installed(b, &err));
+    bundle_close(b);
+
+    b = bundle_open("dev", &err);
+    assert_non_null(b);
+    assert_true(b->installed && !b->locked);
+    assert_true(b->ecid == spec.ecid);
+    assert_int_equal(b->model.platform, PLATFORM_POME);
+    assert_true(b->settings.memory_bytes == spec.settings.memory_bytes);
+    char by_path[PATH_MAX];
+    strcpy(by_path, b->path);
+    bundle_close(b);
+    strcat(by_path, "/");
+    b = bundle_open(by_path, &err);
+    assert_non_null(b);
+    bundle_close(b);
+
+    assert_null(bundle_create("dev", &spec, &err));
+    assert_int_equal(err.code, POME_ERROR_EXISTS);
+    assert_null(bundle_open("nothing", &err));
+    assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
+    assert_true(bundle_delete("dev", &err));
+    assert_false(bundle_delete("dev", &err));
+    assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
+}
+
+static void names(void **state)
+{
+    static const char *const bad[] = {"", ".x", "-x", "a\nb"};
+    char path[PATH_MAX], want[PATH_MAX];
+    struct pome_error err;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(bundle_resolve(bad[i], path, &err));
+    char *overlong = calloc(1, 300);
+    memset(overlong, 'a', 299);
+    assert_false(bundle_resolve(overlong, path, &err));
+    free(overlong);
+    assert_true(bundle_resolve("x", path, &err));
+    snprintf(want, sizeof want, "%s/vms/x.bundle", home);
+    assert_string_equal(path, want);
+    assert_true(bundle_resolve("/a/b/", path, &err));
+    assert_string_equal(path, "/a/b");
+    setenv("POME_HOME", "relative", 1);
+    assert_false(bundle_resolve("x", path, &err));
+    setenv("POME_HOME", home, 1);
+}
+
+/* Every way a member can be wrong says which member and what. */
+static void damage(void **state)
+{
+    static const struct {
+        const char *name, *command, *says;
+    } rows[] = {
+        {"AuxiliaryStorage", "rm %s", "AuxiliaryStorage: is missing"},
+        {"AuxiliaryStorage", ": > %s", "AuxiliaryStorage: has 0 bytes, needed 33570816"},
+        {"AuxiliaryStorage", "truncate -s 33570815 %s", "has 33570815 bytes"},
+        {"AuxiliaryStorage", "printf X | dd of=%s conv=notrunc 2>/dev/null", "does not begin with POMEAUX1"},
+        {"AuxiliaryStorage", "rm %s; mkfifo %s", "not a regular file"},
+        {"Disk.img", ": > %s", "Disk.img: has 0 bytes"},
+        {"Disk.img", "truncate -s 1048577 %s", "multiple of 512"},
+        {"Disk.img", "rm %s; ln -s /etc/passwd %s", "symbolic link"},
+        {"Disk.img", "rm %s; mkdir %s", "not a regular file"},
+        {"HardwareModel", ": > %s", "HardwareModel: has 0 bytes"},
+        {"HardwareModel", "echo hello > %s", "hardware model"},
+        {"HardwareModel", "truncate -s 100000 %s", "has 100000 bytes"},
+        {"MachineIdentifier", "truncate -s 40 %s", "machine identifier"},
+        {"MachineIdentifier", "rm %s", "MachineIdentifier: is missing"},
+        {"Config.json", ": > %s", "Config.json: has 0 bytes"},
+        {"Config.json", "echo '{' > %s", "line"},
+        {"Config.json", "rm %s", "Config.json is missing"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[PATH_MAX], command[PATH_MAX * 3];
+        struct pome_error err = {0};
+        make("dev");
+        snprintf(path, sizeof path, "%s/vms/dev.bundle/%s", home, rows[i].name);
+        snprintf(command, sizeof command, rows[i].command, path, path);
+        assert_int_equal(system(command), 0);
+        assert_null(bundle_open("dev", &err));
+        if (!strstr(err.message, rows[i].says))
+            fail_msg("%s: says \"%s\", not \"%s\"", command, err.message, rows[i].says);
+        assert_true(bundle_delete("dev", &err)); /* a damaged bundle can be deleted */
+    }
+}
+
+static void other_machines_aux(void **state)
+{
+    struct pome_error err = {0};
+    char command[512];
+    struct bundle_spec other = spec;
+    other.ecid = 5;
+    make("a");
+    bundle_close(bundle_create("b", &other, &err));
+    snprintf(command, sizeof command, "cp %s/vms/b.bundle/AuxiliaryStorage %s/vms/a.bundle/", home, home);
+    assert_int_equal(system(command), 0);
+    assert_null(bundle_open("a", &err));
+    assert_non_null(strstr(err.message, "belongs to machine 0000000000000005"));
+}
+
+static void locked_by_another(void **state)
+{
+    int ready[2], go[2];
+    char byte;
+    make("dev");
+    assert_int_equal(pipe(ready) | pipe(go), 0);
+    pid_t child = fork();
+    if (!child) {
+        struct bundle *b = bundle_open("dev", NULL);
+        bool ok = b && bundle_lock(b, NULL);
+        (void)!write(ready[1], ok ? "1" : "0", 1);
+        (void)!read(go[0], &byte, 1);
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(byte, '1');
+    struct pome_error err = {0};
+    char want[64];
+    int pid;
+    struct bundle *b = bundle_open("dev", &err);
+    assert_non_null(b);
+    assert_true(bundle_in_use(b, &pid));
+    assert_false(bundle_lock(b, &err));
+    assert_int_equal(err.code, POME_ERROR_BUSY);
+    snprintf(want, sizeof want, "in use by process %d", (int)child);
+    if (pid) /* /proc/locks may be hidden */
+        assert_non_null(strstr(err.message, want));
+    assert_false(bundle_delete("dev", &err));
+    assert_int_equal(err.code, POME_ERROR_BUSY);
+    kill(child, SIGKILL); /* the lock dies with its holder */
+    waitpid(child, NULL, 0);
+    assert_false(bundle_in_use(b, &pid));
+    assert_true(bundle_lock(b, &err));
+    bundle_close(b);
+    close(ready[0]), close(ready[1]), close(go[0]), close(go[1]);
+}
+
+static bool count(void *user, const char *name, const char *path, struct bundle *b, const struct pome_error *why)
+{
+    int *n = user;
+    n[b ? 0 : 1]++;
+    return true;
+}
+
+static void list(void **state)
+{
+    int n[2] = {0};
+    char command[512];
+    struct pome_error err;
+    assert_true(bundle_list(count, n, &err)); /* no folder at all */
+    make("a");
+    make("b");
+    snprintf(command, sizeof command, ": > %s/vms/b.bundle/Disk.img; mkdir %s/vms/c.bundle.tmp-123456 %s/vms/other; touch %s/vms/c.bundle.tmp-123456/x", home,
+             home, home, home);
+    assert_int_equal(system(command), 0);
+    assert_true(bundle_list(count, n, &err));
+    assert_int_equal(n[0], 1);
+    assert_int_equal(n[1], 1);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/vms", home);
+    assert_int_equal(files_in(path), 3); /* the leftover is gone, "other" is not */
+    assert_false(bundle_delete("/tmp", &err));
+    snprintf(path, sizeof path, "%s/vms/other", home);
+    assert_false(bundle_delete(path, &err)); /* not a bundle */
+    assert_int_equal(err.code, POME_ERROR_INVALID_BUNDLE);
+}
+
+/* Killed at any moment: the name is absent, or a whole bundle that is not installed; leftovers go with the next creation. */
+static void killed_creation(void **state)
+{
+    const char *rounds = getenv("POME_TEST_ROUNDS");
+    int n = rounds ? atoi(rounds) : 40, absent = 0, whole = 0;
+    char vms[PATH_MAX];
+    snprintf(vms, sizeof vms, "%s/vms", home);
+    for (int i = 0; i < n; i++) {
+        pid_t child = fork();
+        if (!child) {
+            bundle_create("dev", &spec, NULL);
+            _exit(0);
+        }
+        usleep((useconds_t)(i * 12000 / n));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        struct pome_error err = {0};
+        struct bundle *b = bundle_open("dev", &err);
+        if (b) {
+            assert_false(b->installed);
+            whole++;
+            bundle_close(b);
+            assert_true(bundle_delete("dev", &err));
+        } else {
+            assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
+            absent++;
+        }
+    }
+    make("dev");
+    assert_int_equal(files_in(vms), 1);
+    print_message("%d killed: %d absent, %d whole\n", n, absent, whole);
+}
+
+static void full_disk(void **state)
+{
+    pid_t child = fork();
+    if (!child) {
+        struct rlimit small = {64, 64};
+        struct pome_error err = {0};
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &small);
+        _exit(bundle_create("dev", &spec, &err) ? 1 : err.message[0] ? 0 : 2);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    char vms[PATH_MAX];
+    snprintf(vms, sizeof vms, "%s/vms", home);
+    assert_int_equal(files_in(vms), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(create_and_open, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(names, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(damage, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(other_machines_aux, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(locked_by_another, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(list, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(killed_creation, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(full_disk, make_home, remove_home),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

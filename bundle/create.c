@@ -1,0 +1,199 @@
+/* create.c - making, deleting and listing bundles. */
+#include "bundle/bundle.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "bundle/paths.h"
+#include "formats/aux_storage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- making --- */
+
+/* A file of `bytes` that occupies nothing, but for its first n bytes. */
+static bool make_sparse(struct bundle *b, enum bundle_member m, uint64_t bytes, const void *first, size_t n, struct pome_error *err)
+{
+    int fd = openat(b->dir_fd, bundle_member_name(m), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && !ftruncate(fd, (off_t)bytes) && (!n || pwrite(fd, first, n, 0) == (ssize_t)n) && !fsync(fd);
+    if (!ok)
+        pome_fail_errno(err, "%s/%s: cannot make a file of %llu bytes", b->path, bundle_member_name(m), (unsigned long long)bytes);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool fill(struct bundle *b, const struct bundle_spec *spec, struct pome_error *err)
+{
+    uint8_t bytes[HARDWARE_MODEL_MAX], wrapper[AUX_WRAPPER_BYTES];
+    const struct platform *p = platform_of(spec->model.platform);
+    size_t n;
+    if (!p)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "hardware model: platform version %u is not known", spec->model.platform);
+    aux_wrapper_write(&(struct aux_wrapper){spec->ecid, p->board, p->chip}, wrapper);
+    char *text = settings_write(&spec->settings, &n);
+    bool ok = text ? bundle_member_write(b, BUNDLE_CONFIG, text, n, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
+    free(text);
+    if (!ok || !bundle_set_not_installed(b, err))
+        return false;
+    n = hardware_model_write(&spec->model, bytes);
+    if (!bundle_member_write(b, BUNDLE_MODEL, bytes, n, err))
+        return false;
+    n = machine_identifier_write(spec->ecid, bytes);
+    return bundle_member_write(b, BUNDLE_IDENTIFIER, bytes, n, err) && make_sparse(b, BUNDLE_AUX, AUX_BYTES, wrapper, sizeof wrapper, err) &&
+           make_sparse(b, BUNDLE_DISK, spec->disk_bytes, NULL, 0, err) &&
+           (!fsync(b->dir_fd) || pome_fail_errno(err, "%s: cannot sync", b->path));
+}
+
+/* The temporary folder, locked. Another process that removes leftovers can be faster than our lock: then once more. */
+static bool make_temporary(struct bundle *b, const char *path, struct pome_error *err)
+{
+    for (int i = 0; i < 10; i++) {
+        struct stat st;
+        if (snprintf(b->path, sizeof b->path, "%s.tmp-XXXXXX", path) >= (int)sizeof b->path)
+            return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%.60s: the path is too long", path);
+        if (!mkdtemp(b->path))
+            return pome_fail_errno(err, "%s: cannot make the folder", b->path);
+        b->dir_fd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (b->dir_fd >= 0 && !flock(b->dir_fd, LOCK_EX) && !stat(b->path, &st))
+            return true;
+        if (b->dir_fd >= 0)
+            close(b->dir_fd);
+        b->dir_fd = -1;
+    }
+    return pome_fail(err, POME_ERROR_BUSY, "%s: another process keeps removing it", b->path);
+}
+
+static bool check_spec(const char *path, const struct bundle_spec *spec, struct pome_error *err)
+{
+    struct stat st;
+    if (!lstat(path, &st))
+        return pome_fail(err, POME_ERROR_EXISTS, "%s exists already", path);
+    if (!settings_validate(&spec->settings, path, err))
+        return false;
+    if (spec->disk_bytes < MiB || spec->disk_bytes > UINT64_C(16) * 1024 * GiB || spec->disk_bytes % 512)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: a disk of %llu bytes: needed 1 MiB to 16 TiB, a multiple of 512", path,
+                         (unsigned long long)spec->disk_bytes);
+    return true;
+}
+
+static bool make_home(const char *name, struct pome_error *err)
+{
+    char home[PATH_MAX];
+    return strchr(name, '/') || strstr(name, ".bundle") || (bundle_home(home, err) && make_dirs(home, err));
+}
+
+struct bundle *bundle_create(const char *name, const struct bundle_spec *spec, struct pome_error *err)
+{
+    char path[PATH_MAX], parent[PATH_MAX];
+    struct bundle *b = calloc(1, sizeof *b);
+    if (!b) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to make it", name);
+        return NULL;
+    }
+    b->dir_fd = -1;
+    if (!bundle_resolve(name, path, err) || !check_spec(path, spec, err) || !make_home(name, err)) {
+        bundle_close(b);
+        return NULL;
+    }
+    snprintf(parent, sizeof parent, "%s", path);
+    remove_leftovers(dirname(parent));
+    bool made = make_temporary(b, path, err);
+    if (!made || !fill(b, spec, err))
+        goto fail;
+    if (renameat2(AT_FDCWD, b->path, AT_FDCWD, path, RENAME_NOREPLACE) && (errno != EINVAL || rename(b->path, path))) {
+        pome_fail_errno(err, "%s: cannot take this name", path);
+        goto fail;
+    }
+    /* The lock is on the folder, whatever its name: nobody gets between the rename and the caller. */
+    strcpy(b->path, path);
+    if (!sync_parent(path, err) || !bundle_load(b, err)) {
+        bundle_close(b);
+        return NULL;
+    }
+    b->locked = true;
+    return b;
+fail:
+    if (made)
+        remove_tree(b->path);
+    bundle_close(b);
+    return NULL;
+}
+
+/* --- deleting --- */
+
+/* Whatever has a member's name is a bundle, also a damaged one; anything else is somebody's folder. */
+static bool looks_like_bundle(int dir_fd)
+{
+    struct stat st;
+    for (int m = 0; m < BUNDLE_MEMBERS; m++)
+        if (!fstatat(dir_fd, bundle_member_name((enum bundle_member)m), &st, AT_SYMLINK_NOFOLLOW))
+            return true;
+    return false;
+}
+
+bool bundle_delete(const char *name, struct pome_error *err)
+{
+    char doomed[PATH_MAX], parent[PATH_MAX];
+    struct bundle b = {.dir_fd = -1};
+    if (!bundle_resolve(name, b.path, err))
+        return false;
+    b.dir_fd = open(b.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (b.dir_fd < 0)
+        return errno == ENOENT ? pome_fail(err, POME_ERROR_NOT_FOUND, "there is no bundle at %s", b.path) : pome_fail_errno(err, "%s: cannot open", b.path);
+    bool ok = false;
+    if (!looks_like_bundle(b.dir_fd))
+        pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle: none of its files is there", b.path);
+    else if (!bundle_lock(&b, err))
+        ;
+    else if (snprintf(doomed, sizeof doomed, "%s.del-%d", b.path, (int)getpid()) >= (int)sizeof doomed || rename(b.path, doomed))
+        pome_fail_errno(err, "%s: cannot remove", b.path);
+    else if (!(ok = remove_tree(doomed)))
+        pome_fail_errno(err, "%s: cannot remove all of it", doomed);
+    close(b.dir_fd);
+    snprintf(parent, sizeof parent, "%s", b.path);
+    remove_leftovers(dirname(parent));
+    return ok;
+}
+
+/* --- listing --- */
+
+static int is_bundle_name(const struct dirent *e)
+{
+    size_t n = strlen(e->d_name);
+    return n > 7 && !strcmp(e->d_name + n - 7, ".bundle") && e->d_name[0] != '.';
+}
+
+bool bundle_list(bool (*each)(void *user, const char *name, const char *path, struct bundle *b, const struct pome_error *why), void *user,
+                 struct pome_error *err)
+{
+    char home[PATH_MAX];
+    struct dirent **found;
+    if (!bundle_home(home, err))
+        return false;
+    remove_leftovers(home);
+    int n = scandir(home, &found, is_bundle_name, alphasort);
+    if (n < 0)
+        return errno == ENOENT || pome_fail_errno(err, "%s: cannot read the folder", home);
+    bool go_on = true;
+    for (int i = 0; i < n; i++) {
+        char path[PATH_MAX];
+        if (go_on && snprintf(path, sizeof path, "%s/%s", home, found[i]->d_name) < (int)sizeof path) {
+            struct pome_error why = {0};
+            struct bundle *b = bundle_open(path, &why);
+            found[i]->d_name[strlen(found[i]->d_name) - 7] = 0;
+            go_on = each(user, found[i]->d_name, path, b, &why);
+            bundle_close(b);
+        }
+        free(found[i]);
+    }
+    free(found);
+    return true;
+}

@@ -1,0 +1,110 @@
+/* members.c - the files of a bundle: names, sizes, opening without links, replacing whole. */
+#include "bundle/bundle.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const names[BUNDLE_MEMBERS] = {
+    [BUNDLE_AUX] = "AuxiliaryStorage",          [BUNDLE_DISK] = "Disk.img",       [BUNDLE_MODEL] = "HardwareModel",
+    [BUNDLE_IDENTIFIER] = "MachineIdentifier", [BUNDLE_CONFIG] = "Config.json", [BUNDLE_INSTALL] = "Install.json",
+};
+
+const char *bundle_member_name(enum bundle_member m)
+{
+    return names[m];
+}
+
+static bool join(const struct bundle *b, const char *name, char path[PATH_MAX])
+{
+    int n = snprintf(path, PATH_MAX, "%s/%s", b->path, name);
+    return n > 0 && n < PATH_MAX;
+}
+
+bool bundle_member_path(const struct bundle *b, enum bundle_member m, char path[PATH_MAX])
+{
+    return join(b, names[m], path);
+}
+
+bool bundle_log_path(const struct bundle *b, char path[PATH_MAX])
+{
+    return join(b, "Log", path);
+}
+
+int bundle_member_open(const struct bundle *b, enum bundle_member m, int flags, struct pome_error *err)
+{
+    struct stat st;
+    int fd = openat(b->dir_fd, names[m], flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == ELOOP) {
+        pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s/%s: is a symbolic link, needed a file", b->path, names[m]);
+        return -1;
+    }
+    if (fd < 0 && errno == ENOENT) {
+        pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s/%s: is missing", b->path, names[m]);
+        return -1;
+    }
+    if (fd < 0) {
+        pome_fail_errno(err, "%s/%s: cannot open", b->path, names[m]);
+        return -1;
+    }
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        close(fd);
+        pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s/%s: is not a regular file", b->path, names[m]);
+        return -1;
+    }
+    return fd;
+}
+
+static bool write_all(int fd, const void *bytes, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t w = write(fd, (const char *)bytes + done, n - done);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            return false;
+        done += (size_t)w;
+    }
+    return true;
+}
+
+bool bundle_member_write(struct bundle *b, enum bundle_member m, const void *bytes, size_t n, struct pome_error *err)
+{
+    char temporary[64];
+    unsigned random = 0;
+    (void)!getrandom(&random, sizeof random, 0);
+    snprintf(temporary, sizeof temporary, ".%s.%08x", names[m], random);
+    int fd = openat(b->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write_all(fd, bytes, n) && !fsync(fd) && !renameat(b->dir_fd, temporary, b->dir_fd, names[m]) && !fsync(b->dir_fd);
+    if (!ok) {
+        pome_fail_errno(err, "%s/%s: cannot write", b->path, names[m]);
+        if (fd >= 0)
+            unlinkat(b->dir_fd, temporary, 0);
+    }
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+bool bundle_set_installed(struct bundle *b, struct pome_error *err)
+{
+    if ((unlinkat(b->dir_fd, names[BUNDLE_INSTALL], 0) && errno != ENOENT) || fsync(b->dir_fd))
+        return pome_fail_errno(err, "%s/%s: cannot remove", b->path, names[BUNDLE_INSTALL]);
+    b->installed = true;
+    return true;
+}
+
+bool bundle_set_not_installed(struct bundle *b, struct pome_error *err)
+{
+    static const char text[] = "{\"version\": 1, \"state\": \"installing\"}\n";
+    if (!bundle_member_write(b, BUNDLE_INSTALL, text, sizeof text - 1, err))
+        return false;
+    b->installed = false;
+    return true;
+}

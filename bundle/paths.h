@@ -1,0 +1,30 @@
+/* paths.h - file-system moves that both creating and deleting bundles need. Inside bundle/ only. */
+#ifndef BUNDLE_PATHS_H
+#define BUNDLE_PATHS_H
+
+#include <pome/error.h>
+
+#include <stddef.h>
+
+struct bundle;
+
+/* Reads and checks every member of a bundle whose path and dir_fd are set. */
+bool bundle_load(struct bundle *b, struct pome_error *err);
+
+/* mkdir -p, mode 0700. */
+bool make_dirs(const char *path, struct pome_error *err);
+
+/* Removes a folder with everything in it, never following links. Errors are ignored but for the return value. */
+bool remove_tree(const char *path);
+
+/* fsync of the folder that holds path. */
+bool sync_parent(const char *path, struct pome_error *err);
+
+/* Removes what crashed creations and deletions left in a folder: names with ".bundle.tmp-" or ".bundle.del-" that no process
+ * has locked. */
+void remove_leftovers(const char *folder);
+
+/* The process that holds a lock on this folder, from /proc/locks; 0 when it cannot be found. */
+int lock_holder(int dir_fd);
+
+#endif
