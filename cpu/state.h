@@ -9,6 +9,9 @@
 
 #include "ir/ir.h"
 
+struct x64_tlb_entry;
+struct x64_jump_entry;
+
 enum { CPU_STATE_BIAS = 128 };
 
 /* Why translated code must come back to the dispatcher soon: bits of `pending`, set by any thread (atomic or). */
@@ -17,6 +20,7 @@ enum {
     CPU_PENDING_STOP = 2,     /* pause, stop */
     CPU_PENDING_REQUESTS = 4, /* queue of cross-vCPU requests (TLB, code invalidation) is not empty */
     CPU_PENDING_TIMER = 8,    /* a timer deadline passed */
+    CPU_PENDING_EVENT = 16,   /* the event register was set (SEV): wakes WFE */
 };
 
 struct cpu_state {
@@ -31,8 +35,10 @@ struct cpu_state {
     uint32_t fpcr, fpsr;
     uint64_t tpidr_el0, tpidrro_el0, tpidr_el1;
     union ir_value v[32];
-    /* Everything below belongs to cpu/: PSTATE, system registers, monitor, TLB, jump cache. */
-    struct cpu_private *priv;
+    /* What x64/ reaches through offsets: tables of the current context (struct x64_tlb_entry, struct x64_jump_entry). */
+    struct x64_tlb_entry *tlb[2];
+    struct x64_jump_entry *jump;
+    /* Everything else (PSTATE, system registers, monitor) follows in struct vcpu, cpu/vcpu.h. */
 };
 
 /* Translation key beside the physical address; each bit changes what a guest instruction means. */
