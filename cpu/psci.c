@@ -35,8 +35,8 @@ static int64_t migrate_info_type(struct vcpu *c, const struct arguments *x) { re
 
 static int64_t cpu_suspend(struct vcpu *c, const struct arguments *x)
 {
-    c->wfi = true; /* every power state is a standby state */
-    c->wfi_until = UINT64_MAX;
+    c->wait = WAIT_INTERRUPT; /* every power state is a standby state */
+    c->wait_until = UINT64_MAX;
     return SUCCESS;
 }
 

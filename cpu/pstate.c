@@ -59,7 +59,7 @@ void vcpu_reset(struct vcpu *c)
     c->pan = c->dit = c->ssbs = c->btype = c->il = c->ss = 0;
     c->sp_el[0] = c->sp_el[1] = 0;
     c->monitor.valid = false;
-    c->wfi = false;
+    c->wait = WAIT_NONE;
     c->event = false;
     c->timer = (struct timer_state){.deadline_ns = UINT64_MAX};
     tlb_flush_all(c);

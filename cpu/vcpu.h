@@ -149,7 +149,8 @@ struct timer_state {
     bool level[2];          /* as last told to the board: virtual, physical */
 };
 
-struct block;
+/* What the vCPU waits for before it goes on. */
+enum wait_kind { WAIT_NONE, WAIT_INTERRUPT, WAIT_EVENT, WAIT_YIELD };
 
 struct vcpu {
     struct cpu_state s;
@@ -162,7 +163,7 @@ struct vcpu {
     uint64_t sr[SR_COUNT];
     uint32_t base_mode;     /* mode bits that come from the model */
     /* exclusive monitor */
-    struct { bool valid; uint8_t bytes; uint64_t va; union ir_value value; } monitor;
+    struct { bool valid; uint8_t bytes; uint64_t pa; union ir_value value; } monitor;
     struct tlb tlb;
     struct timer_state timer;
     struct requests requests;                /* shared */
@@ -174,9 +175,9 @@ struct vcpu {
     _Atomic bool parked;                     /* shared: runs no guest code */
     _Atomic int power;                       /* shared: enum cpu_power */
     uint64_t on_pc, on_x0;                   /* for power on; written before power = CPU_ON_PENDING */
-    bool wfi;                                /* sleep before the next instruction */
-    uint64_t wfi_until;                      /* counter value; UINT64_MAX: none */
-    unsigned wfe_spins;
+    enum wait_kind wait;                     /* before the next instruction */
+    uint64_t wait_until;                     /* counter value; UINT64_MAX: none */
+    unsigned idle_spins;                     /* WFE and YIELD in a row without a sleep */
     bool started;
     pthread_t thread;
     uint64_t rng;

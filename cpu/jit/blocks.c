@@ -1,0 +1,210 @@
+/*
+ * blocks.c - the translations there are: found by physical address and mode, dropped by page.
+ *
+ * A dropped block stays in memory (other vCPUs may be inside) until everything is forgotten with the world stopped; it is
+ * only out of the tables. Nobody writes to its page to make that happen: Arm requires IC IVAU (engine: never
+ * write-protect).
+ */
+#include "cpu/jit/jit.h"
+#include "cpu/jit/weak.h"
+#include <stdlib.h>
+#include <time.h>
+
+enum { EVAL_BYTES_MAX = 256 << 20 };
+
+static unsigned block_slot(uint64_t pa, uint32_t mode)
+{
+    return ((pa >> 2) ^ (pa >> 18) ^ mode * 0x9e3779b1u) & ones(BLOCK_HASH_BITS);
+}
+
+static struct page **page_slot(struct jit *j, uint64_t pa)
+{
+    return &j->page_hash[(pa >> 12 ^ pa >> 25) & ones(PAGE_HASH_BITS)];
+}
+
+static struct page *page_find(struct jit *j, uint64_t pa)
+{
+    struct page *p = *page_slot(j, pa);
+    while (p && p->pa != (pa & ~UINT64_C(4095)))
+        p = p->next_hash;
+    return p;
+}
+
+struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode)
+{
+    struct block *b = j->hash[block_slot(pa, mode)];
+    while (b && (b->pa != pa || b->mode != mode))
+        b = b->next_hash;
+    return b;
+}
+
+static struct page *page_get(struct jit *j, uint64_t pa)
+{
+    struct page *p = page_find(j, pa), **slot = page_slot(j, pa);
+    if (p || !(p = calloc(1, sizeof *p)))
+        return p;
+    p->pa = pa & ~UINT64_C(4095);
+    p->next_hash = *slot;
+    *slot = p;
+    return p;
+}
+
+/* ---- making ---- */
+
+static uint64_t next_random(struct vcpu *c)
+{
+    c->rng ^= c->rng << 13;
+    c->rng ^= c->rng >> 7;
+    c->rng ^= c->rng << 17;
+    return c->rng;
+}
+
+static struct ir_block *copy_ir(const struct ir_block *ir)
+{
+    size_t bytes = offsetof(struct ir_block, insn) + ir->n * sizeof ir->insn[0];
+    struct ir_block *copy = malloc(bytes);
+    if (copy)
+        memcpy(copy, ir, bytes);
+    return copy;
+}
+
+static bool own_exits(struct jit *j, struct block *b, const struct x64_block *made)
+{
+    if (j->n_owners + made->n_links > j->owners_size) {
+        size_t n = MAX(j->owners_size * 2, (size_t)4096);
+        struct exit_owner *bigger = realloc(j->owners, n * sizeof *bigger);
+        if (!bigger)
+            return false;
+        j->owners = bigger;
+        j->owners_size = n;
+    }
+    for (unsigned i = 0; i < made->n_links; i++)
+        j->owners[j->n_owners++] = (struct exit_owner){made->link[i].patch, b};
+    return true;
+}
+
+static bool compile(struct vcpu *c, struct block *b)
+{
+    struct jit *j = c->set->jit;
+    struct x64_block made;
+    if (j->eval) {
+        b->ir = copy_ir(c->ir);
+        b->entry = b;
+        j->eval_bytes += offsetof(struct ir_block, insn) + c->ir->n * sizeof c->ir->insn[0];
+        return b->ir && j->eval_bytes < EVAL_BYTES_MAX;
+    }
+    j->config.align_check = b->mode & CPU_MODE_ALIGN;
+    if (!x64_compile(j->code, &j->config, c->ir, &made))
+        return false;
+    b->entry = made.entry;
+    c->stats.host_bytes += made.bytes;
+    return own_exits(j, b, &made);
+}
+
+struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+{
+    struct jit *j = c->set->jit;
+    struct page *p = page_get(j, pa);
+    struct block *b = calloc(1, sizeof *b);
+    uint64_t start = host_now_ns();
+    uint32_t words[1024];
+    unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed ? 1 + next_random(c) % j->max_insns : j->max_insns;
+    if (!p || !b)
+        goto fail;
+    memcpy(words, code, n * 4); /* the guest may write to it meanwhile */
+    translate_block(c->ir, words, n, pa & 4095, mode, max);
+    if (c->set->trace & TRACE_BLOCK) {
+        fprintf(stderr, "cpu %u: block %#llx mode %#x\n", c->id, (unsigned long long)pa, mode);
+        ir_print(c->ir, stderr);
+    }
+    ir_optimise(c->ir);
+    b->pa = pa;
+    b->mode = mode;
+    if (!compile(c, b))
+        goto fail;
+    b->next_hash = j->hash[block_slot(pa, mode)];
+    j->hash[block_slot(pa, mode)] = b;
+    b->next_page = p->blocks;
+    p->blocks = b;
+    b->next_all = j->all;
+    j->all = b;
+    c->stats.blocks++;
+    c->stats.guest_insns += c->ir->n_guest;
+    c->stats.translate_ns += host_now_ns() - start;
+    return b;
+fail:
+    if (b)
+        free(b->ir);
+    free(b);
+    return NULL;
+}
+
+/* ---- dropping ---- */
+
+static void unhash(struct jit *j, struct block *b)
+{
+    struct block **at = &j->hash[block_slot(b->pa, b->mode)];
+    while (*at != b)
+        at = &(*at)->next_hash;
+    *at = b->next_hash;
+}
+
+void blocks_drop_page(struct vcpu *c, uint64_t pa)
+{
+    struct jit *j = c->set->jit;
+    struct page *p = page_find(j, pa);
+    if (!p || !p->blocks)
+        return;
+    for (struct block *b = p->blocks; b; b = b->next_page) {
+        unhash(j, b);
+        b->dead = true;
+    }
+    p->blocks = NULL;
+    c->stats.code_pages_dropped++;
+}
+
+void blocks_forget(struct jit *j)
+{
+    while (j->all) {
+        struct block *b = j->all;
+        j->all = b->next_all;
+        free(b->ir);
+        free(b);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
+        while (j->page_hash[i]) {
+            struct page *p = j->page_hash[i];
+            j->page_hash[i] = p->next_hash;
+            free(p);
+        }
+    memset(j->hash, 0, sizeof j->hash);
+    j->n_owners = 0;
+    j->eval_bytes = 0;
+    if (j->code)
+        x64_code_reset(j->code);
+}
+
+/* ---- linking ---- */
+
+static struct block *owner(const struct jit *j, uint32_t patch)
+{
+    size_t lo = 0, hi = j->n_owners;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (j->owners[mid].patch < patch)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < j->n_owners && j->owners[lo].patch == patch ? j->owners[lo].block : NULL;
+}
+
+void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to)
+{
+    const struct block *from = owner(j, patch);
+    /* The virtual page may have come to mean another physical one since the exit: only inside of one physical page. */
+    if (!from || from->dead || to->dead || from->mode != to->mode || (from->pa ^ to->pa) >> 12)
+        return;
+    x64_link(j->code, patch, to->entry);
+    c->stats.links++;
+}

@@ -1,0 +1,82 @@
+/*
+ * jit.h - the translating back end: run loop, block cache, slow paths, helpers. Inside of cpu/jit only.
+ */
+#ifndef CPU_JIT_JIT_H
+#define CPU_JIT_JIT_H
+
+#include "cpu/jit/translate/translate.h"
+#include "cpu/vcpu.h"
+#include "x64/x64.h"
+
+/* One translation: guest code at a physical address, in a mode. */
+struct block {
+    uint64_t pa;
+    uint32_t mode;
+    bool dead;                 /* dropped; vCPUs may still be inside */
+    const void *entry;         /* host code; the evaluator: the block itself */
+    struct ir_block *ir;       /* evaluator only */
+    struct block *next_hash;
+    struct block *next_page;   /* in struct page */
+    struct block *next_all;
+};
+
+struct page {
+    uint64_t pa;
+    struct block *blocks;
+    struct page *next_hash;
+};
+
+/* Which block an exit belongs to: `patch` rises with time, because code memory is handed out upwards. */
+struct exit_owner {
+    uint32_t patch;
+    struct block *block;
+};
+
+enum { BLOCK_HASH_BITS = 16, PAGE_HASH_BITS = 13 };
+
+struct jit {
+    struct cpu_set *set;
+    bool eval;                 /* POME_ENGINE=eval */
+    bool no_chain;             /* POME_NOCHAIN */
+    unsigned max_insns;        /* POME_MAX_INSNS */
+    pthread_mutex_t lock;      /* everything below */
+    struct x64_code *code;
+    struct x64_config config;
+    struct block *hash[1 << BLOCK_HASH_BITS];
+    struct page *page_hash[1 << PAGE_HASH_BITS];
+    struct block *all;
+    struct exit_owner *owners;
+    size_t n_owners, owners_size;
+    size_t eval_bytes;
+};
+
+/* ---- blocks.c; jit->lock held ---- */
+struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode);
+/* Translates the code at pa; NULL: no room, reset and try again. `code`: from pa to the end of its page. */
+struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code);
+void blocks_drop_page(struct vcpu *c, uint64_t pa);
+void blocks_forget(struct jit *j);
+void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to);
+
+/* ---- access.c, atomic.c: slow paths ---- */
+/* Host address of a guest access inside one page, or NULL: *entry is a device's translation, or (entry NULL) raised. */
+uint8_t *access_resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write, uint32_t memop, uint32_t pc_offset,
+                        const struct tlb2_entry **entry);
+void access_fault(struct vcpu *c, const struct mmu_fault *f, uint64_t va, uint32_t iss, uint32_t pc_offset);
+void access_env(struct ir_env *env);
+void atomic_env(struct ir_env *env);
+
+/* ---- sysop.c: SYS instructions; false: raised ---- */
+bool sysop_run(struct vcpu *c, uint32_t enc, uint64_t value, unsigned rt, uint32_t pc_offset);
+
+/* ---- helpers.c ---- */
+extern uint64_t (*const jit_helpers[HELPER_COUNT])(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset);
+
+enum { ISS_WNR = 1 << 6, ISS_CM = 1 << 8 };
+
+static inline uint64_t insn_pc(const struct vcpu *c, uint32_t pc_offset)
+{
+    return c->s.pc_page + pc_offset;
+}
+
+#endif

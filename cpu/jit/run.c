@@ -1,0 +1,310 @@
+/*
+ * run.c - the run loop of a vCPU, and the life of the translator.
+ *
+ * How it works
+ *   jit_run repeats: pending work, waiting, interrupts, then translated code from pc until it comes back. Code is found in
+ *   the jump table of the context (virtual address), else through the instruction-side translation and the block cache
+ *   (physical address and mode), else it is made.
+ *
+ *   Safe point: between two rounds of this loop a vCPU is in no translated code and holds no lock. There it serves requests
+ *   and parks when the world is to stop. It is the only place where the code buffer is emptied.
+ */
+#include "cpu/jit/jit.h"
+#include "cpu/jit/weak.h"
+#include "base/error.h"
+#include <sched.h>
+#include <stdlib.h>
+
+enum {
+    CODE_BYTES = 64 << 20,
+    MAX_INSNS = 64,
+    SPINS_BEFORE_SLEEP = 20,
+    WFE_SLEEP_NS = 100000, /* WFE may wait for a store to a watched location, which nobody reports: never sleep long */
+};
+
+/* ---- life ---- */
+
+static unsigned number(const char *name, unsigned normal)
+{
+    const char *text = getenv(name);
+    return text ? (unsigned)strtoul(text, NULL, 0) : normal;
+}
+
+static bool use_evaluator(void)
+{
+    const char *engine = getenv("POME_ENGINE");
+    return engine && !strcmp(engine, "eval");
+}
+
+static void configure(struct jit *j)
+{
+    struct x64_config *k = &j->config;
+    k->env = (struct ir_env){
+        .pc_page_offset = offsetof(struct cpu_state, pc_page), .pc_offset = offsetof(struct cpu_state, pc),
+        .flags_offset = offsetof(struct cpu_state, flags), .raised_offset = offsetof(struct cpu_state, raised),
+        .fpcr_offset = offsetof(struct cpu_state, fpcr), .fpsr_offset = offsetof(struct cpu_state, fpsr),
+        .helper = jit_helpers, .n_helpers = HELPER_COUNT,
+    };
+    access_env(&k->env);
+    atomic_env(&k->env);
+    k->state_bias = CPU_STATE_BIAS;
+    k->pending_offset = offsetof(struct cpu_state, pending);
+    k->tlb_offset[0] = offsetof(struct cpu_state, tlb[0]);
+    k->tlb_offset[1] = offsetof(struct cpu_state, tlb[1]);
+    k->tlb_bits = j->set->cpu[0]->tlb.bits;
+    k->jump_offset = offsetof(struct cpu_state, jump);
+    k->jump_bits = j->set->cpu[0]->tlb.jump_bits;
+}
+
+struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
+{
+    struct jit *j = calloc(1, sizeof *j);
+    if (!j) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the translator");
+        return NULL;
+    }
+    j->set = set;
+    j->eval = use_evaluator();
+    j->no_chain = number("POME_NOCHAIN", 0);
+    j->max_insns = MAX(1u, number("POME_MAX_INSNS", MAX_INSNS));
+    pthread_mutex_init(&j->lock, NULL);
+    configure(j);
+    for (unsigned i = 0; i < set->o.n_cpus; i++)
+        if (!(set->cpu[i]->ir = malloc(sizeof *set->cpu[i]->ir))) {
+            pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the translator");
+            goto fail;
+        }
+    if (j->eval)
+        return j;
+    if (!x64_host_supported(err))
+        goto fail;
+    j->code = x64_code_create(set->o.code_bytes ? set->o.code_bytes : CODE_BYTES, err);
+    if (!j->code || !x64_code_prepare(j->code, &j->config, err))
+        goto fail;
+    return j;
+fail:
+    jit_destroy(j);
+    return NULL;
+}
+
+void jit_destroy(struct jit *j)
+{
+    if (!j)
+        return;
+    blocks_forget(j);
+    free(j->owners);
+    for (unsigned i = 0; i < j->set->o.n_cpus; i++) {
+        free(j->set->cpu[i]->ir);
+        j->set->cpu[i]->ir = NULL;
+    }
+    if (j->code)
+        x64_code_destroy(j->code);
+    pthread_mutex_destroy(&j->lock);
+    free(j);
+}
+
+void jit_reset(struct jit *j)
+{
+    blocks_forget(j);
+}
+
+/* ---- instruction cache maintenance ---- */
+
+static void code_changed(struct vcpu *c)
+{
+    const struct tlbi t = {.kind = TLBI_CODE};
+    tlb_invalidate(c, &t);
+    requests_broadcast(c, &t);
+}
+
+void jit_drop_page(struct vcpu *c, uint64_t pa)
+{
+    struct jit *j = c->set->jit;
+    uint64_t before = c->stats.code_pages_dropped;
+    pthread_mutex_lock(&j->lock);
+    blocks_drop_page(c, pa);
+    pthread_mutex_unlock(&j->lock);
+    if (c->stats.code_pages_dropped != before)
+        code_changed(c);
+}
+
+void jit_drop_all(struct vcpu *c)
+{
+    struct jit *j = c->set->jit;
+    pthread_mutex_lock(&j->lock);
+    for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
+        for (struct page *p = j->page_hash[i]; p; p = p->next_hash)
+            blocks_drop_page(c, p->pa);
+    pthread_mutex_unlock(&j->lock);
+    code_changed(c);
+}
+
+/* No room: empty the buffer with everybody at a safe point. */
+static void start_again(struct vcpu *c)
+{
+    struct cpu_set *set = c->set;
+    world_stop(set, c);
+    blocks_forget(set->jit);
+    for (unsigned i = 0; i < set->o.n_cpus; i++)
+        tlb_flush_code(set->cpu[i]);
+    c->stats.code_resets++;
+    world_resume(set, c);
+}
+
+/* ---- finding code ---- */
+
+static const void *jump_find(const struct vcpu *c, uint64_t pc)
+{
+    const struct x64_jump_entry *e = &c->s.jump[pc >> 2 & ones(c->tlb.jump_bits)];
+    return e->va == pc ? e->code : NULL;
+}
+
+/* The translation for pc, made if need be; NULL: an exception was raised, or the buffer was emptied. */
+static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
+{
+    struct jit *j = c->set->jit;
+    struct mmu_fault f = {.fsc = FSC_EXTERNAL};
+    c->stats.lookups++;
+    if (pc & 3) {
+        raise_sync(c, EC_PC_ALIGN, 0, pc);
+        c->sr[SR_FAR_EL1] = pc;
+        return NULL;
+    }
+    const struct tlb2_entry *e = tlb_lookup(c, pc, TLB_FETCH, false, &f);
+    if (!e || !e->hva) {
+        raise_fault(c, &f, pc, 0, true, pc);
+        return NULL;
+    }
+    uint32_t mode = c->s.mode;
+    if ((mode & CPU_MODE_PAUTH) && (e->prot & MMU_GUARDED))
+        mode |= CPU_MODE_BTI;
+    uint64_t pa = e->pa | (pc & 4095);
+    pthread_mutex_lock(&j->lock);
+    struct block *b = block_find(j, pa, mode);
+    if (!b)
+        b = block_make(c, pa, mode, e->hva + (pc & 4095));
+    if (b && link_patch && !j->no_chain)
+        blocks_link(j, c, link_patch, b);
+    pthread_mutex_unlock(&j->lock);
+    if (!b) {
+        start_again(c);
+        return NULL;
+    }
+    tlb_jump_insert(c, pc, b->entry);
+    return b->entry;
+}
+
+/* ---- waiting ---- */
+
+static bool line_up(const struct vcpu *c)
+{
+    return atomic_load(&c->irq) || atomic_load(&c->fiq);
+}
+
+static void sleep_for_interrupt(struct vcpu *c)
+{
+    uint64_t until = MIN(c->timer.deadline_ns, c->wait_until == UINT64_MAX ? UINT64_MAX : counter_to_host_ns(c->set, c->wait_until));
+    c->stats.wfi++;
+    bool woken = vcpu_sleep(c, until);
+    if (!woken)
+        timer_update(c);
+    if (c->wait_until != UINT64_MAX && counter_now(c->set) >= c->wait_until)
+        c->wait = WAIT_NONE;
+}
+
+static void wait_for_event(struct vcpu *c)
+{
+    bool was_event = c->wait == WAIT_EVENT;
+    c->wait = WAIT_NONE; /* WFE may end for any reason */
+    if (was_event && atomic_exchange(&c->event, false)) {
+        c->idle_spins = 0;
+        return;
+    }
+    if (++c->idle_spins < SPINS_BEFORE_SLEEP || !was_event) {
+        sched_yield();
+        return;
+    }
+    c->idle_spins = 0;
+    vcpu_sleep(c, host_now_ns() + WFE_SLEEP_NS);
+}
+
+static void do_wait(struct vcpu *c)
+{
+    if (line_up(c))
+        c->wait = WAIT_NONE;
+    else if (c->wait == WAIT_INTERRUPT)
+        sleep_for_interrupt(c);
+    else
+        wait_for_event(c);
+}
+
+/* ---- the loop ---- */
+
+/* false: leave the loop */
+static bool safe_point(struct vcpu *c)
+{
+    uint32_t pending = __atomic_exchange_n(&c->s.pending, 0, __ATOMIC_SEQ_CST);
+    if (pending & CPU_PENDING_STOP) {
+        vcpu_park(c);
+        vcpu_unpark(c);
+    }
+    if (atomic_load(&c->set->stop))
+        return false;
+    requests_serve(c);
+    if (pending & CPU_PENDING_TIMER)
+        timer_update(c);
+    return true;
+}
+
+static enum x64_exit run_code(struct vcpu *c, const void *entry, uint32_t *patch)
+{
+    struct jit *j = c->set->jit;
+    *patch = 0;
+    c->s.raised = 0;
+    c->s.pc_page = c->s.pc & ~UINT64_C(4095);
+    if (!j->eval)
+        return x64_run(j->code, &c->s, entry, patch);
+    const struct block *b = entry;
+    return ir_eval(b->ir, &c->s, &j->config.env) == IR_LEFT_PC ? X64_EXIT_PC : X64_EXIT_STATE;
+}
+
+static void count_exit(struct vcpu *c, enum x64_exit why)
+{
+    switch (why) {
+    case X64_EXIT_PC: c->stats.exits_pc++; break;
+    case X64_EXIT_STATE: c->stats.exits_state++; break;
+    case X64_EXIT_PENDING: c->stats.exits_pending++; break;
+    }
+}
+
+void jit_run(struct vcpu *c)
+{
+    uint32_t patch = 0;
+    vcpu_kick(c, CPU_PENDING_STOP | CPU_PENDING_TIMER | CPU_PENDING_REQUESTS);
+    while (atomic_load_explicit(&c->power, memory_order_relaxed) == CPU_ON) {
+        if (__atomic_load_n(&c->s.pending, __ATOMIC_RELAXED)) {
+            patch = 0; /* what happens here may change mappings */
+            if (!safe_point(c))
+                return;
+        }
+        if (c->wait) {
+            do_wait(c);
+            continue;
+        }
+        if (line_up(c) && take_interrupt(c))
+            patch = 0;
+        if (c->il) {
+            raise_sync(c, EC_ILLEGAL, 0, c->s.pc);
+            continue;
+        }
+        const void *entry = patch ? NULL : jump_find(c, c->s.pc);
+        if (!entry && !(entry = code_at(c, c->s.pc, patch)))  {
+            patch = 0;
+            continue;
+        }
+        enum x64_exit why = run_code(c, entry, &patch);
+        if (why == X64_EXIT_PC)
+            c->s.pc = canonical_pc(c, c->s.pc);
+        count_exit(c, why);
+    }
+}
