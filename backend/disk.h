@@ -1,0 +1,46 @@
+/*
+ * disk.h - disk images: requests go to a pool of worker threads, completions come back on the loop.
+ *
+ * A disk is a raw file (or block device) that is locked while open. Nobody but the workers touches it.
+ */
+#ifndef BACKEND_DISK_H
+#define BACKEND_DISK_H
+
+#include "base/loop.h"
+
+#include <sys/uio.h>
+
+#define DISK_SECTOR 512
+
+struct disk_pool; /* the threads; one per machine */
+struct disk_pool *disk_pool_create(struct loop *loop, unsigned n_threads, struct pome_error *err);
+void disk_pool_destroy(struct disk_pool *p); /* drains first; NULL allowed */
+/* Waits until no request is under way, running completions on this thread as well as on the loop. false: still busy
+ * after timeout_ms. The machine lock must not be held. */
+bool disk_pool_drain(struct disk_pool *p, unsigned timeout_ms);
+
+struct disk;
+/* Errors: NOT_FOUND, PERMISSION, BUSY (somebody else has it open for writing, or for reading if we write),
+ * INVALID_DISK_IMAGE (empty, not a multiple of 512 bytes, not a file). */
+struct disk *disk_open(struct disk_pool *p, const char *path, bool read_only, struct pome_error *err);
+void disk_close(struct disk *d); /* nothing under way; NULL allowed */
+uint64_t disk_bytes(const struct disk *d);
+bool disk_is_read_only(const struct disk *d);
+
+enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_WRITE_ZEROES };
+
+/* A request: the caller's memory until `done` was called. offset + bytes lie in the disk (checked by the caller; checked
+ * again here: EINVAL). A flush covers writes that were done before it was submitted. */
+struct disk_io {
+    enum disk_op op;
+    uint64_t offset, bytes; /* bytes of READ and WRITE: the sum of iov */
+    struct iovec *iov;      /* used up */
+    unsigned n_iov;
+    int error; /* result: 0 or an errno */
+    void (*done)(struct disk_io *io); /* on the loop, or in disk_pool_drain */
+    struct disk *disk;      /* the pool's */
+    struct disk_io *next;   /* the pool's */
+};
+void disk_submit(struct disk *d, struct disk_io *io); /* any thread; never blocks on the disk */
+
+#endif
