@@ -3,11 +3,13 @@
 #define MACHINE_BOARD_H
 
 #include "backend/console.h"
-#include "bus/bus.h"
+#include "backend/disk.h"
+#include "bus/pci.h"
 #include "dev/gicv3.h"
+#include "dev/virtio.h"
 #include "machine/machine.h"
 
-#define MAX_DEVICES 64
+#define MAX_DEVICES 128
 
 /* FDT phandles. */
 enum { PHANDLE_GIC = 1, PHANDLE_CLOCK, PHANDLE_GPIO };
@@ -25,6 +27,7 @@ struct platform {
     uint64_t ram_gpa;
     unsigned n_spis;
     unsigned first_msi_spi; /* SPIs from here to the last are for messages */
+    uint64_t pci_mmio_gpa, pci_mmio_bytes, pci_pio_gpa, pci_pio_bytes; /* windows of the PCI Express bus */
     uint64_t rom_gpa, rom_bytes, cfg_gpa, cfg_bytes; /* 0 bytes: no such region */
     const struct part *parts; /* the interrupt controller is the first */
     size_t n_parts;
@@ -43,6 +46,9 @@ struct machine {
     struct device *gpio;
     struct device *device[MAX_DEVICES]; /* all there are, in order of creation */
     size_t n_devices;
+    struct pci_bus pci;
+    struct disk_pool *disks;
+    struct virtio *virtio[PCI_SLOTS]; /* by slot */
     struct loop_timer button; /* lets the power button go */
     char console_path[40]; /* node of the serial port */
     struct machine_entry entry;
@@ -56,12 +62,17 @@ bool make_gic(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pl011(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pl031(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pl061(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err);
 void describe_gic(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl011(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl031(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl061(const struct machine *m, const struct part *p, void *fdt);
+void describe_pcie(const struct machine *m, const struct part *p, void *fdt);
 void describe_pvpanic(const struct machine *m, const struct part *p, void *fdt);
+
+/* Keeps a new device for reset and destruction (in reverse order), and puts it on the map unless gpa is 0. */
+bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t bytes, struct pome_error *err);
 
 /* What /chosen says. */
 struct fdt_chosen {

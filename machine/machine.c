@@ -218,8 +218,11 @@ void machine_destroy(struct machine *m)
     if (!m)
         return;
     loop_timer_cancel(m->config.loop, &m->button);
+    while (!machine_quiesce(m, 60000))
+        ; /* a worker still writes to guest memory */
     for (size_t i = m->n_devices; i-- > 0;)
         m->device[i]->type->destroy(m->device[i]);
+    disk_pool_destroy(m->disks);
     bus_finish(&m->bus);
     mem_destroy(m->mem);
     free(m->fdt);
@@ -250,10 +253,12 @@ const void *machine_fdt(const struct machine *m, size_t *bytes)
 
 void machine_reset(struct machine *m)
 {
+    machine_quiesce(m, 60000);
     bus_lock(&m->bus);
     for (size_t i = m->n_devices; i-- > 0;)
         m->device[i]->type->reset(m->device[i]);
     bus_unlock(&m->bus);
+    machine_unquiesce(m);
     prepare_rom_entry(m, NULL);
 }
 
@@ -265,11 +270,22 @@ void machine_power_button(struct machine *m)
     loop_timer_set(m->config.loop, &m->button, loop_now_ns() + BUTTON_NS);
 }
 
+static void hold(struct machine *m, bool held)
+{
+    bus_lock(&m->bus);
+    for (unsigned i = 0; i < PCI_SLOTS; i++)
+        if (m->virtio[i])
+            virtio_hold(m->virtio[i], held);
+    bus_unlock(&m->bus);
+}
+
 bool machine_quiesce(struct machine *m, unsigned timeout_ms)
 {
-    return true;
+    hold(m, true);
+    return !m->disks || disk_pool_drain(m->disks, timeout_ms);
 }
 
 void machine_unquiesce(struct machine *m)
 {
+    hold(m, false);
 }

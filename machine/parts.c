@@ -15,8 +15,7 @@
 
 #define POWER_PIN 3
 
-/* Keeps a new device for reset and destruction, and puts it on the map unless gpa is 0. */
-static bool add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t bytes, struct pome_error *err)
+bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t bytes, struct pome_error *err)
 {
     if (!dev)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "device at 0x%llx", (unsigned long long)gpa);
@@ -44,7 +43,7 @@ bool make_gic(struct machine *m, const struct part *p, struct pome_error *err)
     m->gic = gicv3_create(m->config.n_cpus, m->platform->n_spis, &m->irq_port);
     if (!m->gic)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "interrupt controller");
-    add(m, gicv3_dist(m->gic), p->gpa, p->bytes, err);
+    machine_add(m, gicv3_dist(m->gic), p->gpa, p->bytes, err);
     bus_map(&m->bus, redist_gpa(m, p), (uint64_t)m->config.n_cpus * GIC_FRAME_BYTES, gicv3_redist(m->gic));
     m->bus.doorbell.gpa = p->gpa;
     m->bus.doorbell.bytes = p->bytes;
@@ -75,7 +74,7 @@ void describe_gic(const struct machine *m, const struct part *p, void *fdt)
 bool make_pl011(struct machine *m, const struct part *p, struct pome_error *err)
 {
     snprintf(m->console_path, sizeof m->console_path, "/%s@%llx", p->name, (unsigned long long)p->gpa);
-    return add(m, pl011_create(line(m, p), m->config.console), p->gpa, p->bytes, err);
+    return machine_add(m, pl011_create(line(m, p), m->config.console), p->gpa, p->bytes, err);
 }
 
 static void primecell_clock(void *fdt)
@@ -97,7 +96,7 @@ void describe_pl011(const struct machine *m, const struct part *p, void *fdt)
 
 bool make_pl031(struct machine *m, const struct part *p, struct pome_error *err)
 {
-    return add(m, pl031_create(line(m, p), m->config.loop), p->gpa, p->bytes, err);
+    return machine_add(m, pl031_create(line(m, p), m->config.loop), p->gpa, p->bytes, err);
 }
 
 /* rtc/arm,pl031.yaml */
@@ -113,7 +112,7 @@ void describe_pl031(const struct machine *m, const struct part *p, void *fdt)
 bool make_pl061(struct machine *m, const struct part *p, struct pome_error *err)
 {
     m->gpio = pl061_create(line(m, p));
-    return add(m, m->gpio, p->gpa, p->bytes, err);
+    return machine_add(m, m->gpio, p->gpa, p->bytes, err);
 }
 
 /* gpio/pl061-gpio.yaml, input/gpio-keys.yaml: KEY_POWER (116) on pin 3 */
@@ -146,7 +145,7 @@ static void report_panic(void *ctx, unsigned event)
 
 bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err)
 {
-    return add(m, pvpanic_create(report_panic, m), p->gpa, p->bytes, err);
+    return machine_add(m, pvpanic_create(report_panic, m), p->gpa, p->bytes, err);
 }
 
 /* misc/pvpanic-mmio.txt */

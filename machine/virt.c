@@ -12,12 +12,17 @@ static const struct part parts[] = {
     { "pl031",   0x09010000, 0x00001000, 2,  make_pl031,   describe_pl031 },
     { "pl061",   0x09030000, 0x00001000, 7,  make_pl061,   describe_pl061 },
     { "pvpanic", 0x09070000, 0x00000002, -1, make_pvpanic, describe_pvpanic },
+    { "pcie",    0x3f000000, 0x01000000, 3,  make_pcie,    describe_pcie }, /* SPIs 3 to 6 */
 };
 
 const struct platform platform_generic = {
     .model = "Pome generic",
     .compatible = "pome,generic\0linux,dummy-virt",
     .ram_gpa = 0x40000000,
+    .pci_mmio_gpa = 0x10000000,
+    .pci_mmio_bytes = 0x2eff0000,
+    .pci_pio_gpa = 0x3eff0000,
+    .pci_pio_bytes = 0x00010000,
     .n_spis = 256,
     .first_msi_spi = 64,
     .parts = parts,

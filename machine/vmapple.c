@@ -11,12 +11,17 @@ static const struct part parts[] = {
     { "pl031",   0x20050000, 0x00001000, 2,  make_pl031,   describe_pl031 },
     { "pl061",   0x20060000, 0x00001000, 5,  make_pl061,   describe_pl061 },
     { "pvpanic", 0x20070000, 0x00000002, -1, make_pvpanic, describe_pvpanic },
+    { "pcie",    0x40000000, 0x10000000, 32, make_pcie,    describe_pcie }, /* SPIs 32 to 35 */
 };
 
 const struct platform platform_apple = {
     .model = "Pome Apple-style",
     .compatible = "pome,apple-style",
     .ram_gpa = 0x70000000,
+    .pci_mmio_gpa = 0x50000000,
+    .pci_mmio_bytes = 0x1fff0000,
+    .pci_pio_gpa = 0x6fff0000,
+    .pci_pio_bytes = 0x00010000,
     .n_spis = 256,
     .first_msi_spi = 64,
     .rom_gpa = 0x00100000,

@@ -1,0 +1,100 @@
+/*
+ * pcie.c - the PCI Express bus of a machine and the virtio devices on it.
+ *
+ * Slots: 0 stays empty, the disks from 1 on in the order of the configuration, then the virtio console, then entropy.
+ */
+#include "machine/board.h"
+
+#include "base/error.h"
+#include "dev/virtio_blk.h"
+#include "dev/virtio_console.h"
+#include "dev/virtio_pci.h"
+#include "dev/virtio_rng.h"
+
+#include <libfdt.h>
+
+#define DISK_THREADS 4
+
+/* Gives a virtio device its place on the bus. The machine owns it from here on, also when this fails. */
+static bool plug(struct machine *m, unsigned slot, struct virtio *v, struct pome_error *err)
+{
+    if (!v)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "virtio device in slot %u", slot);
+    struct virtio_pci *t = virtio_pci_create(&m->pci, slot, v);
+    if (!t) {
+        v->type->destroy(v);
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "virtio device in slot %u", slot);
+    }
+    m->virtio[slot] = v;
+    return machine_add(m, &v->device, 0, 0, err) && machine_add(m, virtio_pci_device(t), 0, 0, err) &&
+           machine_add(m, virtio_pci_function(t), 0, 0, err);
+}
+
+static bool plug_disk(struct machine *m, unsigned slot, const struct machine_disk *c, struct pome_error *err)
+{
+    if (c->serial && strlen(c->serial) > 20)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: serial \"%s\" is longer than 20 bytes", c->path,
+                         c->serial);
+    struct disk *d = disk_open(m->disks, c->path, c->read_only, err);
+    if (!d)
+        return false;
+    struct virtio *v = virtio_blk_create(&m->bus, d, c->serial, (uint32_t)c->role);
+    if (!v)
+        disk_close(d);
+    return plug(m, slot, v, err);
+}
+
+bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    const struct platform *pl = m->platform;
+    struct irq_line intx[4];
+    for (unsigned i = 0; i < 4; i++)
+        intx[i] = gicv3_spi(m->gic, (unsigned)p->spi + i);
+    pci_bus_init(&m->pci, &m->bus, p->gpa, p->bytes, intx);
+    pci_bus_add_window(&m->pci, pl->pci_mmio_gpa, pl->pci_mmio_bytes);
+    pci_bus_add_window(&m->pci, pl->pci_pio_gpa, pl->pci_pio_bytes); /* nothing has ports: reads give ones */
+    m->disks = disk_pool_create(m->config.loop, DISK_THREADS, err);
+    if (!m->disks)
+        return false;
+    unsigned slot = 1;
+    for (size_t i = 0; i < m->config.n_disks; i++)
+        if (!plug_disk(m, slot++, &m->config.disks[i], err))
+            return false;
+    struct console *c = m->config.virtio_console;
+    if (c && !plug(m, slot++, virtio_console_create(&m->bus, c), err))
+        return false;
+    return plug(m, slot, virtio_rng_create(&m->bus), err);
+}
+
+/* pci/host-generic-pci.yaml. INTx of slot s, pin A, is line s % 4; so for each of four slots and pins. */
+static void describe_intx(const struct part *p, void *fdt)
+{
+    uint8_t map[16 * 8 * 4], *at = map;
+    for (uint32_t slot = 0; slot < 4; slot++)
+        for (uint32_t pin = 1; pin <= 4; pin++) {
+            const uint32_t row[8] = { slot << 11, 0, 0, pin, PHANDLE_GIC, 0, (uint32_t)p->spi + (slot + pin - 1) % 4, 4 };
+            for (unsigned i = 0; i < 8; i++, at += 4)
+                be32_put(at, row[i]);
+        }
+    fdt_property(fdt, "interrupt-map", map, sizeof map);
+    FDT_CELLS(fdt, "interrupt-map-mask", 3 << 11, 0, 0, 7);
+}
+
+void describe_pcie(const struct machine *m, const struct part *p, void *fdt)
+{
+    const struct platform *pl = m->platform;
+    fdt_node(fdt, p);
+    FDT_STRINGS(fdt, "compatible", "pci-host-ecam-generic");
+    FDT_STRINGS(fdt, "device_type", "pci");
+    FDT_CELLS(fdt, "#address-cells", 3);
+    FDT_CELLS(fdt, "#size-cells", 2);
+    FDT_CELLS(fdt, "#interrupt-cells", 1);
+    FDT_CELLS(fdt, "linux,pci-domain", 0);
+    FDT_CELLS(fdt, "bus-range", 0, (uint32_t)(p->bytes / MiB - 1));
+    FDT_CELLS(fdt, "ranges", 0x01000000, 0, 0, 0, (uint32_t)pl->pci_pio_gpa, 0, (uint32_t)pl->pci_pio_bytes, /* ports */
+              0x02000000, 0, (uint32_t)pl->pci_mmio_gpa, 0, (uint32_t)pl->pci_mmio_gpa, 0, (uint32_t)pl->pci_mmio_bytes);
+    FDT_CELLS(fdt, "msi-parent", PHANDLE_GIC);
+    fdt_property(fdt, "dma-coherent", NULL, 0);
+    describe_intx(p, fdt);
+    fdt_end_node(fdt);
+}
