@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-command_run cmd_boot, cmd_version;
+command_run cmd_boot, cmd_image, cmd_version;
 
 const struct command commands[] = {
     /* name, synopsis, help, function */
     {"boot", "boot --kernel FILE [options]", "Boot a kernel in a throw-away machine", cmd_boot},
+    {"image", "image build debian -o FILE [options]", "Build a restore image", cmd_image},
     {"version", "version", "Print the version", cmd_version},
     {NULL, NULL, NULL, NULL},
 };

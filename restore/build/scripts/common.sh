@@ -2,13 +2,17 @@
 #   POME_WORK      folder of this build, removed by the caller    POME_SUITE   Debian suite
 #   POME_FILES     where these scripts and ../guest lie           POME_MIRROR  empty, or the URL of a mirror
 #   POME_CACHE     .deb files kept from build to build            POME_PACKAGES further packages, separated by spaces
-#   SOURCE_DATE_EPOCH  the date of everything that is written
+#
+# SOURCE_DATE_EPOCH is the date of everything that is written; without it, that of the newest package list.
 #
 # A script says what it does on lines "== text"; the caller shows these as progress, all else goes to the build log.
 
 set -eu
 export PATH="$PATH:/usr/sbin:/sbin" LC_ALL=C DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true
 umask 022
+
+if [ -z "${SOURCE_DATE_EPOCH-}" ] && [ -s "$POME_WORK/date" ]; then SOURCE_DATE_EPOCH=$(cat "$POME_WORK/date"); fi
+export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH-0}"
 
 say()
 {

@@ -32,6 +32,14 @@ write_sources >"$POME_WORK/sources.list"
     die "the host's apt knows no Debian repository of the suite '$POME_SUITE': give one with --mirror URL"
 apt_get update || die "the package lists cannot be read; the end of the build log says why"
 
+if [ "$SOURCE_DATE_EPOCH" != 0 ]; then
+    echo "$SOURCE_DATE_EPOCH"
+else
+    for list in "$POME_WORK"/apt/state/lists/*Release; do
+        date -u -d "$(sed -n 's/^Date: //p;T;q' "$list")" +%s
+    done | sort -n | tail -n 1
+fi >"$POME_WORK/date"
+
 say "fetching the kernel and the tools of the ramdisks"
 kernel=$(apt_cache depends linux-image-cloud-arm64 | awk '/Depends:/ {print $2; exit}')
 [ -n "$kernel" ] || die "the repositories have no package linux-image-cloud-arm64"

@@ -16,7 +16,7 @@ include=usr-is-merged,systemd-sysv,kmod,passwd,login,e2fsprogs,util-linux,procps
 late="udev $POME_PACKAGES"
 
 say "installing Debian $POME_SUITE for arm64 (no Arm code runs here)"
-mmdebstrap --mode=chrootless --variant=apt --architectures=arm64 --include=$include \
+mmdebstrap --verbose --mode=chrootless --variant=apt --architectures=arm64 --include=$include \
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
     --setup-hook='mkdir -p "$1/var/cache/apt/archives/partial"; cp "$POME_WORK"/debs/*.deb "$1/var/cache/apt/archives/"' \
@@ -80,6 +80,10 @@ for u in $mask; do ln -sf /dev/null "$unit/$u"; done
 ln -sf /lib/systemd/system/multi-user.target "$unit/default.target"
 # One login on the machine's screen would be a login nobody sees.
 rm -f "$unit/getty.target.wants/getty@tty1.service"
+
+version=$(tr -cd '0-9.' <"$root/etc/debian_version")
+echo "${version:-0}" >"$POME_WORK/version"
+echo "${version%%.*}D$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d)" >"$POME_WORK/build"
 
 find "$root" -xdev -newermt "@$SOURCE_DATE_EPOCH" -print0 | xargs -0 -r touch -h -d "@$SOURCE_DATE_EPOCH"
 
