@@ -25,7 +25,7 @@
 
 struct vm {
     struct vm_config config;
-    struct machine_linux linux_boot;
+    char *boot_text[3]; /* kernel path, ramdisk path, command line */
     struct loop *loop;
     struct console *console;
     struct machine *machine;
@@ -116,7 +116,8 @@ static bool killed(struct vm *vm)
 static enum cpu_end boot_once(struct vm *vm, struct pome_error *err)
 {
     struct machine_entry entry;
-    if (vm->config.linux_boot && !machine_load_linux(vm->machine, &vm->linux_boot, err))
+    const struct machine_linux linux_boot = {vm->boot_text[0], vm->boot_text[1], vm->boot_text[2]};
+    if (linux_boot.kernel_path && !machine_load_linux(vm->machine, &linux_boot, err))
         return CPU_END_ERROR;
     if (!machine_entry(vm->machine, &entry)) {
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "there is nothing to start in this machine");
@@ -203,9 +204,20 @@ static void *supervisor_main(void *arg)
 
 /* ---- making and ending ---- */
 
+static bool copy_boot_text(struct vm *vm, const struct machine_linux *l, struct pome_error *err)
+{
+    const char *from[] = {l->kernel_path, l->initrd_path, l->cmdline};
+    for (size_t i = 0; i < ARRAY_SIZE(from); i++)
+        if (from[i] && !(vm->boot_text[i] = strdup(from[i])))
+            return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: out of memory");
+    return true;
+}
+
 static bool build(struct vm *vm, struct pome_error *err)
 {
     const struct vm_config *c = &vm->config;
+    if (c->linux_boot && !copy_boot_text(vm, c->linux_boot, err))
+        return false;
     vm->loop = loop_create(err);
     if (!vm->loop)
         return false;
@@ -242,8 +254,6 @@ struct vm *vm_create(const struct vm_config *config, struct pome_error *err)
         return NULL;
     }
     vm->config = *config;
-    if (config->linux_boot)
-        vm->linux_boot = *config->linux_boot;
     pthread_mutex_init(&vm->lock, NULL);
     vm->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (vm->event_fd < 0) {
@@ -282,6 +292,8 @@ void vm_destroy(struct vm *vm)
     if (vm->event_fd >= 0)
         close(vm->event_fd);
     pthread_mutex_destroy(&vm->lock);
+    for (size_t i = 0; i < ARRAY_SIZE(vm->boot_text); i++)
+        free(vm->boot_text[i]);
     free(vm);
 }
 
