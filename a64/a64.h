@@ -51,6 +51,9 @@ const char *a64_name(enum a64_op op);
 enum a64_feature a64_feature_of(enum a64_op op);
 bool a64_is_todo(enum a64_op op);
 
+/* True if the bits that the manual calls (0) and (1) are so. Others decode all the same. */
+bool a64_is_proper(const struct a64_insn *i);
+
 /* A random instruction of this row: fixed bits as the row says, fields random, conditions met. rng gives 64 random bits. */
 uint32_t a64_random(enum a64_op op, uint64_t (*rng)(void *ctx), void *ctx);
 

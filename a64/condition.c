@@ -40,7 +40,7 @@ static void emit(struct parser *s, int code)
     if (s->c->n >= A64_MAX_CODE)
         s->error = "condition too long";
     else
-        s->c->code[s->c->n++] = (int16_t)code;
+        s->c->code[s->c->n++] = code;
 }
 
 static void skip_space(struct parser *s)

@@ -59,9 +59,8 @@ bool operand_shift(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
 
 static const char extend_names[8][5] = {"uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxtx"};
 
-static void put_index_register(struct a64_out *o, const struct a64_insn *i)
+static void put_index_register(struct a64_out *o, const struct a64_insn *i, bool wide)
 {
-    bool wide = (i->option & 3) == 3;
     if (i->rm == 31)
         a64_put(o, wide ? "xzr" : "wzr");
     else
@@ -73,7 +72,7 @@ bool operand_extended(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
 {
     bool sets_flags = i->word >> 29 & 1;
     bool has_sp = i->rn == 31 || (i->rd == 31 && !sets_flags);
-    put_index_register(o, i);
+    put_index_register(o, i, i->sf && (i->option & 3) == 3);
     if (has_sp && i->option == (i->sf ? 3 : 2)) {
         if (i->imm3)
             a64_put(o, ", lsl #%d", i->imm3);
@@ -88,7 +87,7 @@ bool operand_extended(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
 bool operand_memext(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
 {
     unsigned scale = i->word >> 30; /* size; PRFM's is 3 and not a field */
-    put_index_register(o, i);
+    put_index_register(o, i, i->option & 1);
     if (i->option == 3) {
         if (i->s)
             a64_put(o, ", lsl #%u", scale);
@@ -114,7 +113,7 @@ bool operand_bfilsb(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
 
 bool operand_imm16x(struct a64_out *o, const struct a64_insn *i, uint64_t pc)
 {
-    a64_put(o, "0x%x", (unsigned)i->imm16);
+    a64_put(o, "%#x", (unsigned)i->imm16);
     return i->imm16 != 0;
 }
 

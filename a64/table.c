@@ -153,3 +153,9 @@ bool a64_is_todo(enum a64_op op)
 {
     return rows[op].todo;
 }
+
+bool a64_is_proper(const struct a64_insn *i)
+{
+    const struct a64_row *r = &a64_rows()[i->op];
+    return (i->word & r->should_mask) == r->should;
+}

@@ -22,8 +22,8 @@ struct a64_field {
 
 /* A condition compiled to postfix code. */
 struct a64_condition {
-    uint16_t n;
-    int16_t code[A64_MAX_CODE];
+    uint32_t n;
+    int32_t code[A64_MAX_CODE];
 };
 
 struct a64_row {

@@ -1,5 +1,6 @@
 /* make.c - random cases in which corner values are frequent. */
 #include "tests/a64/case.h"
+#include "tests/a64/known.h"
 
 uint64_t test_random(void *seed)
 {
@@ -41,33 +42,6 @@ const char *not_comparable(enum a64_op op)
         if (skipped[k].op == op)
             return skipped[k].reason;
     return NULL;
-}
-
-static bool ends_with(const char *text, const char *tail)
-{
-    size_t n = strlen(text), m = strlen(tail);
-    return n >= m && !strcmp(text + n - m, tail);
-}
-
-/* CONSTRAINED UNPREDICTABLE: written-back base that is also loaded or stored, equal registers of a pair, status register
- * that is also address or data. */
-static bool unpredictable(const struct a64_insn *i)
-{
-    const char *name = a64_name(i->op);
-    bool vector = i->word >> 26 & 1, load_store = (i->word >> 25 & 5) == 4;
-    if (!load_store || vector)
-        return false;
-    bool pair = (i->word >> 27 & 7) == 5, exclusive = (i->word >> 24 & 0x3f) == 8;
-    bool writeback = ends_with(name, "_post") || ends_with(name, "_pre");
-    if (writeback && i->rn != 31 && (i->rn == i->rt || (pair && i->rn == i->rt2)))
-        return true;
-    if (pair && i->word >> 22 & 1 && i->rt == i->rt2)
-        return true;
-    bool store_exclusive = exclusive && !(i->word >> 23 & 1) && !(i->word >> 22 & 1);
-    bool exclusive_pair = exclusive && !(i->word >> 23 & 1) && i->word >> 21 & 1;
-    if (store_exclusive && (i->rs == i->rt || (i->rs == i->rn && i->rn != 31) || (exclusive_pair && i->rs == i->rt2)))
-        return true;
-    return exclusive_pair && i->word >> 22 & 1 && i->rt == i->rt2;
 }
 
 /* Where qemu-aarch64 7.2 is wrong. */
