@@ -35,7 +35,7 @@ struct disk_pool {
 struct disk {
     struct disk_pool *pool;
     int fd;
-    uint64_t bytes;
+    uint64_t first, bytes; /* the part of the file that is the disk */
     bool read_only;
 };
 
@@ -122,6 +122,7 @@ static int perform(struct disk *d, struct disk_io *io)
         return EINVAL;
     if (io->op != DISK_FLUSH && io->op != DISK_READ && d->read_only)
         return EROFS;
+    io->offset += d->first;
     int e;
     switch (io->op) {
     case DISK_READ:
@@ -312,6 +313,17 @@ struct disk *disk_open(struct disk_pool *p, const char *path, bool read_only, st
         return d;
     disk_close(d);
     return NULL;
+}
+
+bool disk_set_range(struct disk *d, const char *path, uint64_t first, uint64_t bytes, struct pome_error *err)
+{
+    assert(first % DISK_SECTOR == 0 && bytes % DISK_SECTOR == 0 && bytes);
+    if (first > d->bytes || bytes > d->bytes - first)
+        return pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE,
+                         "%s: found %" PRIu64 " bytes, needed %" PRIu64 " from byte %" PRIu64, path, d->bytes, bytes, first);
+    d->first = first;
+    d->bytes = bytes;
+    return true;
 }
 
 void disk_close(struct disk *d)

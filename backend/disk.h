@@ -23,6 +23,9 @@ struct disk;
 /* Errors: NOT_FOUND, PERMISSION, BUSY (somebody else has it open for writing, or for reading if we write),
  * INVALID_DISK_IMAGE (empty, not a multiple of 512 bytes, not a file). */
 struct disk *disk_open(struct disk_pool *p, const char *path, bool read_only, struct pome_error *err);
+/* Only [first, first + bytes) of the file is the disk from now on; both multiples of 512. Before the first request. Errors:
+ * INVALID_DISK_IMAGE (the file is shorter; names `path`). */
+bool disk_set_range(struct disk *d, const char *path, uint64_t first, uint64_t bytes, struct pome_error *err);
 void disk_close(struct disk *d); /* nothing under way; NULL allowed */
 uint64_t disk_bytes(const struct disk *d);
 bool disk_is_read_only(const struct disk *d);

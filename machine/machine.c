@@ -251,8 +251,17 @@ const void *machine_fdt(const struct machine *m, size_t *bytes)
     return m->fdt;
 }
 
+/* Start options are for one start: a guest that reboots from Recovery comes up normally. */
+static void forget_boot_flags(struct machine *m)
+{
+    uint32_t flags = m->config.boot_flags & FW_START_VERBOSE;
+    if (m->config.rom_bytes)
+        mem_rom_write(m->mem, m->platform->cfg_gpa + FW_CFG_START, &flags, sizeof flags);
+}
+
 void machine_reset(struct machine *m)
 {
+    forget_boot_flags(m);
     machine_quiesce(m, 60000);
     bus_lock(&m->bus);
     for (size_t i = m->n_devices; i-- > 0;)

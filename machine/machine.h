@@ -33,6 +33,7 @@ struct machine_disk {
     bool read_only;
     const char *serial; /* at most 20 bytes shown to the guest; NULL: none */
     enum machine_disk_role role;
+    uint64_t first_byte, bytes; /* part of the file that is the disk; multiples of 512; bytes 0: all of it */
 };
 
 struct machine_config {
@@ -92,7 +93,7 @@ bool machine_entry(const struct machine *m, struct machine_entry *entry);
 const void *machine_fdt(const struct machine *m, size_t *bytes);
 
 /* Puts every device in its reset state. Memory keeps its contents: load again before starting again (with a boot ROM:
- * nothing to do, the device tree is placed anew). */
+ * nothing to do, the device tree is placed anew, and boot_flags but VERBOSE are forgotten). */
 void machine_reset(struct machine *m);
 
 /* Presses the power button for a moment: a guest that cares shuts down. */

@@ -38,6 +38,10 @@ static bool plug_disk(struct machine *m, unsigned slot, const struct machine_dis
     struct disk *d = disk_open(m->disks, c->path, c->read_only, err);
     if (!d)
         return false;
+    if (c->bytes && !disk_set_range(d, c->path, c->first_byte, c->bytes, err)) {
+        disk_close(d);
+        return false;
+    }
     struct virtio *v = virtio_blk_create(&m->bus, d, c->serial, (uint32_t)c->role);
     if (!v)
         disk_close(d);

@@ -139,3 +139,13 @@ const struct mem_region *mem_region(const struct mem *m, size_t i)
 {
     return i < m->n ? &m->region[i] : NULL;
 }
+
+bool mem_rom_write(struct mem *m, uint64_t gpa, const void *from, size_t bytes)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    uint8_t *to = mem_ptr(m, gpa, bytes, false);
+    if (!r || !r->read_only || !to || mprotect(r->hva, r->bytes, PROT_READ | PROT_WRITE))
+        return false;
+    memcpy(to, from, bytes);
+    return !mprotect(r->hva, r->bytes, PROT_READ);
+}

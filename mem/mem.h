@@ -27,6 +27,9 @@ bool mem_add_ram(struct mem *m, uint64_t gpa, uint64_t bytes, struct pome_error 
 /* The same, initialised with `size` bytes of data and read-only for the guest. */
 bool mem_add_rom(struct mem *m, uint64_t gpa, uint64_t bytes, const void *data, size_t size, struct pome_error *err);
 
+/* Changes a ROM's bytes from the host's side; with no vCPU or device running. false: the range is not in one ROM. */
+bool mem_rom_write(struct mem *m, uint64_t gpa, const void *from, size_t bytes);
+
 /* The region that holds gpa, or NULL. */
 const struct mem_region *mem_find(const struct mem *m, uint64_t gpa);
 

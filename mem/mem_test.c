@@ -99,9 +99,23 @@ static void the_guard_faults(void **state)
     mem_destroy(m);
 }
 
+static void a_rom_is_written_by_its_host_only(void **state)
+{
+    struct mem *m = two_regions();
+    char got[4] = {0};
+    assert_true(mem_rom_write(m, 0x100001, "XY", 2));
+    assert_true(mem_read(m, 0x100000, got, 3));
+    assert_string_equal(got, "rXY");
+    assert_false(mem_write(m, 0x100000, "z", 1));
+    assert_false(mem_rom_write(m, 0x40000000, "z", 1)); /* RAM */
+    assert_false(mem_rom_write(m, 0x100000 + 8191, "zz", 2));
+    mem_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rom_is_written_by_its_host_only),
         cmocka_unit_test(ranges_stay_inside_one_region), cmocka_unit_test(rom_is_read_only),
         cmocka_unit_test(copies_are_all_or_nothing),     cmocka_unit_test(bad_places_are_refused),
         cmocka_unit_test(huge_ram_costs_nothing_until_touched), cmocka_unit_test(the_guard_faults),

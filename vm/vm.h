@@ -27,8 +27,8 @@ struct vm_config {
     const struct machine_linux *linux_boot; /* direct boot; NULL: the boot ROM below */
     const void *rom;                        /* borrowed for the life of the vm */
     size_t rom_bytes;
-    const void *boot_info; /* see machine_config */
-    size_t boot_info_bytes;
+    uint64_t ecid;       /* see machine_config */
+    uint32_t boot_flags; /* see machine_config */
     int console_in, console_out; /* -1: none */
     bool stops_at_reset;
     struct log *log; /* NULL: none. Borrowed */

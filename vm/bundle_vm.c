@@ -1,0 +1,58 @@
+/* bundle_vm.c - the machine of an installed bundle. docs/boot.md section 3. */
+#include "vm/bundle_vm.h"
+
+#include "base/bits.h"
+#include "base/error.h"
+#include "firmware/cfg.h"
+#include "firmware/firmware.h"
+#include "formats/aux_storage.h"
+
+#include <inttypes.h>
+
+static bool check(const struct bundle *b, const struct bundle_start *start, struct pome_error *err)
+{
+    if (!b->installed)
+        return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: its installation was not completed", b->path);
+    uint64_t m = start->memory_bytes;
+    if (m && (m < SETTINGS_MIN_MEMORY || m > SETTINGS_MAX_MEMORY || m % MiB))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
+                         "memorySize: %" PRIu64 " bytes, allowed are multiples of 1 MiB from 128 MiB to 254 GiB", m);
+    return true;
+}
+
+struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_start *start, struct log *log,
+                                 struct pome_error *err)
+{
+    if (!check(b, start, err))
+        return NULL;
+    char disk_path[PATH_MAX], aux_path[PATH_MAX];
+    if (!bundle_member_path(b, BUNDLE_DISK, disk_path) || !bundle_member_path(b, BUNDLE_AUX, aux_path)) {
+        pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
+        return NULL;
+    }
+    const struct machine_disk disks[] = {
+        {.path = disk_path, .serial = "root", .role = MACHINE_DISK_ROOT},
+        {.path = aux_path, .serial = "aux", .role = MACHINE_DISK_AUX,
+         .first_byte = AUX_FLASH_OFFSET, .bytes = AUX_FLASH_BYTES},
+    };
+    struct vm_config c = {
+        .platform = MACHINE_APPLE,
+        .n_cpus = b->settings.cpu_count,
+        .ram_bytes = start->memory_bytes ? start->memory_bytes : b->settings.memory_bytes,
+        .disks = disks,
+        .n_disks = ARRAY_SIZE(disks),
+        .rom = pome_boot_rom,
+        .rom_bytes = pome_boot_rom_bytes,
+        .ecid = b->ecid,
+        .boot_flags = (start->recovery ? FW_START_RECOVERY : 0) | (start->verbose ? FW_START_VERBOSE : 0),
+        .console_in = start->console_in,
+        .console_out = start->console_out,
+        .stops_at_reset = start->stops_at_reset,
+        .log = log,
+    };
+    if (!cpu_model_find(b->settings.cpu_model, &c.cpu_model)) {
+        pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", b->settings.cpu_model);
+        return NULL;
+    }
+    return vm_create(&c, err);
+}

@@ -1,0 +1,19 @@
+/* bundle_vm.h - the machine of an installed bundle: Apple-style platform, boot ROM, Disk.img and the flash of AuxiliaryStorage. */
+#ifndef VM_BUNDLE_VM_H
+#define VM_BUNDLE_VM_H
+
+#include "bundle/bundle.h"
+#include "vm/vm.h"
+
+struct bundle_start {
+    bool recovery, verbose, stops_at_reset;
+    uint64_t memory_bytes; /* 0: as Config.json says */
+    int console_in, console_out;
+};
+
+/* The bundle must be locked by the caller and stay open and locked until vm_destroy. log: borrowed likewise, NULL for none.
+ * Errors: INVALID_STATE (not installed), INVALID_CONFIGURATION, INVALID_BUNDLE, and those of vm_create. */
+struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_start *start, struct log *log,
+                                 struct pome_error *err);
+
+#endif
