@@ -141,7 +141,7 @@ static inline int64_t ir_exit_offset(uint64_t imm)
 /* Conditions of COND, SELECT and EXIT_COND: A64's encoding (EQ NE CS CC MI PL VS VC HI LS GE LT GT LE AL NV). */
 
 /* FLAGS in guest state (GET_F, SET_F): the x86-friendly word
- *   bit 15 N, bit 14 Z, bit 8 NOT C, bit 0 V; other bits zero.
+ *   bit 15 N, bit 14 Z, bit 8 NOT C, bit 0 V; bits 7..1 zero, the others undefined: read it with ir_flags_to_nzcv.
  * (LAHF's AH in bits 15..8, SETO in bit 0, with the carry as x86 has it after a subtraction.) */
 static inline uint32_t ir_flags_from_nzcv(uint32_t nzcv) /* NZCV in bits 31..28, as PSTATE has it */
 {
@@ -178,7 +178,8 @@ void ir_print(const struct ir_block *b, FILE *to);
 
 /* The outside of a block, for the evaluator and for the slow paths of compiled code. `state` is the guest state.
  * A function that raises sets *(uint32_t *)(state + raised_offset) to 1, after it has put the exception into the
- * state; the caller leaves the block at once. pc_offset: page offset of the guest instruction. memop: imm of the
+ * state; the caller leaves the block at once. Values come in without bits above the access's size; integer results
+ * are extended by the caller. pc_offset: page offset of the guest instruction. memop: imm of the
  * operation. */
 struct ir_env {
     uint32_t pc_page_offset, pc_offset, flags_offset, raised_offset; /* in guest state: u64, u64, u32, u32 */

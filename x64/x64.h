@@ -15,7 +15,7 @@
 #include "ir/ir.h"
 #include <pome/error.h>
 
-/* One line of the inline TLB, direct-mapped by bits of the virtual address. A tag is the page's virtual address, or all ones
+/* One line of the inline TLB, direct-mapped: line (va >> 12) & (2^tlb_bits - 1). A tag is the page's virtual address, or all ones
  * (never equal). Host address = va + addend. */
 struct x64_tlb_entry {
     uint64_t tag_read, tag_write;
@@ -25,8 +25,8 @@ struct x64_tlb_entry {
 
 /* One line of the jump cache: where a virtual address continues in the current context. */
 struct x64_jump_entry {
-    uint64_t va;     /* all ones: empty */
-    const void *code;
+    uint64_t va;      /* all ones: empty; */
+    const void *code; /* then x64_code_miss(), since a guest may well jump to all ones */
 };
 
 struct x64_config {
@@ -59,6 +59,9 @@ void x64_code_reset(struct x64_code *c);
 
 /* Makes the entry, exit and look-up stubs for this configuration; call once before compiling. */
 bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struct pome_error *err);
+
+/* What an empty line of the jump cache must point to: returns X64_EXIT_PC. */
+const void *x64_code_miss(const struct x64_code *c);
 
 enum { X64_MAX_LINKS = 64 };
 struct x64_block {

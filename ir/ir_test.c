@@ -1,0 +1,155 @@
+/* ir_test.c - builder and verifier, the evaluator on known answers, passes against the evaluator on random blocks. */
+#include "ir/eval_int.h"
+#include "ir/random_block.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct ir_block block, optimised;
+
+static uint64_t eval(enum ir_op op, uint64_t imm, uint64_t a, uint64_t b, uint64_t c)
+{
+    const union ir_value args[3] = {{.u64 = a}, {.u64 = b}, {.u64 = c}};
+    uint32_t fpsr = 0;
+    return ir_eval_pure(op, imm, args, 0, &fpsr).u64;
+}
+
+static uint32_t nzcv(enum ir_op op, uint64_t a, uint64_t b, uint32_t nzcv_in)
+{
+    return ir_flags_to_nzcv((uint32_t)eval(op, 0, a, b, ir_flags_from_nzcv(nzcv_in << 28))) >> 28;
+}
+
+/* Values from the Arm ARM's definitions, worked out by hand. */
+static void known_answers(void **state)
+{
+    assert_int_equal(eval(IR_EXTR64, 8, 0x11, 0x2200, 0), 0x1100000000000022);
+    assert_int_equal(eval(IR_EXTR32, 4, 0xf, 0x12345678, 0), 0xf1234567);
+    assert_int_equal(eval(IR_CLS64, 0, 0, 0, 0), 63);
+    assert_int_equal(eval(IR_CLS32, 0, 0xc0000000, 0, 0), 1);
+    assert_int_equal(eval(IR_CLZ32, 0, 0, 0, 0), 32);
+    assert_int_equal(eval(IR_SDIV32, 0, 0x80000000, 0xffffffff, 0), 0x80000000);
+    assert_int_equal(eval(IR_UDIV64, 0, 5, 0, 0), 0);
+    assert_int_equal(eval(IR_BFI, 4 | 8 << 8, 0xfffff, 0x1a5, 0), 0xffa5f);
+    assert_int_equal(eval(IR_SBFX32, 4 | 4 << 8, 0x80, 0, 0), 0xfffffff8);
+    assert_int_equal(eval(IR_BSWAP16X4, 0, 0x0102030405060708, 0, 0), 0x0201040306050807);
+    assert_int_equal(eval(IR_BSWAP32X2, 0, 0x0102030405060708, 0, 0), 0x0403020108070605);
+    assert_int_equal(eval(IR_SMULH, 0, ~UINT64_C(0), 2, 0), ~UINT64_C(0));
+    /* CRC-32 of "123456789" is cbf43926, CRC-32C e3069283 (both with initial and final inversion) */
+    assert_int_equal(eval(IR_CRC32, 1, eval(IR_CRC32, 8, 0xffffffff, 0x3837363534333231, 0), '9', 0) ^ 0xffffffff, 0xcbf43926);
+    assert_int_equal(eval(IR_CRC32C, 1, eval(IR_CRC32C, 8, 0xffffffff, 0x3837363534333231, 0), '9', 0) ^ 0xffffffff, 0xe3069283);
+    assert_int_equal(nzcv(IR_FSUB64, 1, 1, 0), 6);                            /* Z C */
+    assert_int_equal(nzcv(IR_FSUB32, 0x80000000, 1, 0), 3);                   /* C V */
+    assert_int_equal(nzcv(IR_FADD64, ~UINT64_C(0), 1, 0), 6);                 /* Z C */
+    assert_int_equal(nzcv(IR_FADD32, 0x7fffffff, 1, 0), 9);                   /* N V */
+    assert_int_equal(nzcv(IR_FADC64, ~UINT64_C(0), ~UINT64_C(0), 2), 10);     /* N C */
+    assert_int_equal(nzcv(IR_FSBC64, 0, 0, 0), 8);                            /* 0 - 0 - 1: N */
+    assert_int_equal(nzcv(IR_FLOGIC32, 0xffffffff00000000, 0, 15), 4);        /* Z */
+    assert_true(ir_cond_holds(8, ir_flags_from_nzcv(UINT32_C(2) << 28)));     /* HI: C and not Z */
+    assert_false(ir_cond_holds(8, ir_flags_from_nzcv(UINT32_C(6) << 28)));
+    assert_true(ir_cond_holds(12, ir_flags_from_nzcv(UINT32_C(9) << 28)));    /* GT: N == V, not Z */
+    for (uint32_t f = 0; f < 16; f++)
+        assert_int_equal(ir_flags_to_nzcv(ir_flags_from_nzcv(f << 28)), f << 28);
+}
+
+static void verifier_refuses(void **state)
+{
+    char why[200];
+    ir_block_init(&block, 0);
+    assert_false(ir_verify(&block, why, sizeof why));
+    ir_ref a = ir_const(&block, 1);
+    ir_emit(&block, IR_ADD64, a, a, 0, 0);
+    assert_false(ir_verify(&block, why, sizeof why)); /* no exit */
+    ir_emit(&block, IR_EXIT_STATE, 0, 0, 0, 0);
+    assert_true(ir_verify(&block, why, sizeof why));
+    block.insn[2].b = 2;
+    assert_false(ir_verify(&block, why, sizeof why)); /* its own operand */
+    block.insn[2].b = 0;
+    assert_false(ir_verify(&block, why, sizeof why)); /* none */
+    block.insn[2] = (struct ir_insn){.op = IR_SETV, .a = a, .imm = 16};
+    assert_false(ir_verify(&block, why, sizeof why)); /* type */
+    block.insn[2] = (struct ir_insn){.op = IR_UBFX, .a = a, .imm = 60 | 5 << 8};
+    assert_false(ir_verify(&block, why, sizeof why)); /* field */
+    block.insn[2] = (struct ir_insn){.op = IR_OP_COUNT};
+    assert_false(ir_verify(&block, why, sizeof why));
+}
+
+static void building_stops_when_full(void **state)
+{
+    ir_block_init(&block, 0);
+    for (unsigned i = 1; i < IR_MAX_INSNS; i++)
+        assert_int_equal(ir_emit(&block, IR_CONST, 0, 0, 0, i), i);
+    assert_false(block.full);
+    assert_int_equal(ir_emit(&block, IR_CONST, 0, 0, 0, 0), 0);
+    assert_true(block.full);
+}
+
+static void registers_are_forwarded(void **state)
+{
+    ir_block_init(&block, 0);
+    ir_ref x0 = ir_emit(&block, IR_GET64, 0, 0, 0, 0);
+    ir_ref sum = ir_emit(&block, IR_ADD64, x0, ir_const(&block, 1), 0, 0);
+    ir_ref first_set = ir_emit(&block, IR_SET64, sum, 0, 0, 8);
+    ir_ref again = ir_emit(&block, IR_GET64, 0, 0, 0, 8);
+    ir_ref twice = ir_emit(&block, IR_ADD64, again, x0, 0, 0);
+    ir_emit(&block, IR_SET64, twice, 0, 0, 8);
+    ir_emit(&block, IR_EXIT_STATE, 0, 0, 0, 0);
+    ir_optimise(&block);
+    assert_int_equal(block.insn[first_set].op, IR_NOP);
+    assert_int_equal(block.insn[again].op, IR_NOP);
+    assert_int_equal(block.insn[twice].a, sum);
+}
+
+static void sets_before_a_load_stay(void **state)
+{
+    ir_block_init(&block, 0);
+    ir_ref one = ir_const(&block, 1), set = ir_emit(&block, IR_SET64, one, 0, 0, 8);
+    ir_emit(&block, IR_SET64, ir_emit(&block, IR_LOAD, one, 0, 0, 3), 0, 0, 8);
+    ir_emit(&block, IR_EXIT_STATE, 0, 0, 0, 0);
+    ir_optimise(&block);
+    assert_int_equal(block.insn[set].op, IR_SET64);
+}
+
+/* Each pass, and all together, leave what the evaluator says unchanged. */
+static void passes_keep_meaning(void **state)
+{
+    static void (*const pass[])(struct ir_block *) = {ir_pass_regs, ir_pass_const, ir_pass_dead, ir_optimise};
+    static struct test_memory m0, m1;
+    const char *scale = getenv("POME_TEST_SCALE");
+    unsigned n = 3000 * (scale ? (unsigned)atoi(scale) : 1);
+    struct test_random r = {1};
+    for (unsigned i = 0; i < n; i++) {
+        char why[200];
+        struct test_state s0, s1;
+        uint64_t seed = r.s;
+        test_random_block(&r, &block, 5 + test_random_below(&r, 200), NULL);
+        if (!ir_verify(&block, why, sizeof why))
+            fail_msg("seed %#llx: %s", (unsigned long long)seed, why);
+        optimised = block;
+        pass[i % ARRAY_SIZE(pass)](&optimised);
+        if (!ir_verify(&optimised, why, sizeof why))
+            fail_msg("seed %#llx, pass %u: %s", (unsigned long long)seed, (unsigned)(i % ARRAY_SIZE(pass)), why);
+        test_random_state(&r, &s0, &m0);
+        m1 = m0;
+        s1 = s0;
+        s1.memory = &m1;
+        enum ir_left l0 = ir_eval(&block, &s0, &test_env), l1 = ir_eval(&optimised, &s1, &test_env);
+        const char *difference = l0 != l1 ? "exit" : test_state_difference(&s0, &s1);
+        if (difference) {
+            ir_print(&block, stderr);
+            ir_print(&optimised, stderr);
+            fail_msg("seed %#llx, pass %u: %s", (unsigned long long)seed, (unsigned)(i % ARRAY_SIZE(pass)), difference);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_answers),          cmocka_unit_test(verifier_refuses),
+        cmocka_unit_test(building_stops_when_full), cmocka_unit_test(registers_are_forwarded),
+        cmocka_unit_test(sets_before_a_load_stay), cmocka_unit_test(passes_keep_meaning),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

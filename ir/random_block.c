@@ -1,0 +1,404 @@
+/* random_block.c - random blocks, a state and an environment to run them in; tests only. */
+#include "ir/random_block.h"
+
+uint64_t test_random_next(struct test_random *r) /* splitmix64 */
+{
+    uint64_t z = r->s += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+unsigned test_random_below(struct test_random *r, unsigned n)
+{
+    return (unsigned)(test_random_next(r) % n);
+}
+
+uint64_t test_random_value(struct test_random *r)
+{
+    uint64_t v = test_random_next(r);
+    switch (test_random_below(r, 8)) {
+    case 0: return 0;
+    case 1: return ~UINT64_C(0);
+    case 2: return v & 0xff;
+    case 3: return (UINT64_C(1) << (v & 63)) - (v >> 8 & 1);
+    case 4: return (uint64_t)(int64_t)(int32_t)v;
+    case 5: return v & 0xffffffff;
+    case 6: return UINT64_C(0x8000000080000000) & (v | (v << 1));
+    default: return v;
+    }
+}
+
+/* ---- the environment ---- */
+
+static uint64_t hash(uint64_t v)
+{
+    struct test_random r = {v};
+    return test_random_next(&r);
+}
+
+static bool raises(struct test_state *s, uint64_t va, unsigned bytes, uint32_t pc_offset)
+{
+    uint64_t at = va - TEST_MEMORY_BASE;
+    if (at + bytes <= (TEST_MEMORY_PAGES - 2) * 4096u || at >= TEST_MEMORY_PAGES * 4096u)
+        return false;
+    s->raised = 1;
+    s->pc = 0xdead0000 + pc_offset;
+    s->other[0] = va;
+    return true;
+}
+
+static bool inside(uint64_t va, unsigned bytes)
+{
+    return va - TEST_MEMORY_BASE <= TEST_MEMORY_PAGES * 4096u - bytes;
+}
+
+static void read_bytes(struct test_state *s, uint64_t va, void *out, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        ((uint8_t *)out)[i] = inside(va + i, 1) ? s->memory->bytes[va + i - TEST_MEMORY_BASE] : (uint8_t)hash(va + i);
+}
+
+static void write_bytes(struct test_state *s, uint64_t va, const void *from, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        if (inside(va + i, 1))
+            s->memory->bytes[va + i - TEST_MEMORY_BASE] = ((const uint8_t *)from)[i];
+        else
+            s->memory->outside += hash(va + i + ((const uint8_t *)from)[i]);
+}
+
+static unsigned size_of(uint32_t memop)
+{
+    return 1u << (memop & IR_MEM_SIZE_MASK);
+}
+
+static uint64_t env_load(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset)
+{
+    uint64_t v = 0;
+    if (!raises(state, va, size_of(memop), pc_offset))
+        read_bytes(state, va, &v, size_of(memop));
+    return v;
+}
+
+static void env_store(void *state, uint64_t va, uint64_t value, uint32_t memop, uint32_t pc_offset)
+{
+    if (!raises(state, va, size_of(memop), pc_offset))
+        write_bytes(state, va, &value, size_of(memop));
+}
+
+static void env_load128(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset, union ir_value *out)
+{
+    out->d[0] = out->d[1] = 0;
+    if (!raises(state, va, size_of(memop), pc_offset))
+        read_bytes(state, va, out, size_of(memop));
+}
+
+static void env_store128(void *state, uint64_t va, const union ir_value *value, uint32_t memop, uint32_t pc_offset)
+{
+    if (!raises(state, va, size_of(memop), pc_offset))
+        write_bytes(state, va, value, size_of(memop));
+}
+
+static uint64_t env_atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc_offset)
+{
+    unsigned width = 8 * size_of(memop);
+    uint64_t old = env_load(state, va, memop, pc_offset), v = 0;
+    int64_t so = sext(old, width), sv = sext(operand, width);
+    if (((struct test_state *)state)->raised)
+        return 0;
+    switch (memop >> IR_MEM_RMW_SHIFT & 15) {
+    case IR_RMW_ADD: v = old + operand; break;
+    case IR_RMW_CLR: v = old & ~operand; break;
+    case IR_RMW_EOR: v = old ^ operand; break;
+    case IR_RMW_SET: v = old | operand; break;
+    case IR_RMW_SMAX: v = so > sv ? old : operand; break;
+    case IR_RMW_SMIN: v = so < sv ? old : operand; break;
+    case IR_RMW_UMAX: v = old > operand ? old : operand; break;
+    case IR_RMW_UMIN: v = old < operand ? old : operand; break;
+    default: v = operand; break;
+    }
+    env_store(state, va, v, memop, pc_offset);
+    return old;
+}
+
+static uint64_t env_cas(void *state, uint64_t va, uint64_t expected, uint64_t desired, uint32_t memop, uint32_t pc_offset)
+{
+    uint64_t old = env_load(state, va, memop, pc_offset);
+    if (!((struct test_state *)state)->raised && old == expected)
+        env_store(state, va, desired, memop, pc_offset);
+    return old;
+}
+
+static void env_cas128(void *state, uint64_t va, const union ir_value *expected, const union ir_value *desired, uint32_t memop,
+                       uint32_t pc_offset, union ir_value *old)
+{
+    union ir_value e = *expected, d = *desired;
+    env_load128(state, va, memop, pc_offset, old);
+    if (!((struct test_state *)state)->raised && (old->b[0] & 1 || memcmp(old, &e, 16) == 0))
+        env_store128(state, va, &d, memop, pc_offset);
+}
+
+static uint64_t env_store_ex(void *state, uint64_t va, uint64_t value, uint32_t memop, uint32_t pc_offset)
+{
+    bool lost = hash(value ^ pc_offset) & 1;
+    if (!lost)
+        env_store(state, va, value, memop, pc_offset);
+    return lost;
+}
+
+static uint64_t env_store_ex128(void *state, uint64_t va, const union ir_value *value, uint32_t memop, uint32_t pc_offset)
+{
+    bool lost = hash(value->d[0] ^ pc_offset) & 1;
+    if (!lost)
+        env_store128(state, va, value, memop, pc_offset);
+    return lost;
+}
+
+static uint64_t helper_hash(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset)
+{
+    struct test_state *s = state;
+    s->other[1] += a ^ pc_offset;
+    return hash(hash(hash(a) + b) + c) + pc_offset + s->other[2];
+}
+
+static uint64_t helper_regs(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset)
+{
+    struct test_state *s = state;
+    s->x[a % 32] = b;
+    s->x[b % 32] += c;
+    s->v[a % 8].d[1] ^= b;
+    s->flags = ir_flags_from_nzcv((uint32_t)hash(c) & 0xf0000000);
+    s->other[2] = c;
+    return s->x[0];
+}
+
+static uint64_t helper_raise(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset)
+{
+    struct test_state *s = state;
+    if (hash(a + b) % 8 == 0) {
+        s->raised = 1;
+        s->pc = 0xbad0000 + pc_offset;
+    }
+    return c + 1;
+}
+
+static uint64_t (*const helpers[])(void *, uint64_t, uint64_t, uint64_t, uint32_t) = {helper_hash, helper_regs, helper_raise};
+
+const struct ir_env test_env = {
+    .pc_page_offset = offsetof(struct test_state, pc_page),
+    .pc_offset = offsetof(struct test_state, pc),
+    .flags_offset = offsetof(struct test_state, flags),
+    .raised_offset = offsetof(struct test_state, raised),
+    .fpcr_offset = offsetof(struct test_state, fpcr),
+    .fpsr_offset = offsetof(struct test_state, fpsr),
+    .load = env_load, .store = env_store, .load128 = env_load128, .store128 = env_store128,
+    .atomic = env_atomic, .cas = env_cas, .cas128 = env_cas128,
+    .load_ex = env_load, .load_ex128 = env_load128, .store_ex = env_store_ex, .store_ex128 = env_store_ex128,
+    .helper = helpers, .n_helpers = 3,
+};
+
+/* ---- blocks ---- */
+
+struct gen {
+    struct test_random *r;
+    struct ir_block *b;
+};
+
+static unsigned below(struct gen *g, unsigned n)
+{
+    return test_random_below(g->r, n);
+}
+
+static ir_ref get(struct gen *g, unsigned type)
+{
+    switch (type) {
+    case IR_V128: return ir_emit(g->b, IR_GETV, 0, 0, 0, offsetof(struct test_state, v) + 16 * below(g, 8));
+    case IR_FLAGS:
+        if (below(g, 4) == 0)
+            return ir_emit(g->b, IR_FCONST, 0, 0, 0, below(g, 16));
+        return ir_emit(g->b, IR_GETF, 0, 0, 0, offsetof(struct test_state, flags));
+    }
+    switch (below(g, 8)) {
+    case 0: return ir_const(g->b, test_random_value(g->r));
+    case 1: return ir_emit(g->b, IR_GET32, 0, 0, 0, 8 * below(g, 32));
+    case 2: return ir_emit(g->b, IR_GET64, 0, 0, 0, offsetof(struct test_state, other) + 8 * below(g, 3));
+    case 3: return ir_emit(g->b, IR_PC, 0, 0, 0, below(g, 2) ? below(g, 4096) : test_random_value(g->r));
+    default: return ir_emit(g->b, IR_GET64, 0, 0, 0, 8 * below(g, 32));
+    }
+}
+
+/* A value of the type: one defined lately, or a new one. */
+static ir_ref operand(struct gen *g, unsigned type)
+{
+    for (unsigned tries = below(g, 12); tries; tries--) {
+        unsigned back = 1 + below(g, tries > 6 ? 60 : 8), n = g->b->n > back ? g->b->n - back : 0;
+        if (n && ir_ops[g->b->insn[n].op].result == type)
+            return (ir_ref)n;
+    }
+    return get(g, type);
+}
+
+/* Mostly inside the test memory, at all alignments, sometimes anywhere. */
+static ir_ref address(struct gen *g)
+{
+    ir_ref v = operand(g, IR_I64);
+    if (below(g, 16) == 0)
+        return v;
+    ir_ref mask = ir_const(g->b, TEST_MEMORY_PAGES * 4096 - 1);
+    v = ir_emit(g->b, IR_AND64, v, mask, 0, 0);
+    return ir_emit(g->b, IR_ADD64, v, ir_const(g->b, TEST_MEMORY_BASE + (below(g, 4) ? 0 : 4096 - below(g, 20))), 0, 0);
+}
+
+static uint64_t field(struct gen *g, unsigned width)
+{
+    unsigned lsb = below(g, width), n = 1 + below(g, width - lsb);
+    return lsb | n << 8;
+}
+
+static int64_t target(struct gen *g)
+{
+    return below(g, 2) ? 4 * (int64_t)below(g, 1024) : 4 * ((int64_t)below(g, 1 << 20) - (1 << 19));
+}
+
+static uint64_t immediate(struct gen *g, enum ir_op op)
+{
+    static const uint64_t crc_sizes[] = {1, 2, 4, 8};
+    uint64_t flags = below(g, 2) ? 0 : test_random_next(g->r) & (IR_MEM_ALIGNED | IR_MEM_ACQUIRE | IR_MEM_RELEASE | IR_MEM_UNPRIV);
+    switch (op) {
+    case IR_EXTR64: return below(g, 64);
+    case IR_EXTR32: return below(g, 32);
+    case IR_UBFX: case IR_SBFX64: case IR_BFI: return field(g, 64);
+    case IR_SBFX32: return field(g, 32);
+    case IR_CRC32: case IR_CRC32C: return crc_sizes[below(g, 4)];
+    case IR_FCONST: case IR_COND: case IR_SELECT: case IR_FSELECT: return below(g, below(g, 8) ? 14 : 16);
+    case IR_CONST: return test_random_value(g->r);
+    case IR_GET64: case IR_SET64: return below(g, 8) ? 8 * below(g, 32) : offsetof(struct test_state, other) + 8 * below(g, 3);
+    case IR_GET32: case IR_SET32: return 4 * below(g, 64);
+    case IR_GETV: case IR_SETV: return offsetof(struct test_state, v) + 16 * below(g, 8);
+    case IR_GETF: case IR_SETF: return offsetof(struct test_state, flags);
+    case IR_LOAD: return flags | below(g, 4) | below(g, 3) << 3;
+    case IR_STORE: case IR_LOADX: case IR_STOREX: case IR_CAS: return flags | below(g, 4);
+    case IR_ATOMIC: return flags | below(g, 4) | (uint64_t)below(g, IR_RMW_SWP + 1) << IR_MEM_RMW_SHIFT;
+    case IR_LOADV: case IR_STOREV: return flags | below(g, 5);
+    case IR_CAS128: case IR_LOADX128: case IR_STOREX128: return flags | 4;
+    case IR_BARRIER: return below(g, 4);
+    case IR_EXIT_DIRECT: case IR_EXIT_COND: case IR_EXIT_NZ: case IR_EXIT_Z: return (uint64_t)target(g) & ones(62);
+    case IR_EXIT_INDIRECT: return below(g, 3);
+    case IR_INSN: return 4 * below(g, 1024);
+    case IR_PC: return below(g, 4096);
+    case IR_CALL: {
+        unsigned h = below(g, 3);
+        return h | (h == 1 ? IR_CALL_REGS : 0) | (h == 2 ? IR_CALL_RAISES : 0);
+    }
+    case IR_VLANE: return test_random_next(g->r) & 3;
+    case IR_VCONST: return test_random_value(g->r);
+    default: return op >= IR_VAND && op <= IR_VSUB ? below(g, 4) : 0;
+    }
+}
+
+static void random_op(struct gen *g, enum ir_op op)
+{
+    const struct ir_op_info *info = &ir_ops[op];
+    ir_ref arg[3] = {0, 0, 0};
+    uint64_t imm = immediate(g, op);
+    for (unsigned k = 0; k < 3; k++)
+        if (info->arg[k] != IR_VOID)
+            arg[k] = k == 0 && info->effects & IR_EFF_MEM ? address(g)
+                     : op == IR_CALL && below(g, 4) == 0  ? 0
+                                                          : operand(g, info->arg[k]);
+    if (op == IR_EXIT_COND)
+        arg[1] = (ir_ref)below(g, 14);
+    ir_emit(g->b, op, arg[0], arg[1], arg[2], imm);
+}
+
+/* What compilers of guest code emit together: arithmetic, its flags, their use. */
+static void idiom(struct gen *g)
+{
+    static const struct {
+        uint16_t op, flags;
+    } pairs[] = {{IR_ADD64, IR_FADD64}, {IR_SUB64, IR_FSUB64}, {IR_ADD32, IR_FADD32}, {IR_SUB32, IR_FSUB32},
+                 {IR_AND64, IR_FLOGIC64}, {IR_AND32, IR_FLOGIC32}, {IR_OR64, IR_FLOGIC64}, {IR_OR64, IR_FLOGIC32}};
+    unsigned k = below(g, ARRAY_SIZE(pairs)), order = below(g, 2);
+    ir_ref a = operand(g, IR_I64), b = operand(g, IR_I64), v, f;
+    bool logic = k >= 4;
+    if (below(g, 3) == 0)
+        b = ir_const(g->b, test_random_value(g->r));
+    if (logic || order) {
+        v = ir_emit(g->b, pairs[k].op, a, b, 0, 0);
+        f = ir_emit(g->b, pairs[k].flags, logic ? v : a, logic ? 0 : b, 0, 0);
+    } else {
+        f = ir_emit(g->b, pairs[k].flags, a, b, 0, 0);
+        v = ir_emit(g->b, pairs[k].op, a, b, 0, 0);
+    }
+    if (below(g, 2))
+        ir_emit(g->b, IR_SET64, v, 0, 0, 8 * below(g, 32));
+    if (below(g, 4))
+        ir_emit(g->b, IR_SETF, f, 0, 0, offsetof(struct test_state, flags));
+    if (below(g, 2))
+        ir_emit(g->b, IR_SET64, ir_emit(g->b, IR_SELECT, f, operand(g, IR_I64), operand(g, IR_I64), below(g, 14)), 0, 0,
+                8 * below(g, 32));
+    if (below(g, 4) == 0)
+        ir_emit(g->b, IR_EXIT_COND, f, (ir_ref)below(g, 14), 0, (uint64_t)target(g) & ones(62));
+}
+
+static bool allowed(enum ir_op op, bool (*wanted)(enum ir_op))
+{
+    if (ir_ops[op].effects & (IR_EFF_EXIT | IR_EFF_MARK) && op != IR_INSN)
+        return false;
+    return wanted ? wanted(op) : (unsigned)op < IR_FIRST_VEC;
+}
+
+void test_random_block(struct test_random *r, struct ir_block *b, unsigned n_ops, bool (*wanted)(enum ir_op op))
+{
+    struct gen g = {r, b};
+    ir_block_init(b, (uint16_t)(4 * below(&g, 1024)));
+    ir_emit(b, IR_INSN, 0, 0, 0, b->page_offset);
+    while (b->n < n_ops) {
+        enum ir_op op = (enum ir_op)below(&g, IR_OP_COUNT);
+        if (below(&g, 6) == 0)
+            idiom(&g);
+        /* leaving early is rare, so that most of a block runs */
+        else if (allowed(op, wanted) && !(ir_ops[op].effects & (IR_EFF_SIDE_EXIT | IR_EFF_CALL) && below(&g, 8)))
+            random_op(&g, op);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        ir_emit(b, IR_SET64, operand(&g, IR_I64), 0, 0, 8 * below(&g, 32));
+        ir_emit(b, IR_SETV, operand(&g, IR_V128), 0, 0, offsetof(struct test_state, v) + 16 * below(&g, 8));
+    }
+    random_op(&g, IR_EXIT_DIRECT + below(&g, 3));
+}
+
+void test_random_state(struct test_random *r, struct test_state *s, struct test_memory *m)
+{
+    memset(s, 0, sizeof *s);
+    for (unsigned i = 0; i < 32; i++)
+        s->x[i] = test_random_value(r);
+    for (unsigned i = 0; i < 8; i++)
+        s->v[i].d[0] = test_random_value(r), s->v[i].d[1] = test_random_value(r);
+    for (unsigned i = 0; i < 3; i++)
+        s->other[i] = test_random_next(r);
+    s->pc_page = test_random_next(r) & ~UINT64_C(4095);
+    s->flags = ir_flags_from_nzcv((uint32_t)test_random_next(r) & 0xf0000000);
+    s->memory = m;
+    m->outside = 0;
+    for (unsigned i = 0; i < sizeof m->bytes; i += 8)
+        le64_put(m->bytes + i, test_random_next(r));
+}
+
+const char *test_state_difference(const struct test_state *a, const struct test_state *b)
+{
+    if (memcmp(a->x, b->x, sizeof a->x))
+        return "X";
+    if (a->pc != b->pc)
+        return "pc";
+    if (ir_flags_to_nzcv(a->flags) != ir_flags_to_nzcv(b->flags))
+        return "flags";
+    if (a->raised != b->raised || a->fpcr != b->fpcr || a->fpsr != b->fpsr || memcmp(a->other, b->other, sizeof a->other))
+        return "other state";
+    if (memcmp(a->v, b->v, sizeof a->v))
+        return "V";
+    if (memcmp(a->memory->bytes, b->memory->bytes, sizeof a->memory->bytes) || a->memory->outside != b->memory->outside)
+        return "memory";
+    return NULL;
+}

@@ -1,0 +1,141 @@
+/*
+ * code.c - code memory, linking, running.
+ *
+ * One memfd is mapped twice: writable here, executable there (W^X; no mprotect while others run). Everything is named by its
+ * offset. Links are 4-byte aligned displacements, changed by one store, which other threads' instruction fetch sees whole
+ * (Intel SDM vol. 3, 9.1.3 asks for more in general; an aligned store of a direct branch's displacement that leads to valid
+ * code both before and after is what every translator relies on).
+ */
+#include "base/error.h"
+#include "x64/compile.h"
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MAX_CODE = 1 << 30, STUB_BYTES = 64 * 1024 };
+
+static bool map_twice(struct x64_code *c, struct pome_error *err)
+{
+    int fd = memfd_create("pome-code", MFD_CLOEXEC);
+    if (fd < 0)
+        return pome_fail_errno(err, "code memory: memfd_create");
+    bool ok = ftruncate(fd, (off_t)c->size) == 0;
+    void *rw = ok ? mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    void *rx = rw != MAP_FAILED ? mmap(NULL, c->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (rx == MAP_FAILED) {
+        pome_fail_errno(err, "code memory: %zu bytes", c->size);
+        if (rw != MAP_FAILED)
+            munmap(rw, c->size);
+        close(fd);
+        return false;
+    }
+    close(fd);
+    c->rw = rw;
+    c->rx = rx;
+    return true;
+}
+
+struct x64_code *x64_code_create(size_t bytes, struct pome_error *err)
+{
+    struct x64_code *c = calloc(1, sizeof *c);
+    if (!c) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "code memory: out of memory");
+        return NULL;
+    }
+    c->size = MIN(MAX(align_up(bytes, 4096), (uint64_t)4 * STUB_BYTES), (uint64_t)MAX_CODE);
+    c->max_patches = c->size / 32; /* an exit with its cold code is longer than that */
+    c->patches = malloc(c->max_patches * sizeof *c->patches);
+    c->compiler = calloc(1, sizeof *c->compiler);
+    if (c->compiler) {
+        c->compiler->max_cold = 2 * IR_MAX_INSNS;
+        c->compiler->cold = malloc(c->compiler->max_cold * sizeof *c->compiler->cold);
+    }
+    if (!c->patches || !c->compiler || !c->compiler->cold)
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "code memory: out of memory");
+    else if (map_twice(c, err))
+        return c;
+    x64_code_destroy(c);
+    return NULL;
+}
+
+void x64_code_destroy(struct x64_code *c)
+{
+    if (!c)
+        return;
+    if (c->rw) {
+        munmap(c->rw, c->size);
+        munmap(c->rx, c->size);
+    }
+    if (c->compiler)
+        free(c->compiler->cold);
+    free(c->compiler);
+    free(c->patches);
+    free(c);
+}
+
+size_t x64_code_used(const struct x64_code *c)
+{
+    return c->used;
+}
+
+size_t x64_code_size(const struct x64_code *c)
+{
+    return c->size;
+}
+
+void x64_code_reset(struct x64_code *c)
+{
+    c->used = c->reset_to;
+    c->n_patches = 0;
+}
+
+bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struct pome_error *err)
+{
+    if (!x64_host_supported(err))
+        return false;
+    c->n_patches = 0;
+    return x64_stubs_make(c, config);
+}
+
+const void *x64_code_miss(const struct x64_code *c)
+{
+    return c->rx + (c->stub[STUB_EXIT_PC][0] - c->rw);
+}
+
+static const struct x64_patch *find_patch(const struct x64_code *c, uint32_t patch)
+{
+    size_t low = 0, high = c->n_patches;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (c->patches[mid].patch < patch)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < c->n_patches && c->patches[low].patch == patch ? &c->patches[low] : NULL;
+}
+
+void x64_link(struct x64_code *c, uint32_t patch, const void *entry)
+{
+    const struct x64_patch *p = find_patch(c, patch);
+    assert(p);
+    size_t to = entry ? (size_t)((const uint8_t *)entry - c->rx) : p->unlinked;
+    __atomic_store_n((uint32_t *)(void *)(c->rw + patch), (uint32_t)(to - patch - 4), __ATOMIC_RELEASE);
+}
+
+enum x64_exit x64_run(struct x64_code *c, void *state, const void *entry, uint32_t *link_patch)
+{
+    uint64_t (*enter)(void *state_, const void *entry_);
+    memcpy(&enter, &c->enter, sizeof enter);
+    uint64_t r = enter(state, entry);
+    *link_patch = (uint32_t)(r >> 32);
+    return (enum x64_exit)(uint32_t)r;
+}
+
+void x64_dump(const struct x64_code *c, const struct x64_block *b, FILE *to)
+{
+    const uint8_t *p = b->entry;
+    fprintf(to, "code %p, %u bytes, %u links:\n", b->entry, b->bytes, b->n_links);
+    for (unsigned i = 0; i < b->bytes; i++)
+        fprintf(to, "%02x%s", p[i], i % 32 == 31 || i == b->bytes - 1 ? "\n" : "");
+}

@@ -1,0 +1,153 @@
+/*
+ * compile.c - a block of IR becomes x86-64 code (how: compile.h).
+ */
+#include "x64/compile.h"
+#include <stdlib.h>
+
+/* ---- backward: last uses ---- */
+
+/* Operations nobody would miss: no effect, and the value is not used. */
+static bool is_dead(const struct x64_compiler *c, unsigned n)
+{
+    uint16_t effects = ir_ops[c->ir->insn[n].op].effects;
+    return c->value[n].last == 0 && !(effects & ~(IR_EFF_READ | IR_EFF_MARK));
+}
+
+static void touch(struct x64_compiler *c, ir_ref ref, unsigned n)
+{
+    struct x64_value *v = &c->value[ref];
+    if (v->last < n)
+        v->last = (ir_ref)n;
+    v->uses++;
+    v->fused = 0;
+}
+
+/* An AND whose only user is the FLOGIC of its width becomes a TEST. */
+static bool fusable(const struct x64_compiler *c, const struct ir_insn *f)
+{
+    unsigned op = c->ir->insn[f->a].op;
+    return c->value[f->a].uses == 1 && ((f->op == IR_FLOGIC64 && op == IR_AND64) || (f->op == IR_FLOGIC32 && op == IR_AND32));
+}
+
+static void find_last_uses(struct x64_compiler *c)
+{
+    const struct ir_block *b = c->ir;
+    for (unsigned n = 0; n < b->n; n++)
+        c->value[n] = (struct x64_value){.reg = NO_REG};
+    for (unsigned n = b->n - 1; n >= 1; n--) {
+        const struct ir_insn *i = &b->insn[n];
+        if (is_dead(c, n))
+            continue;
+        /* operands of what is recomputed at its uses live as long as it does */
+        unsigned until = x64_flags_lazy(i->op) || c->value[n].fused ? c->value[n].last : n;
+        if (i->a)
+            touch(c, i->a, until);
+        if (i->b && i->op != IR_EXIT_COND)
+            touch(c, i->b, until);
+        if (i->c)
+            touch(c, i->c, until);
+        if (fusable(c, i))
+            c->value[i->a].fused = 1;
+    }
+}
+
+/* ---- forward ---- */
+
+struct x64_cold *x64_cold_add(struct x64_compiler *c, void (*emit)(struct x64_compiler *, const struct x64_cold *))
+{
+    assert(c->n_cold < c->max_cold);
+    struct x64_cold *k = &c->cold[c->n_cold++];
+    *k = (struct x64_cold){.emit = emit, .pc_off = c->pc_off};
+    return k;
+}
+
+static bool emit(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    uint16_t effects = ir_ops[i->op].effects;
+    if (i->op == IR_INSN) {
+        c->pc_off = (uint32_t)i->imm;
+        c->cc_kept = true;
+        return true;
+    }
+    if (effects & IR_EFF_MARK || is_dead(c, c->n) || c->value[c->n].fused) {
+        c->cc_kept = true;
+        return true;
+    }
+    if (i->op >= IR_FIRST_VEC)
+        return i->op < IR_FIRST_FP ? x64_emit_vec(c) : x64_emit_fp(c);
+    return effects & (IR_EFF_EXIT | IR_EFF_SIDE_EXIT)                ? x64_emit_exit(c)
+           : effects & IR_EFF_MEM                                    ? x64_emit_mem(c)
+           : effects & (IR_EFF_READ | IR_EFF_WRITE | IR_EFF_CALL)    ? x64_emit_state(c)
+                                                                     : x64_emit_int(c);
+}
+
+/* Room for the worst operation, and for the cold code that waits. */
+static bool has_room(const struct x64_compiler *c)
+{
+    size_t at = (size_t)(c->a.p - c->code->rw);
+    return at + 2 * X64_OP_BYTES + (size_t)c->n_cold * 128 < c->code->size && c->code->n_patches < c->code->max_patches;
+}
+
+static bool emit_all(struct x64_compiler *c)
+{
+    for (c->n = 1; c->n < c->ir->n; c->n++) {
+        if (!has_room(c) || c->failed)
+            return false;
+        uint8_t *start = c->a.p;
+        c->cc_kept = false;
+        if (!emit(c))
+            x64_emit_pure_call(c);
+        if (!c->cc_kept)
+            x64_flags_lost(c);
+        x64_op_end(c);
+        assert(c->a.p - start <= X64_OP_BYTES);
+    }
+    for (unsigned i = 0; i < c->n_cold; i++) {
+        const struct x64_cold *k = &c->cold[i];
+        if (!has_room(c))
+            return false;
+        le32_put(k->from - 4, (uint32_t)(c->a.p - k->from));
+        c->pc_off = k->pc_off;
+        k->emit(c, k);
+    }
+    return !c->failed;
+}
+
+/* POME_RANDOM_SEED: registers are chosen at random, the same way for the same seed. */
+static uint64_t random_seed(void)
+{
+    const char *seed = getenv("POME_RANDOM_SEED");
+    return seed ? strtoull(seed, NULL, 0) * 0x9e3779b97f4a7c15 + 1 : 0;
+}
+
+bool x64_compile(struct x64_code *code, const struct x64_config *config, const struct ir_block *ir, struct x64_block *out)
+{
+    struct x64_compiler *c = code->compiler;
+    if (!c->host) {
+        c->host = x64_host();
+        c->random = random_seed();
+    }
+    size_t patches_before = code->n_patches;
+    c->code = code;
+    c->config = config;
+    c->ir = ir;
+    c->out = out;
+    c->pc_off = ir->page_offset;
+    c->cc = 0;
+    c->failed = false;
+    c->n_cold = 0;
+    x64_regs_init(c);
+    find_last_uses(c);
+    size_t start = align_up(code->used, 16);
+    out->entry = code->rx + start;
+    out->n_links = 0;
+    c->a.p = code->rw + start;
+    if (start + 4 * X64_OP_BYTES > code->size || !emit_all(c)) {
+        code->n_patches = patches_before;
+        return false;
+    }
+    code->used = (size_t)(c->a.p - code->rw);
+    out->bytes = (uint32_t)(code->used - start);
+    return true;
+}

@@ -1,0 +1,236 @@
+/*
+ * compile.h - what the files of x64/ share: the compiler's state and its vocabulary.
+ *
+ * How it works
+ *   One walk forward over a block of IR (compile.c), after one walk backward that finds every value's last use. Registers
+ *   are given out on the way (regs.c). A value can be in a register, in a spill slot of the frame, in guest state ("home":
+ *   a GET is not loaded before somebody needs it, a SET's value can be had back from the state), be a constant, or be FLAGS
+ *   that are recomputed when wanted (flags.c). Emitters speak five words:
+ *
+ *     r = x64_use(c, ref)          a register that holds the value, loaded if need be; not to be written
+ *     o = x64_operand(c, ref, w)   the cheapest form of a source operand: register, memory or 32-bit immediate
+ *     d = x64_def(c)               a fresh register for the current instruction's result
+ *     d = x64_def_over(c, ref)     a register for the result that already holds ref's value (its own register if ref dies here)
+ *     t = RAX, RCX, RDX; XMM0, XMM1, XMM2   scratch: never allocated, free between the operations
+ *
+ *   and x64_use_v, x64_def_v, x64_def_over_v for vectors. All uses come before the first def of an operation (a def may take
+ *   the register of an operand that dies; the register's contents stay intact until the emitter writes the result).
+ *   Registers in use by the current operation are pinned; the main loop unpins them and frees what died.
+ *
+ *   Everything that is rare is emitted after the block's straight line ("cold"): slow paths, exits.
+ *   Slow paths and calls go through stubs (stubs.c) that save every allocatable register, so nothing is ever clobbered.
+ *
+ * Host flags
+ *   c->cc names the FLAGS value that the host's flags currently hold, in form c->cc_form; 0: none. Whoever emits an
+ *   instruction that changes the flags calls x64_flags_lost(c); the main loop does so for every operation whose emitter
+ *   did not say otherwise.
+ */
+#ifndef X64_COMPILE_H
+#define X64_COMPILE_H
+
+#include "x64/asm.h"
+#include "x64/host.h"
+#include "x64/x64.h"
+
+/* The frame, from rsp upwards while translated code runs (rsp is a multiple of 16). */
+enum {
+    FRAME_ARGS = 0,            /* three vectors: operands of ir_eval_pure and vector slow paths, the result in the first */
+    FRAME_LOCK = 48,           /* target of "lock or" */
+    FRAME_CALL = 56,           /* u64: helper number | page offset << 16 */
+    FRAME_GPR = 64,            /* saved by stubs: rsi, rdi, r8..r11 */
+    FRAME_XMM = 112,           /* saved by stubs: xmm3..xmm15 */
+    FRAME_SLOTS = 112 + 13 * 16,
+    N_SLOTS = 1024,            /* of 8 bytes, then as many of 16 */
+    FRAME_VSLOTS = FRAME_SLOTS + 8 * N_SLOTS,
+    FRAME_BYTES = FRAME_VSLOTS + 16 * N_SLOTS,
+};
+
+enum {
+    X64_GPRS = 1 << RBX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 | 1 << R12 | 1 << R13 | 1 << R14 |
+               1 << R15,          /* allocatable */
+    X64_XMMS = 0xfff8,            /* xmm3..xmm15 */
+    X64_OP_BYTES = 2048,          /* most that one operation may emit */
+    X64_HOMES = 4096 / 8,         /* guest state that homes are kept for */
+};
+
+/* Order and kinds of the shared stubs. */
+enum x64_stub {
+    STUB_EXIT,           /* rax: enum x64_exit | link << 32: leave */
+    STUB_EXIT_STATE,
+    STUB_EXIT_LINK,      /* eax: target's page offset (signed), edx: link: pc = pc_page + rax */
+    STUB_EXIT_PENDING,   /* eax: likewise */
+    STUB_EXIT_PC,        /* rax: pc */
+    STUB_EXIT_PENDING_PC,
+    STUB_LOAD, STUB_STORE, STUB_LOADV, STUB_STOREV, STUB_ATOMIC, STUB_CAS, STUB_CAS128,
+    STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
+    STUB_CALL,
+    STUB_PURE,
+    STUB_COUNT,
+};
+
+struct x64_patch {
+    uint32_t patch, unlinked; /* the rel32, and the offset it points to while unlinked */
+};
+
+struct x64_code {
+    uint8_t *rw, *rx;
+    size_t size, used, reset_to;
+    const uint8_t *stub[STUB_COUNT][2]; /* in the writable mapping; [1] saves vector registers too */
+    const uint8_t *enter;               /* executable */
+    struct x64_patch *patches;          /* ascending, for unlinking */
+    size_t n_patches, max_patches;
+    const struct ir_env *env;
+    struct ir_env env_copy;
+    struct x64_compiler *compiler;      /* reused by every compilation */
+};
+
+struct x64_value {
+    uint8_t reg;      /* NO_REG: none */
+    uint8_t fused;    /* an AND that exists only as flags: not computed */
+    uint16_t slot;    /* spill slot + 1 */
+    uint16_t home;    /* state offset + 1 */
+    ir_ref last;      /* instruction of the last use; 0: unused */
+    uint16_t uses;
+};
+
+struct x64_class {
+    ir_ref owner[16];  /* whose value a register holds; 0: free */
+    uint32_t free, pinned, allocatable;
+    uint16_t slots[N_SLOTS]; /* stack of free ones */
+    unsigned n_slots, used_slots;
+};
+
+enum x64_form { FORM_SUB, FORM_ADD, FORM_LOGIC }; /* carry: as ir.h's flags word; inverted; undefined, C and V clear */
+
+struct x64_compiler {
+    struct x64_asm a;
+    struct x64_code *code;
+    const struct x64_config *config;
+    const struct ir_block *ir;
+    const struct x64_host *host;
+    struct x64_block *out;
+    unsigned n;            /* the current instruction */
+    uint32_t pc_off;       /* page offset of the current guest instruction */
+    ir_ref cc;
+    enum x64_form cc_form;
+    bool cc_kept;          /* the current emitter took care of cc */
+    bool failed;           /* does not fit */
+    struct x64_class gpr, xmm;
+    ir_ref home_owner[X64_HOMES];
+    struct x64_cold *cold;
+    unsigned n_cold, max_cold;
+    uint64_t random;       /* register choice: 0 in order */
+    struct x64_value value[IR_MAX_INSNS];
+};
+
+static inline const struct ir_insn *x64_insn(const struct x64_compiler *c)
+{
+    return &c->ir->insn[c->n];
+}
+
+/* ---- registers (regs.c) ---- */
+void x64_regs_init(struct x64_compiler *c);
+unsigned x64_use(struct x64_compiler *c, ir_ref ref);
+unsigned x64_def(struct x64_compiler *c);
+unsigned x64_def_over(struct x64_compiler *c, ir_ref ref);
+unsigned x64_use_v(struct x64_compiler *c, ir_ref ref);
+unsigned x64_def_v(struct x64_compiler *c);
+unsigned x64_def_over_v(struct x64_compiler *c, ir_ref ref);
+/* A fresh register that from now on holds ref's value (the caller fills it). */
+unsigned x64_bind_new(struct x64_compiler *c, ir_ref ref);
+/* Loads the value into a given scratch register. */
+void x64_load_into(struct x64_compiler *c, ir_ref ref, unsigned reg);
+void x64_load_into_v(struct x64_compiler *c, ir_ref ref, unsigned reg);
+/* The value's register, NO_REG if it is in none now. */
+unsigned x64_where(const struct x64_compiler *c, ir_ref ref);
+/* Does the value die in the current operation? */
+bool x64_dies(const struct x64_compiler *c, ir_ref ref);
+
+struct x64_operand {
+    enum { OPERAND_REG, OPERAND_MEM, OPERAND_IMM } kind;
+    unsigned reg;
+    struct x64_mem mem;
+    int32_t imm;
+};
+/* wide: the operation reads 64 bits of it. An immediate is the constant, sign-extended from 32 bits (for 32-bit operations: its low half). */
+struct x64_operand x64_operand(struct x64_compiler *c, ir_ref ref, bool wide);
+/* The vector as register or memory operand (kind never IMM). Memory operands are not aligned: VEX forms and movups only. */
+struct x64_operand x64_operand_v(struct x64_compiler *c, ir_ref ref);
+/* May the constant be an imm32? */
+bool x64_imm32(const struct x64_compiler *c, ir_ref ref, bool wide, int32_t *imm);
+
+/* The state at [offset, offset + bytes) is about to be written by a SET of `writer` (0: by something else): values that live
+ * only there are saved. */
+void x64_home_lost(struct x64_compiler *c, uint64_t offset, unsigned bytes, ir_ref writer);
+void x64_homes_lost(struct x64_compiler *c, bool all); /* at calls; all: X, SP, V and FLAGS too */
+void x64_home_set(struct x64_compiler *c, uint64_t offset, unsigned bytes, ir_ref ref);
+/* Ends an operation: frees registers of values that died, unpins. */
+void x64_op_end(struct x64_compiler *c);
+/* Any vector register holding a value that is needed after this operation? */
+bool x64_vectors_live(const struct x64_compiler *c);
+
+/* Guest state and frame as memory operands. */
+static inline struct x64_mem x64_state(const struct x64_compiler *c, uint64_t offset)
+{
+    return mem_at(RBP, (int32_t)((int64_t)offset - (int64_t)c->config->state_bias));
+}
+
+static inline struct x64_mem x64_frame(int32_t offset)
+{
+    return mem_at(RSP, offset);
+}
+
+/* ---- flags (flags.c) ---- */
+static inline void x64_flags_lost(struct x64_compiler *c)
+{
+    c->cc = 0;
+}
+/* Operations whose flags are recomputed from their operands at each use. */
+bool x64_flags_lazy(unsigned op);
+/* Makes the host flags hold f so that x64 condition *cc is f's condition `cond` (0..13). */
+enum x64_cc x64_flags_cond(struct x64_compiler *c, ir_ref f, unsigned cond);
+/* Makes the host flags hold f in FORM_SUB (CF = no Arm carry). */
+void x64_flags_uniform(struct x64_compiler *c, ir_ref f);
+/* The host's flags, in c->cc_form, are the result of the current instruction: keeps them as a word. */
+void x64_flags_define(struct x64_compiler *c);
+/* The flags word in a register. */
+unsigned x64_flags_word(struct x64_compiler *c, ir_ref f);
+/* The same in EAX (upper half undefined); for a SET. */
+void x64_flags_word_in_rax(struct x64_compiler *c, ir_ref f);
+/* The host flags just computed by the current instruction (an ADD, SUB or AND) are those of a FLAGS operation that follows. */
+void x64_flags_follow(struct x64_compiler *c, enum x64_form form, bool wide);
+/* Must the current ADD, SUB be done by an instruction that sets the flags? */
+bool x64_flags_wanted(const struct x64_compiler *c);
+/* Loads what a recomputation of f would need, and pins it (before code that branches locally). */
+void x64_flags_prepare(struct x64_compiler *c, ir_ref f);
+
+/* ---- cold code (cold.c) ---- */
+struct x64_cold {
+    uint8_t kind;      /* enum in cold.c's users */
+    uint8_t reg, reg2; /* operands by kind */
+    uint8_t stub;
+    bool vectors;
+    uint8_t *from;     /* end of the jump (rel32) that comes here */
+    uint8_t *from2;    /* another, or NULL */
+    uint8_t *back;     /* where to continue */
+    uint32_t pc_off, memop;
+    int64_t target;
+    void (*emit)(struct x64_compiler *c, const struct x64_cold *cold);
+};
+/* Remembers a piece of cold code; emit is called after the straight line, with the jumps at from, from2 pointed at it. */
+struct x64_cold *x64_cold_add(struct x64_compiler *c, void (*emit)(struct x64_compiler *, const struct x64_cold *));
+
+/* ---- emitters: return false when they have none for this operation ---- */
+bool x64_emit_int(struct x64_compiler *c);   /* emit_int.c: arithmetic, flags, choice */
+bool x64_emit_state(struct x64_compiler *c); /* emit_state.c: GET, SET, PC, CALL */
+bool x64_emit_mem(struct x64_compiler *c);   /* emit_mem.c */
+bool x64_emit_exit(struct x64_compiler *c);  /* emit_exit.c */
+bool x64_emit_vec(struct x64_compiler *c);   /* emit_vec.c */
+bool x64_emit_fp(struct x64_compiler *c);    /* emit_fp.c */
+void x64_emit_pure_call(struct x64_compiler *c); /* any operation without effects: ir_eval_pure */
+
+/* stubs.c */
+bool x64_stubs_make(struct x64_code *code, const struct x64_config *config);
+void x64_call_stub(struct x64_compiler *c, enum x64_stub stub, bool vectors);
+
+#endif

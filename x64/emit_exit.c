@@ -1,0 +1,199 @@
+/*
+ * emit_exit.c - leaving a block.
+ *
+ * A direct exit inside the page is a jump whose displacement is 4-byte aligned and can be pointed at the target's code
+ * (x64_link); until then it goes to cold code that returns with the link's name. A direct exit to another page and an
+ * indirect one update pc_page and look the address up in the jump cache. Exits that can close a loop (backward, or
+ * indirect) look at `pending` first.
+ */
+#include "x64/compile.h"
+
+enum { JUMP_SHIFT = 4 };
+static_assert(sizeof(struct x64_jump_entry) == 1 << JUMP_SHIFT, "the look-up scales by it");
+
+static struct x64_mem pending(const struct x64_compiler *c)
+{
+    return x64_state(c, c->config->pending_offset);
+}
+
+/* Continues at the address in RAX, through the jump cache. */
+static void jump_to_rax(struct x64_compiler *c)
+{
+    const struct x64_config *g = c->config;
+    mov_rr(&c->a, true, RCX, RAX);
+    mov_rr(&c->a, false, RDX, RAX);
+    alu_ri(&c->a, ALU_AND, true, RCX, (int32_t)0xfffff000);
+    shift_ri(&c->a, SH_SHL, false, RDX, JUMP_SHIFT - 2); /* index is va >> 2 */
+    mov_mr(&c->a, true, x64_state(c, g->env.pc_page_offset), RCX);
+    alu_ri(&c->a, ALU_AND, false, RDX, (int32_t)(ones(g->jump_bits) << JUMP_SHIFT));
+    alu_rm(&c->a, ALU_ADD, true, RDX, x64_state(c, g->jump_offset));
+    alu_rm(&c->a, ALU_CMP, true, RAX, mem_at(RDX, offsetof(struct x64_jump_entry, va)));
+    jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PC][0]);
+    jmp_m(&c->a, mem_at(RDX, offsetof(struct x64_jump_entry, code)));
+}
+
+static void target_to_rax(struct x64_compiler *c, int64_t offset)
+{
+    mov_rm(&c->a, true, RAX, x64_state(c, c->config->env.pc_page_offset));
+    if (offset == (int32_t)offset) {
+        alu_ri(&c->a, ALU_ADD, true, RAX, (int32_t)offset);
+    } else {
+        mov_ri(&c->a, RCX, (uint64_t)offset);
+        alu_rr(&c->a, ALU_ADD, true, RAX, RCX);
+    }
+}
+
+/* ---- inside the page ---- */
+
+static void unlinked(struct x64_compiler *c, const struct x64_cold *k)
+{
+    struct x64_patch *p = &c->code->patches[k->memop];
+    p->unlinked = (uint32_t)(c->a.p - c->code->rw);
+    mov_ri(&c->a, RAX, (uint32_t)k->target);
+    mov_ri(&c->a, RDX, p->patch);
+    jmp_near(&c->a, c->code->stub[STUB_EXIT_LINK][0]);
+}
+
+static void interrupted(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_ri(&c->a, RAX, (uint32_t)k->target);
+    jmp_near(&c->a, c->code->stub[STUB_EXIT_PENDING][0]);
+}
+
+/* Emits the jump (cc < 0: always) with an aligned displacement and records the link. */
+static void linkable_jump(struct x64_compiler *c, int cc, int64_t target)
+{
+    struct x64_code *code = c->code;
+    unsigned opcode_bytes = cc < 0 ? 1 : 2;
+    nops(&c->a, (unsigned)(0 - (uintptr_t)(c->a.p - code->rw) - opcode_bytes) & 3);
+    if (cc < 0)
+        jmp_near(&c->a, c->a.p + 5);
+    else
+        jcc_near(&c->a, (enum x64_cc)cc, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, unlinked);
+    k->from = c->a.p;
+    k->target = target;
+    k->memop = (uint32_t)code->n_patches;
+    uint32_t patch = (uint32_t)(c->a.p - 4 - code->rw);
+    if (code->n_patches == code->max_patches) {
+        c->failed = true;
+        return;
+    }
+    code->patches[code->n_patches++] = (struct x64_patch){.patch = patch};
+    if (c->out->n_links < X64_MAX_LINKS)
+        c->out->link[c->out->n_links++] = (struct x64_link){.patch = patch, .target = target};
+}
+
+static void poll(struct x64_compiler *c, int64_t target)
+{
+    alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
+    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, interrupted);
+    k->from = c->a.p;
+    k->target = target;
+}
+
+static bool in_page(int64_t target)
+{
+    return target >= 0 && target < 4096;
+}
+
+static bool backward(const struct x64_compiler *c, int64_t target)
+{
+    return target <= (int64_t)c->pc_off;
+}
+
+/* To another page, flags and registers free to use. */
+static void far_jump(struct x64_compiler *c, int64_t target)
+{
+    target_to_rax(c, target);
+    if (backward(c, target)) {
+        alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
+        jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PENDING_PC][0]);
+    }
+    jump_to_rax(c);
+}
+
+static void far_cold(struct x64_compiler *c, const struct x64_cold *k)
+{
+    c->pc_off = k->pc_off;
+    far_jump(c, k->target);
+}
+
+static void direct(struct x64_compiler *c, int64_t target)
+{
+    if (!in_page(target)) {
+        far_jump(c, target);
+        return;
+    }
+    if (backward(c, target))
+        poll(c, target);
+    linkable_jump(c, -1, target);
+}
+
+/* Leaves if the host's condition holds. */
+static void conditional(struct x64_compiler *c, enum x64_cc cc, int64_t target)
+{
+    if (!in_page(target)) {
+        jcc_near(&c->a, cc, c->a.p + 6);
+        struct x64_cold *k = x64_cold_add(c, far_cold);
+        k->from = c->a.p;
+        k->target = target;
+    } else if (!backward(c, target)) {
+        linkable_jump(c, (int)cc, target);
+    } else {
+        uint8_t *skip = jcc_short(&c->a, cc ^ 1);
+        poll(c, target);
+        linkable_jump(c, -1, target);
+        jump_here(&c->a, skip);
+        x64_flags_lost(c); /* unchanged when the jump is not taken, but nothing depends on it */
+    }
+    c->cc_kept = true;
+}
+
+static void conditional_flags(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    int64_t target = ir_exit_offset(i->imm);
+    if (i->b >= 14) {
+        direct(c, target); /* what follows is never reached */
+        return;
+    }
+    ir_ref f = i->a;
+    enum x64_cc cc = x64_flags_cond(c, f, i->b);
+    enum x64_form form = c->cc_form;
+    conditional(c, cc, target);
+    c->cc = f, c->cc_form = form; /* not taken: the flags are what they were */
+}
+
+static void conditional_zero(struct x64_compiler *c, bool if_zero)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned a = x64_use(c, i->a);
+    test_rr(&c->a, true, a, a);
+    x64_flags_lost(c);
+    conditional(c, if_zero ? CC_E : CC_NE, ir_exit_offset(i->imm));
+}
+
+static void indirect(struct x64_compiler *c)
+{
+    x64_load_into(c, x64_insn(c)->a, RAX);
+    alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
+    jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PENDING_PC][0]);
+    jump_to_rax(c);
+}
+
+bool x64_emit_exit(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    switch (i->op) {
+    case IR_EXIT_DIRECT: direct(c, ir_exit_offset(i->imm)); break;
+    case IR_EXIT_INDIRECT: indirect(c); break;
+    case IR_EXIT_STATE: jmp_near(&c->a, c->code->stub[STUB_EXIT_STATE][0]); break;
+    case IR_EXIT_COND: conditional_flags(c); break;
+    case IR_EXIT_NZ: conditional_zero(c, false); break;
+    case IR_EXIT_Z: conditional_zero(c, true); break;
+    default: return false;
+    }
+    return true;
+}

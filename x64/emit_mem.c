@@ -1,0 +1,348 @@
+/*
+ * emit_mem.c - guest memory.
+ *
+ * How it works
+ *   Look the address up in the inline TLB: entry (va >> 12) & mask; its tag must equal the page of the access's last byte
+ *   (so that an access over the end of the page, whose own page would match, goes the slow way), or, where alignment is
+ *   demanded, the address with the page offset but the low bits removed. On a hit RDX is the addend and [va + RDX] the
+ *   host's memory. On a miss cold code calls the environment through a stub and joins again.
+ *
+ * Order (x86-TSO under Arm's rules)
+ *   Plain loads are acquires, plain stores releases; a store-release is an XCHG so that a later load-acquire cannot pass
+ *   it (RCsc). A full barrier is a locked OR on the stack. Locked operations are full barriers.
+ */
+#include "x64/compile.h"
+
+enum { ENTRY_SHIFT = 5 };
+static_assert(sizeof(struct x64_tlb_entry) == 1 << ENTRY_SHIFT, "the look-up scales by it");
+
+static void slow_args(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_ri(&c->a, RCX, (k->memop & 0xffff) | k->pc_off << 16);
+    call_near(&c->a, c->code->stub[k->stub][k->vectors]);
+}
+
+static uint32_t memop_arg(const struct x64_compiler *c, uint64_t memop)
+{
+    return (uint32_t)(memop & 0xffff) | c->pc_off << 16;
+}
+
+/* The value's extension from EAX or RAX, after a slow path. */
+static void extend_into(struct x64_compiler *c, unsigned d, uint64_t memop)
+{
+    unsigned log2 = memop & IR_MEM_SIZE_MASK;
+    if (memop & (IR_MEM_SEXT64 | IR_MEM_SEXT32))
+        movsx_rr(&c->a, log2, (memop & IR_MEM_SEXT64) != 0, d, RAX);
+    else
+        movzx_rr(&c->a, log2, d, RAX);
+}
+
+/* Leaves the addend in RDX; a miss jumps to the cold code (with nothing but RAX, RCX changed). */
+static struct x64_cold *look_up(struct x64_compiler *c, unsigned va, uint64_t memop, bool write, enum x64_stub stub,
+                                void (*slow)(struct x64_compiler *, const struct x64_cold *))
+{
+    const struct x64_config *g = c->config;
+    unsigned size = 1u << (memop & IR_MEM_SIZE_MASK);
+    bool aligned = g->align_check || memop & IR_MEM_ALIGNED;
+    int32_t keep = (int32_t)0xfffff000;
+
+    mov_rr(&c->a, false, RCX, va);
+    shift_ri(&c->a, SH_SHR, false, RCX, 12 - ENTRY_SHIFT);
+    alu_ri(&c->a, ALU_AND, false, RCX, (int32_t)(ones(g->tlb_bits) << ENTRY_SHIFT));
+    alu_rm(&c->a, ALU_ADD, true, RCX, x64_state(c, g->tlb_offset[memop & IR_MEM_UNPRIV ? 1 : 0]));
+    if (size > 1 && !aligned) {
+        lea(&c->a, true, RAX, mem_at(va, (int32_t)size - 1));
+    } else {
+        mov_rr(&c->a, true, RAX, va);
+        keep |= (int32_t)size - 1;
+    }
+    alu_ri(&c->a, ALU_AND, true, RAX, keep);
+    alu_rm(&c->a, ALU_CMP, true, RAX,
+           mem_at(RCX, write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read)));
+    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, slow);
+    k->from = c->a.p;
+    k->reg = (uint8_t)va;
+    k->memop = (uint32_t)memop;
+    k->stub = stub;
+    k->vectors = x64_vectors_live(c);
+    mov_rm(&c->a, true, RDX, mem_at(RCX, offsetof(struct x64_tlb_entry, addend)));
+    x64_flags_lost(c);
+    return k;
+}
+
+/* ---- loads ---- */
+
+static void load_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_rr(&c->a, true, RAX, k->reg);
+    slow_args(c, k);
+    extend_into(c, k->reg2, k->memop);
+    jmp_near(&c->a, k->back);
+}
+
+static void load(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned va = x64_use(c, i->a), log2 = i->imm & IR_MEM_SIZE_MASK;
+    unsigned d = x64_dies(c, i->a) ? x64_def_over(c, i->a) : x64_def(c);
+    struct x64_cold *k = look_up(c, va, i->imm, false, STUB_LOAD, load_slow);
+    struct x64_mem m = mem_indexed(va, RDX, 0, 0);
+    k->reg2 = (uint8_t)d;
+    if (i->imm & (IR_MEM_SEXT64 | IR_MEM_SEXT32))
+        mov_load_sx(&c->a, log2, (i->imm & IR_MEM_SEXT64) != 0, d, m);
+    else
+        mov_load_zx(&c->a, log2, d, m);
+    k->back = c->a.p;
+}
+
+static void load_vector_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_rr(&c->a, true, RAX, k->reg);
+    slow_args(c, k);
+    movups_rm(&c->a, k->reg2, x64_frame(FRAME_ARGS));
+    jmp_near(&c->a, k->back);
+}
+
+static void load_vector(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned va = x64_use(c, i->a), d = x64_def_v(c);
+    struct x64_cold *k = look_up(c, va, i->imm, false, STUB_LOADV, load_vector_slow);
+    struct x64_mem m = mem_indexed(va, RDX, 0, 0);
+    unsigned log2 = i->imm & IR_MEM_SIZE_MASK;
+    k->reg2 = (uint8_t)d;
+    if (log2 == 4) {
+        movups_rm(&c->a, d, m);
+    } else if (log2 == 3) {
+        movq_vm(&c->a, d, m);
+    } else if (log2 == 2) {
+        movd_vm(&c->a, d, m);
+    } else {
+        mov_load_zx(&c->a, log2, RAX, m);
+        movd_vr(&c->a, false, d, RAX);
+    }
+    k->back = c->a.p;
+}
+
+/* ---- stores ---- */
+
+static void store_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_rr(&c->a, true, RAX, k->reg);
+    if (k->reg2 == NO_REG)
+        mov_ri(&c->a, RDX, (uint64_t)k->target & ones(8u << (k->memop & IR_MEM_SIZE_MASK)));
+    else
+        movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, k->reg2);
+    slow_args(c, k);
+    jmp_near(&c->a, k->back);
+}
+
+static void store(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned va = x64_use(c, i->a), log2 = i->imm & IR_MEM_SIZE_MASK, r = NO_REG;
+    int32_t imm = 0;
+    bool release = i->imm & IR_MEM_RELEASE;
+    bool immediate = !release && x64_imm32(c, i->b, log2 == 3, &imm) && x64_where(c, i->b) == NO_REG;
+    if (!immediate)
+        r = x64_use(c, i->b);
+    struct x64_cold *k = look_up(c, va, i->imm, true, STUB_STORE, store_slow);
+    struct x64_mem m = mem_indexed(va, RDX, 0, 0);
+    k->reg2 = (uint8_t)r;
+    k->target = imm;
+    if (release) {
+        mov_rr(&c->a, true, RCX, r);
+        xchg_mr(&c->a, log2, m, RCX);
+    } else if (immediate) {
+        mov_store_imm(&c->a, log2, m, imm);
+    } else {
+        mov_store(&c->a, log2, m, r);
+    }
+    k->back = c->a.p;
+}
+
+static void store_vector_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_rr(&c->a, true, RAX, k->reg);
+    movups_mr(&c->a, x64_frame(FRAME_ARGS), k->reg2);
+    slow_args(c, k);
+    jmp_near(&c->a, k->back);
+}
+
+static void store_vector(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned va = x64_use(c, i->a), v = x64_use_v(c, i->b), log2 = i->imm & IR_MEM_SIZE_MASK;
+    struct x64_cold *k = look_up(c, va, i->imm, true, STUB_STOREV, store_vector_slow);
+    struct x64_mem m = mem_indexed(va, RDX, 0, 0);
+    k->reg2 = (uint8_t)v;
+    if (log2 == 4) {
+        movups_mr(&c->a, m, v);
+    } else if (log2 == 3) {
+        movq_mv(&c->a, m, v);
+    } else if (log2 == 2) {
+        movd_mv(&c->a, m, v);
+    } else {
+        movd_rv(&c->a, false, RAX, v);
+        mov_store(&c->a, log2, m, RAX);
+    }
+    k->back = c->a.p;
+}
+
+/* ---- atomics ---- */
+
+static void atomic_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_rr(&c->a, true, RAX, k->reg);
+    movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target);
+    slow_args(c, k);
+    extend_into(c, k->reg2, k->memop);
+    jmp_near(&c->a, k->back);
+}
+
+/* RCX = RAX op r, for a compare-and-exchange loop */
+static void modify(struct x64_compiler *c, unsigned rmw, bool w, unsigned r)
+{
+    static const uint8_t keep_old[] = {[IR_RMW_SMAX] = CC_GE, [IR_RMW_SMIN] = CC_LE, [IR_RMW_UMAX] = CC_AE, [IR_RMW_UMIN] = CC_BE};
+    switch (rmw) {
+    case IR_RMW_CLR:
+        mov_rr(&c->a, true, RCX, r);
+        unary_r(&c->a, UN_NOT, true, RCX);
+        alu_rr(&c->a, ALU_AND, true, RCX, RAX);
+        break;
+    case IR_RMW_EOR:
+        mov_rr(&c->a, true, RCX, r);
+        alu_rr(&c->a, ALU_XOR, true, RCX, RAX);
+        break;
+    case IR_RMW_SET:
+        mov_rr(&c->a, true, RCX, r);
+        alu_rr(&c->a, ALU_OR, true, RCX, RAX);
+        break;
+    default:
+        mov_rr(&c->a, true, RCX, r);
+        alu_rr(&c->a, ALU_CMP, w, RAX, r);
+        cmov_rr(&c->a, keep_old[rmw], true, RCX, RAX);
+        break;
+    }
+}
+
+static void slow_only(struct x64_compiler *c, enum x64_stub stub);
+
+static void atomic(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned log2 = i->imm & IR_MEM_SIZE_MASK, rmw = i->imm >> IR_MEM_RMW_SHIFT & 15;
+    if (log2 < 2 && rmw >= IR_RMW_SMAX && rmw <= IR_RMW_UMIN) {
+        slow_only(c, STUB_ATOMIC); /* rare: bytes and halfwords would need extending in the loop */
+        return;
+    }
+    unsigned va = x64_use(c, i->a), r = x64_use(c, i->b), d = x64_def(c);
+    struct x64_cold *k = look_up(c, va, i->imm, true, STUB_ATOMIC, atomic_slow);
+    k->reg2 = (uint8_t)d;
+    k->target = r;
+    lea(&c->a, true, RDX, mem_indexed(va, RDX, 0, 0));
+    struct x64_mem m = mem_at(RDX, 0);
+    if (rmw == IR_RMW_ADD || rmw == IR_RMW_SWP) {
+        mov_rr(&c->a, true, RAX, r);
+        if (rmw == IR_RMW_ADD)
+            lock_xadd(&c->a, log2, m, RAX);
+        else
+            xchg_mr(&c->a, log2, m, RAX);
+    } else {
+        mov_load_zx(&c->a, log2, RAX, m);
+        const uint8_t *again = c->a.p;
+        modify(c, rmw, log2 == 3, r);
+        lock_cmpxchg(&c->a, log2, m, RCX);
+        jcc_back(&c->a, CC_NE, again);
+    }
+    movzx_rr(&c->a, log2, d, RAX);
+    k->back = c->a.p;
+}
+
+static void cas_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_rr(&c->a, true, RAX, k->reg);
+    movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target >> 4);
+    mov_mr(&c->a, true, x64_frame(FRAME_ARGS), RDX);
+    movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target & 15);
+    slow_args(c, k);
+    extend_into(c, k->reg2, k->memop);
+    jmp_near(&c->a, k->back);
+}
+
+static void cas(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned log2 = i->imm & IR_MEM_SIZE_MASK;
+    unsigned va = x64_use(c, i->a), expected = x64_use(c, i->b), desired = x64_use(c, i->c), d = x64_def(c);
+    struct x64_cold *k = look_up(c, va, i->imm, true, STUB_CAS, cas_slow);
+    k->reg2 = (uint8_t)d;
+    k->target = expected | desired << 4;
+    mov_rr(&c->a, true, RAX, expected);
+    lock_cmpxchg(&c->a, log2, mem_indexed(va, RDX, 0, 0), desired);
+    movzx_rr(&c->a, log2, d, RAX);
+    k->back = c->a.p;
+}
+
+/* ---- without a fast path ---- */
+
+/* One address and at most one integer operand; the result, if there is one, is an integer. */
+static void slow_only(struct x64_compiler *c, enum x64_stub stub)
+{
+    const struct ir_insn *i = x64_insn(c);
+    x64_load_into(c, i->a, RAX);
+    if (ir_ops[i->op].arg[1] == IR_I64) {
+        x64_load_into(c, i->b, RDX);
+        movzx_rr(&c->a, i->imm & IR_MEM_SIZE_MASK, RDX, RDX);
+    }
+    mov_ri(&c->a, RCX, memop_arg(c, i->imm));
+    x64_call_stub(c, stub, x64_vectors_live(c));
+    x64_flags_lost(c);
+    if (i->op == IR_STOREX || i->op == IR_STOREX128)
+        mov_rr(&c->a, true, x64_def(c), RAX);
+    else if (ir_ops[i->op].result == IR_I64)
+        extend_into(c, x64_def(c), i->imm);
+}
+
+static void slow_only_vector(struct x64_compiler *c, enum x64_stub stub, int32_t result_at)
+{
+    const struct ir_insn *i = x64_insn(c);
+    if (ir_ops[i->op].arg[1] == IR_V128)
+        movups_mr(&c->a, x64_frame(FRAME_ARGS), x64_use_v(c, i->b));
+    if (ir_ops[i->op].arg[2] == IR_V128)
+        movups_mr(&c->a, x64_frame(FRAME_ARGS + 16), x64_use_v(c, i->c));
+    slow_only(c, stub);
+    if (ir_ops[i->op].result == IR_V128)
+        movups_rm(&c->a, x64_def_v(c), x64_frame(result_at));
+}
+
+static void barrier(struct x64_compiler *c)
+{
+    c->cc_kept = true;
+    if (x64_insn(c)->imm != 3)
+        return; /* loads stay before loads and stores, stores before stores */
+    put8(&c->a, 0xf0);
+    alu_mi(&c->a, ALU_OR, false, x64_frame(FRAME_LOCK), 0);
+    x64_flags_lost(c);
+}
+
+bool x64_emit_mem(struct x64_compiler *c)
+{
+    switch (x64_insn(c)->op) {
+    case IR_LOAD: load(c); break;
+    case IR_STORE: store(c); break;
+    case IR_LOADV: load_vector(c); break;
+    case IR_STOREV: store_vector(c); break;
+    case IR_ATOMIC: atomic(c); break;
+    case IR_CAS: cas(c); break;
+    case IR_CAS128: slow_only_vector(c, STUB_CAS128, FRAME_ARGS + 32); break;
+    case IR_LOADX: slow_only(c, STUB_LOADX); break;
+    case IR_LOADX128: slow_only_vector(c, STUB_LOADXV, FRAME_ARGS); break;
+    case IR_STOREX: slow_only(c, STUB_STOREX); break;
+    case IR_STOREX128: slow_only_vector(c, STUB_STOREXV, 0); break;
+    case IR_BARRIER: barrier(c); break;
+    default: return false;
+    }
+    return true;
+}

@@ -1,0 +1,19 @@
+/* host.h - which optional instructions the host has (Intel SDM vol. 2, CPUID). */
+#ifndef X64_HOST_H
+#define X64_HOST_H
+
+#include <stdbool.h>
+
+struct x64_host {
+    bool sse42, popcnt, aes, pclmul;
+    bool avx, avx2, fma, f16c;
+    bool bmi1, bmi2, lzcnt;
+    bool sha, gfni;
+    bool avx512vl; /* with F, BW, DQ, and the operating system saving the registers: 128-bit EVEX forms, xmm16..31, masks */
+    bool avx512_vbmi, avx512_bitalg, avx512_popcnt;
+};
+
+/* Found once. POME_X64_WITHOUT=avx,bmi2,... (names of the fields) hides features, for tests. */
+const struct x64_host *x64_host(void);
+
+#endif

@@ -1,0 +1,398 @@
+/*
+ * regs.c - which host register holds which value.
+ *
+ * Invariant: owner[r] == v exactly if value[v].reg == r. A value that is still needed is in at least one place: register,
+ * slot, home, or it is a constant. Evicting a value that has another place costs nothing; otherwise it is spilled.
+ */
+#include "x64/compile.h"
+
+static bool is_vector(const struct x64_compiler *c, ir_ref ref)
+{
+    return ir_ops[c->ir->insn[ref].op].result == IR_V128;
+}
+
+static void class_init(struct x64_class *k, uint32_t allocatable)
+{
+    memset(k->owner, 0, sizeof k->owner);
+    k->free = k->allocatable = allocatable;
+    k->pinned = 0;
+    k->n_slots = k->used_slots = 0;
+}
+
+void x64_regs_init(struct x64_compiler *c)
+{
+    class_init(&c->gpr, X64_GPRS);
+    class_init(&c->xmm, X64_XMMS);
+    memset(c->home_owner, 0, sizeof c->home_owner);
+}
+
+/* ---- slots ---- */
+
+static unsigned slot_take(struct x64_compiler *c, struct x64_class *k)
+{
+    if (k->n_slots)
+        return k->slots[--k->n_slots];
+    if (k->used_slots == N_SLOTS) {
+        c->failed = true;
+        return 0;
+    }
+    return k->used_slots++;
+}
+
+static struct x64_mem slot_mem(unsigned slot, bool vector)
+{
+    return x64_frame((int32_t)(vector ? FRAME_VSLOTS + 16 * slot : FRAME_SLOTS + 8 * slot));
+}
+
+/* ---- moving values ---- */
+
+/* Where in memory the value is; it has a slot or a home. */
+static struct x64_mem value_mem(const struct x64_compiler *c, ir_ref ref)
+{
+    const struct x64_value *v = &c->value[ref];
+    return v->home ? x64_state(c, v->home - 1u) : slot_mem(v->slot - 1u, is_vector(c, ref));
+}
+
+/* Homes of these are 4 bytes wide, zero-extended when read. */
+static bool narrow_home(const struct x64_compiler *c, ir_ref ref)
+{
+    return c->value[ref].home && (c->ir->insn[ref].op == IR_GET32 || ir_ops[c->ir->insn[ref].op].result == IR_FLAGS);
+}
+
+static void load_const(struct x64_compiler *c, unsigned r, uint64_t v)
+{
+    if (v == 0 && c->cc == 0)
+        alu_rr(&c->a, ALU_XOR, false, r, r);
+    else
+        mov_ri(&c->a, r, v);
+}
+
+static bool constant(const struct x64_compiler *c, ir_ref ref, uint64_t *v)
+{
+    const struct ir_insn *i = &c->ir->insn[ref];
+    if (i->op == IR_FCONST)
+        *v = ir_flags_from_nzcv((uint32_t)i->imm << 28);
+    else if (i->op == IR_CONST)
+        *v = i->imm;
+    else
+        return false;
+    return true;
+}
+
+void x64_load_into(struct x64_compiler *c, ir_ref ref, unsigned reg)
+{
+    const struct x64_value *v = &c->value[ref];
+    uint64_t k;
+    if (v->reg != NO_REG)
+        mov_rr(&c->a, true, reg, v->reg);
+    else if (constant(c, ref, &k))
+        load_const(c, reg, k);
+    else
+        mov_rm(&c->a, !narrow_home(c, ref), reg, value_mem(c, ref));
+}
+
+void x64_load_into_v(struct x64_compiler *c, ir_ref ref, unsigned reg)
+{
+    if (c->value[ref].reg != NO_REG)
+        movaps_rr(&c->a, reg, c->value[ref].reg);
+    else
+        movups_rm(&c->a, reg, value_mem(c, ref));
+}
+
+static bool has_copy(const struct x64_compiler *c, ir_ref ref)
+{
+    uint64_t k;
+    return c->value[ref].home || c->value[ref].slot || constant(c, ref, &k);
+}
+
+static void spill(struct x64_compiler *c, struct x64_class *k, ir_ref ref)
+{
+    struct x64_value *v = &c->value[ref];
+    v->slot = (uint16_t)(slot_take(c, k) + 1);
+    if (k == &c->xmm)
+        movups_mr(&c->a, slot_mem(v->slot - 1u, true), v->reg);
+    else
+        mov_mr(&c->a, true, slot_mem(v->slot - 1u, false), v->reg);
+}
+
+/* ---- choosing ---- */
+
+static uint64_t next_random(struct x64_compiler *c)
+{
+    c->random ^= c->random << 13;
+    c->random ^= c->random >> 7;
+    c->random ^= c->random << 17;
+    return c->random;
+}
+
+static unsigned pick(struct x64_compiler *c, uint32_t set)
+{
+    if (c->random)
+        for (unsigned skip = next_random(c) % (unsigned)__builtin_popcount(set); skip; skip--)
+            set &= set - 1;
+    return (unsigned)__builtin_ctz(set);
+}
+
+/* The register to take from somebody: one whose value can be had back for nothing, then the one needed last. */
+static unsigned victim(struct x64_compiler *c, const struct x64_class *k)
+{
+    uint32_t set = k->allocatable & ~k->pinned;
+    unsigned best = NO_REG, best_score = 0;
+    assert(set);
+    if (c->random)
+        return pick(c, set);
+    for (; set; set &= set - 1) {
+        unsigned r = (unsigned)__builtin_ctz(set);
+        ir_ref v = k->owner[r];
+        unsigned score = c->value[v].last + (has_copy(c, v) ? IR_MAX_INSNS : 0) + 1;
+        if (score > best_score)
+            best = r, best_score = score;
+    }
+    return best;
+}
+
+static unsigned take(struct x64_compiler *c, struct x64_class *k)
+{
+    unsigned r;
+    if (k->free) {
+        r = pick(c, k->free);
+    } else {
+        r = victim(c, k);
+        ir_ref v = k->owner[r];
+        if (!has_copy(c, v))
+            spill(c, k, v);
+        c->value[v].reg = NO_REG;
+    }
+    k->free &= ~(1u << r);
+    k->pinned |= 1u << r;
+    k->owner[r] = 0;
+    return r;
+}
+
+static void bind(struct x64_compiler *c, struct x64_class *k, ir_ref ref, unsigned r)
+{
+    k->owner[r] = ref;
+    c->value[ref].reg = (uint8_t)r;
+}
+
+unsigned x64_use(struct x64_compiler *c, ir_ref ref)
+{
+    struct x64_value *v = &c->value[ref];
+    if (v->reg == NO_REG) {
+        unsigned r = take(c, &c->gpr);
+        x64_load_into(c, ref, r);
+        bind(c, &c->gpr, ref, r);
+    }
+    c->gpr.pinned |= 1u << v->reg;
+    return v->reg;
+}
+
+unsigned x64_use_v(struct x64_compiler *c, ir_ref ref)
+{
+    struct x64_value *v = &c->value[ref];
+    if (v->reg == NO_REG) {
+        unsigned r = take(c, &c->xmm);
+        x64_load_into_v(c, ref, r);
+        bind(c, &c->xmm, ref, r);
+    }
+    c->xmm.pinned |= 1u << v->reg;
+    return v->reg;
+}
+
+unsigned x64_bind_new(struct x64_compiler *c, ir_ref ref)
+{
+    unsigned r = take(c, &c->gpr);
+    bind(c, &c->gpr, ref, r);
+    return r;
+}
+
+unsigned x64_def(struct x64_compiler *c)
+{
+    unsigned r = take(c, &c->gpr);
+    bind(c, &c->gpr, (ir_ref)c->n, r);
+    return r;
+}
+
+unsigned x64_def_v(struct x64_compiler *c)
+{
+    unsigned r = take(c, &c->xmm);
+    bind(c, &c->xmm, (ir_ref)c->n, r);
+    return r;
+}
+
+/* The register of a value that dies here, handed on to the result. */
+static unsigned inherit(struct x64_compiler *c, struct x64_class *k, ir_ref ref)
+{
+    unsigned r = c->value[ref].reg;
+    c->value[ref].reg = NO_REG;
+    bind(c, k, (ir_ref)c->n, r);
+    k->pinned |= 1u << r;
+    return r;
+}
+
+unsigned x64_def_over(struct x64_compiler *c, ir_ref ref)
+{
+    if (c->value[ref].reg != NO_REG && x64_dies(c, ref))
+        return inherit(c, &c->gpr, ref);
+    unsigned r = take(c, &c->gpr);
+    x64_load_into(c, ref, r);
+    bind(c, &c->gpr, (ir_ref)c->n, r);
+    return r;
+}
+
+unsigned x64_def_over_v(struct x64_compiler *c, ir_ref ref)
+{
+    if (c->value[ref].reg != NO_REG && x64_dies(c, ref))
+        return inherit(c, &c->xmm, ref);
+    unsigned r = take(c, &c->xmm);
+    x64_load_into_v(c, ref, r);
+    bind(c, &c->xmm, (ir_ref)c->n, r);
+    return r;
+}
+
+unsigned x64_where(const struct x64_compiler *c, ir_ref ref)
+{
+    return c->value[ref].reg;
+}
+
+bool x64_dies(const struct x64_compiler *c, ir_ref ref)
+{
+    return c->value[ref].last <= c->n;
+}
+
+bool x64_imm32(const struct x64_compiler *c, ir_ref ref, bool wide, int32_t *imm)
+{
+    uint64_t v;
+    if (c->ir->insn[ref].op != IR_CONST)
+        return false;
+    v = c->ir->insn[ref].imm;
+    *imm = (int32_t)v;
+    return !wide || (int64_t)v == (int32_t)v;
+}
+
+struct x64_operand x64_operand(struct x64_compiler *c, ir_ref ref, bool wide)
+{
+    struct x64_operand o = {.kind = OPERAND_REG};
+    const struct x64_value *v = &c->value[ref];
+    if (x64_imm32(c, ref, wide, &o.imm)) {
+        o.kind = OPERAND_IMM;
+    } else if (v->reg == NO_REG && (v->home || v->slot) && x64_dies(c, ref) && !(wide && narrow_home(c, ref))) {
+        o.kind = OPERAND_MEM;
+        o.mem = value_mem(c, ref);
+    } else {
+        o.reg = x64_use(c, ref);
+    }
+    return o;
+}
+
+struct x64_operand x64_operand_v(struct x64_compiler *c, ir_ref ref)
+{
+    struct x64_operand o = {.kind = OPERAND_REG};
+    const struct x64_value *v = &c->value[ref];
+    if (v->reg == NO_REG && x64_dies(c, ref)) {
+        o.kind = OPERAND_MEM;
+        o.mem = value_mem(c, ref);
+    } else {
+        o.reg = x64_use_v(c, ref);
+    }
+    return o;
+}
+
+/* ---- homes ---- */
+
+/* Takes the home of a value away; it is loaded first if it lives nowhere else and is still needed. */
+static void unhome(struct x64_compiler *c, ir_ref ref)
+{
+    struct x64_value *v = &c->value[ref];
+    uint64_t k;
+    if (v->last > c->n && v->reg == NO_REG && !v->slot && !constant(c, ref, &k)) {
+        uint32_t gprs = c->gpr.pinned, xmms = c->xmm.pinned; /* there may be more of them than registers */
+        if (is_vector(c, ref))
+            x64_use_v(c, ref);
+        else
+            x64_use(c, ref);
+        c->gpr.pinned = gprs, c->xmm.pinned = xmms;
+    }
+    v->home = 0;
+}
+
+void x64_home_lost(struct x64_compiler *c, uint64_t offset, unsigned bytes, ir_ref writer)
+{
+    for (uint64_t at = align_down(offset, 8); at < offset + bytes && at / 8 < X64_HOMES; at += 8) {
+        ir_ref owner = c->home_owner[at / 8];
+        c->home_owner[at / 8] = 0;
+        if (owner && owner != writer && c->value[owner].home)
+            unhome(c, owner);
+        else if (owner && owner == writer)
+            c->value[owner].home = 0; /* it is in a register: about to be stored */
+    }
+}
+
+void x64_home_set(struct x64_compiler *c, uint64_t offset, unsigned bytes, ir_ref ref)
+{
+    if (offset + bytes > 8 * X64_HOMES || c->value[ref].home)
+        return;
+    c->value[ref].home = (uint16_t)(offset + 1);
+    for (uint64_t at = align_down(offset, 8); at < offset + bytes; at += 8)
+        c->home_owner[at / 8] = ref;
+}
+
+void x64_homes_lost(struct x64_compiler *c, bool all)
+{
+    for (unsigned i = all ? 0 : IR_STATE_X_BYTES / 8; i < X64_HOMES; i++) {
+        ir_ref owner = c->home_owner[i];
+        if (!owner || (!all && ir_ops[c->ir->insn[owner].op].result != IR_I64))
+            continue;
+        c->home_owner[i] = 0;
+        if (c->value[owner].home)
+            unhome(c, owner);
+    }
+}
+
+/* ---- the end of an operation ---- */
+
+static void release(struct x64_compiler *c, ir_ref ref)
+{
+    struct x64_value *v = &c->value[ref];
+    const struct ir_insn *i = &c->ir->insn[ref];
+    if (ref == 0 || v->last > c->n)
+        return;
+    struct x64_class *k = is_vector(c, ref) ? &c->xmm : &c->gpr;
+    if (v->reg != NO_REG) {
+        k->owner[v->reg] = 0;
+        k->free |= 1u << v->reg;
+        v->reg = NO_REG;
+    }
+    if (v->slot) {
+        k->slots[k->n_slots++] = (uint16_t)(v->slot - 1);
+        v->slot = 0;
+    }
+    v->home = 0;
+    if (x64_flags_lazy(i->op) || v->fused) { /* what it would have been recomputed from */
+        if (i->a)
+            release(c, i->a);
+        if (i->b)
+            release(c, i->b);
+    }
+}
+
+void x64_op_end(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    release(c, i->a);
+    if (i->op != IR_EXIT_COND)
+        release(c, i->b);
+    release(c, i->c);
+    release(c, (ir_ref)c->n);
+    c->gpr.pinned = c->xmm.pinned = 0;
+}
+
+bool x64_vectors_live(const struct x64_compiler *c)
+{
+    for (uint32_t busy = c->xmm.allocatable & ~c->xmm.free; busy; busy &= busy - 1) {
+        ir_ref v = c->xmm.owner[__builtin_ctz(busy)];
+        if (v && v != c->n && c->value[v].last > c->n)
+            return true;
+    }
+    return false;
+}

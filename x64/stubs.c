@@ -1,0 +1,238 @@
+/*
+ * stubs.c - code that all blocks share: entry, exits, and the bridges to C.
+ *
+ * Inside a stub the return address lies on the stack, so the frame is 8 bytes further up. Stubs save the allocatable
+ * registers that C may change (variant 1: vectors too), so that for translated code a call changes RAX, RCX, RDX only.
+ *
+ *   memory: RAX address, RDX value, ECX memop | page offset << 16, further operands in FRAME_ARGS; result RAX or FRAME_ARGS
+ *   call:   RAX, RDX, RCX operands, FRAME_CALL helper | page offset << 16; result RAX
+ *   pure:   operands in FRAME_ARGS, ECX operation, RDX immediate; result in FRAME_ARGS
+ */
+#include "x64/compile.h"
+
+static const uint8_t saved_gpr[] = {RSI, RDI, R8, R9, R10, R11};
+enum { BELOW = 24 }; /* what a stub puts below its return address: alignment, and a place for a seventh argument */
+
+struct maker {
+    struct x64_asm a;
+    struct x64_code *code;
+    const struct x64_config *config;
+};
+
+static struct x64_mem state_mem(const struct maker *m, uint32_t offset)
+{
+    return mem_at(RBP, (int32_t)offset - (int32_t)m->config->state_bias);
+}
+
+/* The frame as seen after enter(). */
+static struct x64_mem frame_mem(int32_t offset)
+{
+    return mem_at(RSP, offset + 8 + BELOW);
+}
+
+static void align(struct maker *m)
+{
+    nops(&m->a, (unsigned)(0 - (uintptr_t)m->a.p) & 15);
+}
+
+static void begin(struct maker *m, bool vectors)
+{
+    alu_ri(&m->a, ALU_SUB, true, RSP, BELOW);
+    for (unsigned i = 0; i < ARRAY_SIZE(saved_gpr); i++)
+        mov_mr(&m->a, true, frame_mem(FRAME_GPR + 8 * (int32_t)i), saved_gpr[i]);
+    for (unsigned i = 3; vectors && i < 16; i++)
+        movups_mr(&m->a, frame_mem(FRAME_XMM + 16 * (int32_t)(i - 3)), i);
+}
+
+static void end(struct maker *m, bool vectors)
+{
+    for (unsigned i = 3; vectors && i < 16; i++)
+        movups_rm(&m->a, i, frame_mem(FRAME_XMM + 16 * (int32_t)(i - 3)));
+    for (unsigned i = 0; i < ARRAY_SIZE(saved_gpr); i++)
+        mov_rm(&m->a, true, saved_gpr[i], frame_mem(FRAME_GPR + 8 * (int32_t)i));
+    alu_ri(&m->a, ALU_ADD, true, RSP, BELOW);
+    ret(&m->a);
+}
+
+static void call_c(struct maker *m, const void *function)
+{
+    mov_ri(&m->a, RAX, (uint64_t)(uintptr_t)function);
+    call_r(&m->a, RAX);
+}
+
+/* Leaves the block if the call raised: its return address is dropped. */
+static void check_raised(struct maker *m)
+{
+    alu_mi(&m->a, ALU_CMP, false, state_mem(m, m->config->env.raised_offset), 0);
+    uint8_t *fine = jcc_short(&m->a, CC_E);
+    alu_ri(&m->a, ALU_ADD, true, RSP, BELOW + 8);
+    jmp_near(&m->a, m->code->stub[STUB_EXIT_STATE][0]);
+    jump_here(&m->a, fine);
+}
+
+static void state_to_rdi(struct maker *m)
+{
+    lea(&m->a, true, RDI, mem_at(RBP, -(int32_t)m->config->state_bias));
+}
+
+/* How the arguments after (state, va) of an environment function look: V vector in args[k], D desired in args[0], M memop,
+ * P page offset, R value in RDX, O result into args[k]. */
+static void memory_stub(struct maker *m, enum x64_stub stub, const void *function, const char *shape)
+{
+    static const uint8_t order[] = {RDX, RCX, R8, R9};
+    for (unsigned vectors = 0; vectors < 2; vectors++) {
+        unsigned arg = 0, vector = 0;
+        align(m);
+        m->code->stub[stub][vectors] = m->a.p;
+        begin(m, vectors);
+        mov_rr(&m->a, true, RSI, RAX);
+        mov_rr(&m->a, false, RAX, RCX); /* memop | pc << 16; RCX and RDX are about to be arguments */
+        state_to_rdi(m);
+        for (const char *s = shape; *s; s++, arg++) {
+            unsigned reg = arg < ARRAY_SIZE(order) ? order[arg] : RAX;
+            switch (*s) {
+            case 'R': break; /* in RDX already */
+            case 'D': mov_rm(&m->a, true, reg, frame_mem(FRAME_ARGS)); break;
+            case 'V': lea(&m->a, true, reg, frame_mem(FRAME_ARGS + 16 * (int32_t)vector++)); break;
+            case 'O': lea(&m->a, true, reg, frame_mem(FRAME_ARGS + 16 * (int32_t)vector++)); break;
+            case 'M': movzx_rr(&m->a, 1, reg, RAX); break;
+            case 'P':
+                mov_rr(&m->a, false, reg, RAX);
+                shift_ri(&m->a, SH_SHR, false, reg, 16);
+                break;
+            }
+            if (arg >= ARRAY_SIZE(order))
+                mov_mr(&m->a, true, mem_at(RSP, 0), RAX);
+        }
+        call_c(m, function);
+        check_raised(m);
+        end(m, vectors);
+    }
+}
+
+static void call_stub(struct maker *m)
+{
+    for (unsigned vectors = 0; vectors < 2; vectors++) {
+        align(m);
+        m->code->stub[STUB_CALL][vectors] = m->a.p;
+        begin(m, vectors);
+        mov_rr(&m->a, true, RSI, RAX);
+        state_to_rdi(m);
+        mov_rm(&m->a, false, R8, frame_mem(FRAME_CALL));
+        movzx_rr(&m->a, 1, R9, R8);
+        shift_ri(&m->a, SH_SHR, false, R8, 16);
+        mov_ri(&m->a, RAX, (uint64_t)(uintptr_t)m->config->env.helper);
+        call_m(&m->a, mem_indexed(RAX, R9, 3, 0));
+        end(m, vectors);
+    }
+}
+
+static void pure(union ir_value *args, uint64_t imm, uint32_t op, const uint32_t *fpcr, uint32_t *fpsr)
+{
+    uint32_t accumulated = *fpsr;
+    args[0] = ir_eval_pure((enum ir_op)op, imm, args, *fpcr, &accumulated);
+    if (accumulated != *fpsr)
+        *fpsr = accumulated;
+}
+
+static void pure_stub(struct maker *m)
+{
+    for (unsigned vectors = 0; vectors < 2; vectors++) {
+        align(m);
+        m->code->stub[STUB_PURE][vectors] = m->a.p;
+        begin(m, vectors);
+        lea(&m->a, true, RDI, frame_mem(FRAME_ARGS));
+        mov_rr(&m->a, true, RSI, RDX);
+        mov_rr(&m->a, false, RDX, RCX);
+        lea(&m->a, true, RCX, state_mem(m, m->config->env.fpcr_offset));
+        lea(&m->a, true, R8, state_mem(m, m->config->env.fpsr_offset));
+        call_c(m, (const void *)(uintptr_t)pure);
+        end(m, vectors);
+    }
+}
+
+static void exit_stub(struct maker *m, enum x64_stub stub)
+{
+    align(m);
+    m->code->stub[stub][0] = m->code->stub[stub][1] = m->a.p;
+}
+
+static const uint8_t callee_saved[] = {RBX, RBP, R12, R13, R14, R15};
+
+/* Six pushes and the return address leave rsp 8 off a multiple of 16. */
+static void entry_and_exits(struct maker *m)
+{
+    struct x64_asm *a = &m->a;
+    struct x64_mem pc = state_mem(m, m->config->env.pc_offset);
+
+    align(m);
+    m->code->enter = m->code->rx + (a->p - m->code->rw);
+    for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++)
+        push_r(a, callee_saved[i]);
+    alu_ri(a, ALU_SUB, true, RSP, FRAME_BYTES + 8);
+    lea(a, true, RBP, mem_at(RDI, (int32_t)m->config->state_bias));
+    jmp_r(a, RSI);
+
+    exit_stub(m, STUB_EXIT);
+    alu_ri(a, ALU_ADD, true, RSP, FRAME_BYTES + 8);
+    for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
+        pop_r(a, callee_saved[i]);
+    ret(a);
+
+    const uint8_t *leave = m->code->stub[STUB_EXIT][0];
+    exit_stub(m, STUB_EXIT_STATE);
+    mov_ri(a, RAX, X64_EXIT_STATE);
+    jmp_near(a, leave);
+
+    exit_stub(m, STUB_EXIT_LINK);
+    movsx_rr(a, 2, true, RAX, RAX);
+    alu_rm(a, ALU_ADD, true, RAX, state_mem(m, m->config->env.pc_page_offset));
+    mov_mr(a, true, pc, RAX);
+    mov_rr(a, false, RAX, RDX);
+    shift_ri(a, SH_SHL, true, RAX, 32); /* X64_EXIT_PC is 0 */
+    jmp_near(a, leave);
+
+    exit_stub(m, STUB_EXIT_PENDING);
+    movsx_rr(a, 2, true, RAX, RAX);
+    alu_rm(a, ALU_ADD, true, RAX, state_mem(m, m->config->env.pc_page_offset));
+    exit_stub(m, STUB_EXIT_PENDING_PC);
+    mov_mr(a, true, pc, RAX);
+    mov_ri(a, RAX, X64_EXIT_PENDING);
+    jmp_near(a, leave);
+
+    exit_stub(m, STUB_EXIT_PC);
+    mov_mr(a, true, pc, RAX);
+    alu_rr(a, ALU_XOR, false, RAX, RAX);
+    jmp_near(a, leave);
+}
+static_assert(X64_EXIT_PC == 0, "STUB_EXIT_LINK and STUB_EXIT_PC say so");
+static_assert(FRAME_BYTES % 16 == 0, "stack alignment");
+
+bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
+{
+    struct maker m = {.a = {code->rw}, .code = code, .config = config};
+    const struct ir_env *e = &config->env;
+    nops(&m.a, 16); /* offset 0 names no link */
+    entry_and_exits(&m);
+    memory_stub(&m, STUB_LOAD, (const void *)(uintptr_t)e->load, "MP");
+    memory_stub(&m, STUB_STORE, (const void *)(uintptr_t)e->store, "RMP");
+    memory_stub(&m, STUB_LOADV, (const void *)(uintptr_t)e->load128, "MPO");
+    memory_stub(&m, STUB_STOREV, (const void *)(uintptr_t)e->store128, "VMP");
+    memory_stub(&m, STUB_ATOMIC, (const void *)(uintptr_t)e->atomic, "RMP");
+    memory_stub(&m, STUB_CAS, (const void *)(uintptr_t)e->cas, "RDMP");
+    memory_stub(&m, STUB_CAS128, (const void *)(uintptr_t)e->cas128, "VVMPO");
+    memory_stub(&m, STUB_LOADX, (const void *)(uintptr_t)e->load_ex, "MP");
+    memory_stub(&m, STUB_LOADXV, (const void *)(uintptr_t)e->load_ex128, "MPO");
+    memory_stub(&m, STUB_STOREX, (const void *)(uintptr_t)e->store_ex, "RMP");
+    memory_stub(&m, STUB_STOREXV, (const void *)(uintptr_t)e->store_ex128, "VMP");
+    call_stub(&m);
+    pure_stub(&m);
+    align(&m);
+    code->used = code->reset_to = (size_t)(m.a.p - code->rw);
+    return true;
+}
+
+void x64_call_stub(struct x64_compiler *c, enum x64_stub stub, bool vectors)
+{
+    call_near(&c->a, c->code->stub[stub][vectors]);
+}

@@ -1,0 +1,268 @@
+/*
+ * x64_test.c - compiled code against the evaluator, on random blocks and states; links, pending, the jump cache.
+ *
+ * POME_TEST_SCALE=n does n times as many blocks; POME_TEST_SEED starts elsewhere; POME_RANDOM_SEED makes the compiler choose
+ * registers at random; POME_X64_WITHOUT hides host features.
+ */
+#include "ir/random_block.h"
+#include "x64/x64.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+enum { TLB_BITS = 4, JUMP_BITS = 6 };
+
+static struct x64_code *code;
+static struct x64_config config;
+static struct x64_tlb_entry tlb[2][1 << TLB_BITS];
+static struct x64_jump_entry jumps[1 << JUMP_BITS];
+static struct ir_block block;
+static struct test_memory m0, m1;
+
+static int set_up(void **state)
+{
+    struct pome_error err;
+    config = (struct x64_config){
+        .env = test_env,
+        .state_bias = 128,
+        .pending_offset = offsetof(struct test_state, pending),
+        .tlb_offset = {offsetof(struct test_state, tlb[0]), offsetof(struct test_state, tlb[1])},
+        .tlb_bits = TLB_BITS,
+        .jump_offset = offsetof(struct test_state, jump),
+        .jump_bits = JUMP_BITS,
+    };
+    code = x64_code_create(4 * MiB, &err);
+    assert_non_null(code);
+    assert_true(x64_code_prepare(code, &config, &err));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    x64_code_destroy(code);
+    return 0;
+}
+
+static void random_tlb(struct test_random *r, struct test_memory *m)
+{
+    for (unsigned t = 0; t < 2; t++)
+        for (unsigned i = 0; i < 1 << TLB_BITS; i++) {
+            uint64_t va = TEST_MEMORY_BASE + 4096 * i, kind = i < TEST_MEMORY_PAGES - 2 ? test_random_below(r, 4) : 0;
+            tlb[t][i] = (struct x64_tlb_entry){
+                .tag_read = kind & 1 ? va : ~UINT64_C(0),
+                .tag_write = kind & 2 ? va : ~UINT64_C(0),
+                .addend = (uint64_t)(uintptr_t)m->bytes - TEST_MEMORY_BASE,
+            };
+        }
+    for (unsigned i = 0; i < 1 << JUMP_BITS; i++)
+        jumps[i] = (struct x64_jump_entry){.va = ~UINT64_C(0), .code = x64_code_miss(code)};
+}
+
+static bool compile(struct x64_block *out)
+{
+    if (x64_compile(code, &config, &block, out))
+        return true;
+    x64_code_reset(code);
+    return x64_compile(code, &config, &block, out);
+}
+
+static enum x64_exit run(struct test_state *s, const struct x64_block *b, uint32_t *link)
+{
+    s->tlb[0] = tlb[0], s->tlb[1] = tlb[1], s->jump = jumps;
+    return x64_run(code, s, b->entry, link);
+}
+
+static bool want_all(enum ir_op op)
+{
+    return true;
+}
+
+static bool want_arithmetic(enum ir_op op)
+{
+    return (unsigned)op < IR_FIRST_VEC && !(ir_ops[op].effects & (IR_EFF_MEM | IR_EFF_CALL | IR_EFF_SIDE_EXIT));
+}
+
+static void compare(uint64_t seed, unsigned max_ops, bool (*wanted)(enum ir_op))
+{
+    struct test_random r = {seed};
+    struct test_state s0 __attribute__((aligned(16))), s1 __attribute__((aligned(16)));
+    struct x64_block out;
+    uint32_t link;
+    char why[200];
+    test_random_block(&r, &block, 5 + test_random_below(&r, max_ops), wanted);
+    if (test_random_below(&r, 2))
+        ir_optimise(&block);
+    if (!ir_verify(&block, why, sizeof why))
+        fail_msg("seed %#llx: %s", (unsigned long long)seed, why);
+    config.align_check = test_random_below(&r, 4) == 0;
+    test_random_state(&r, &s0, &m0);
+    m1 = m0;
+    s1 = s0;
+    s1.memory = &m1;
+    s1.pending = test_random_below(&r, 8) == 0;
+    random_tlb(&r, &m1);
+    assert_true(compile(&out));
+    enum ir_left l0 = ir_eval(&block, &s0, &test_env);
+    enum x64_exit l1 = run(&s1, &out, &link);
+    bool same_exit = (l0 == IR_LEFT_STATE) == (l1 == X64_EXIT_STATE) && (l1 != X64_EXIT_PENDING || s1.pending);
+    const char *difference = same_exit ? test_state_difference(&s0, &s1) : "exit";
+    if (difference) {
+        if (getenv("POME_TEST_VERBOSE")) {
+            ir_print(&block, stderr);
+            x64_dump(code, &out, stderr);
+            for (unsigned i = 0; i < 32; i++)
+                if (s0.x[i] != s1.x[i])
+                    fprintf(stderr, "x%u: eval %016llx, x64 %016llx\n", i, (unsigned long long)s0.x[i], (unsigned long long)s1.x[i]);
+            for (unsigned i = 0; i < 8; i++)
+                for (unsigned k = 0; k < 2; k++)
+                    if (s0.v[i].d[k] != s1.v[i].d[k])
+                        fprintf(stderr, "v%u.d[%u]: eval %016llx, x64 %016llx\n", i, k, (unsigned long long)s0.v[i].d[k],
+                                (unsigned long long)s1.v[i].d[k]);
+            fprintf(stderr, "flags %x %x, exits %d %d\n", s0.flags, s1.flags, l0, l1);
+        }
+        fail_msg("POME_TEST_SEED=%#llx, at most %u operations: %s", (unsigned long long)seed, max_ops, difference);
+    }
+}
+
+static unsigned scaled(unsigned n)
+{
+    const char *scale = getenv("POME_TEST_SCALE");
+    return scale ? n * (unsigned)atoi(scale) : n;
+}
+
+static uint64_t first_seed(void)
+{
+    const char *seed = getenv("POME_TEST_SEED");
+    return seed ? strtoull(seed, NULL, 0) : 1;
+}
+
+static void short_blocks(void **state)
+{
+    for (unsigned i = 0; i < scaled(5000); i++)
+        compare(first_seed() + i, 6, i % 2 ? NULL : want_arithmetic);
+}
+
+static void middle_blocks(void **state)
+{
+    for (unsigned i = 0; i < scaled(3000); i++)
+        compare(first_seed() + i, 60, i % 4 == 0 ? want_all : i % 2 ? NULL : want_arithmetic);
+}
+
+static void long_blocks(void **state)
+{
+    for (unsigned i = 0; i < scaled(300); i++)
+        compare(first_seed() + i, 1500, i % 4 == 0 ? want_all : i % 2 ? NULL : want_arithmetic);
+}
+
+/* ---- exits ---- */
+
+static struct test_state s __attribute__((aligned(16)));
+
+static struct x64_block block_to(uint16_t at, unsigned x, uint64_t target)
+{
+    struct x64_block out;
+    ir_block_init(&block, at);
+    ir_emit(&block, IR_INSN, 0, 0, 0, at);
+    ir_ref v = ir_emit(&block, IR_GET64, 0, 0, 0, 8 * x);
+    ir_emit(&block, IR_SET64, ir_emit(&block, IR_ADD64, v, ir_const(&block, 1), 0, 0), 0, 0, 8 * x);
+    ir_emit(&block, IR_EXIT_DIRECT, 0, 0, 0, target & ones(62));
+    assert_true(compile(&out));
+    return out;
+}
+
+static void fresh_state(void)
+{
+    struct test_random r = {7};
+    test_random_state(&r, &s, &m1);
+    random_tlb(&r, &m1);
+    memset(s.x, 0, sizeof s.x);
+}
+
+static void links_go_and_come_back(void **state)
+{
+    uint32_t link;
+    fresh_state();
+    struct x64_block a = block_to(0, 0, 0x100), b = block_to(0x100, 1, 0x200);
+    assert_int_equal(a.n_links, 1);
+    assert_int_equal(a.link[0].target, 0x100);
+    assert_int_equal(a.link[0].patch % 4, 0);
+
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(link, a.link[0].patch);
+    assert_int_equal(s.pc, s.pc_page + 0x100);
+    assert_int_equal(s.x[0], 1);
+    assert_int_equal(s.x[1], 0);
+
+    x64_link(code, link, b.entry);
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(link, b.link[0].patch);
+    assert_int_equal(s.pc, s.pc_page + 0x200);
+    assert_int_equal(s.x[0], 2);
+    assert_int_equal(s.x[1], 1);
+
+    x64_link(code, a.link[0].patch, NULL);
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(link, a.link[0].patch);
+    assert_int_equal(s.x[1], 1);
+}
+
+static void pending_breaks_a_loop(void **state)
+{
+    uint32_t link;
+    fresh_state();
+    struct x64_block a = block_to(0x40, 0, 0x40);
+    x64_link(code, a.link[0].patch, a.entry);
+    s.pending = 1;
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PENDING);
+    assert_int_equal(s.pc, s.pc_page + 0x40);
+    assert_int_equal(s.x[0], 1);
+}
+
+static void other_pages_go_through_the_jump_cache(void **state)
+{
+    uint32_t link;
+    fresh_state();
+    uint64_t page = s.pc_page;
+    struct x64_block a = block_to(0, 0, 0x1100), b = block_to(0x100, 1, 0x200);
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(link, 0);
+    assert_int_equal(s.pc, page + 0x1100);
+    s.pc_page = page;
+    jumps[(page + 0x1100) >> 2 & ((1 << JUMP_BITS) - 1)] = (struct x64_jump_entry){page + 0x1100, b.entry};
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(link, b.link[0].patch);
+    assert_int_equal(s.pc_page, page + 0x1000);
+    assert_int_equal(s.pc, page + 0x1200);
+    assert_int_equal(s.x[1], 1);
+}
+
+static void full_buffer_is_refused(void **state)
+{
+    struct pome_error err;
+    struct x64_block out;
+    struct x64_code *small = x64_code_create(1, &err);
+    unsigned n = 0;
+    assert_non_null(small);
+    assert_true(x64_code_prepare(small, &config, &err));
+    block_to(0, 0, 0x100);
+    while (x64_compile(small, &config, &block, &out))
+        n++;
+    assert_true(n > 100);
+    assert_true(x64_code_used(small) <= x64_code_size(small));
+    x64_code_reset(small);
+    assert_true(x64_compile(small, &config, &block, &out));
+    x64_code_destroy(small);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(links_go_and_come_back), cmocka_unit_test(pending_breaks_a_loop),
+        cmocka_unit_test(other_pages_go_through_the_jump_cache), cmocka_unit_test(full_buffer_is_refused),
+        cmocka_unit_test(short_blocks), cmocka_unit_test(middle_blocks), cmocka_unit_test(long_blocks),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
