@@ -277,7 +277,7 @@ static uint64_t immediate(struct gen *g, enum ir_op op)
     case IR_GET32: case IR_SET32: return 4 * below(g, 64);
     case IR_GETV: case IR_SETV: return offsetof(struct test_state, v) + 16 * below(g, 8);
     case IR_GETF: case IR_SETF: return offsetof(struct test_state, flags);
-    case IR_LOAD: return flags | below(g, 4) | below(g, 3) << 3;
+    case IR_LOAD: return flags | (below(g, 4) ? below(g, 3) | below(g, 3) << 3 : 3);
     case IR_STORE: case IR_LOADX: case IR_STOREX: case IR_CAS: return flags | below(g, 4);
     case IR_ATOMIC: return flags | below(g, 4) | (uint64_t)below(g, IR_RMW_SWP + 1) << IR_MEM_RMW_SHIFT;
     case IR_LOADV: case IR_STOREV: return flags | below(g, 5);

@@ -32,7 +32,11 @@ static const char *imm_error(const struct ir_insn *i)
     case IR_GET64: case IR_SET64: return v % 8 == 0 && v < 65536 ? NULL : "bad state offset";
     case IR_GETV: case IR_SETV: return v % 16 == 0 && v < 65536 ? NULL : "bad state offset";
     case IR_GET32: case IR_SET32: case IR_GETF: case IR_SETF: return v % 4 == 0 && v < 65536 ? NULL : "bad state offset";
-    case IR_LOAD: case IR_STORE: case IR_LOADX: case IR_STOREX: case IR_CAS:
+    case IR_LOAD:
+        if (v & IR_MEM_SEXT32 && (v & (IR_MEM_SIZE_MASK | IR_MEM_SEXT64)) > 2)
+            return "extension to 32 bits of more";
+        return (v & IR_MEM_SIZE_MASK) <= 3 ? NULL : "size over 8 bytes";
+    case IR_STORE: case IR_LOADX: case IR_STOREX: case IR_CAS:
         return (v & IR_MEM_SIZE_MASK) <= 3 ? NULL : "size over 8 bytes";
     case IR_ATOMIC:
         return (v & IR_MEM_SIZE_MASK) <= 3 && (v >> IR_MEM_RMW_SHIFT & 15) <= IR_RMW_SWP ? NULL : "bad size or operation";
