@@ -276,16 +276,18 @@ static void redist_write(struct gicv3 *g, unsigned cpu, uint32_t o, unsigned byt
     gic_update(g, cpu);
 }
 
-/* Only priorities can be reached by the byte, and nothing by halves; GICD_SETSPI takes 16 bits as well (12.9.36). */
-static bool narrow_ok(uint32_t o, unsigned bytes)
+/* Only priorities can be reached by the byte, only routes by eight; GICD_SETSPI takes 16 bits as well (12.9.36). */
+static bool width_ok(uint32_t o, unsigned bytes)
 {
+    if (bytes == 8)
+        return o >= GICD_IROUTER;
     return bytes >= 4 || (o >= GICD_IPRIORITYR && o < GICD_ICFGR) || (o >= GICD_SETSPI_NSR && o <= GICD_CLRSPI_SR);
 }
 
 static uint64_t gicd_read(void *dev, uint32_t offset, unsigned bytes)
 {
     struct gicv3 *g = CONTAINER_OF(dev, struct gicv3, dist);
-    if (!narrow_ok(offset, bytes))
+    if (!width_ok(offset, bytes))
         return 0;
     pthread_mutex_lock(&g->lock);
     uint64_t v = dist_read(g, offset, bytes);
@@ -296,11 +298,18 @@ static uint64_t gicd_read(void *dev, uint32_t offset, unsigned bytes)
 static void gicd_write(void *dev, uint32_t offset, unsigned bytes, uint64_t value)
 {
     struct gicv3 *g = CONTAINER_OF(dev, struct gicv3, dist);
-    if (!narrow_ok(offset, bytes))
+    if (!width_ok(offset, bytes))
         return;
     pthread_mutex_lock(&g->lock);
     dist_write(g, offset, bytes, value);
     pthread_mutex_unlock(&g->lock);
+}
+
+static bool redist_width_ok(uint32_t o, unsigned bytes)
+{
+    if (o >= SGI)
+        return width_ok(o - SGI, bytes);
+    return bytes == 4 || (bytes == 8 && (o == GICR_TYPER || o >= GICR_PROPBASER));
 }
 
 static uint64_t gicr_read(void *dev, uint32_t offset, unsigned bytes)
@@ -308,7 +317,7 @@ static uint64_t gicr_read(void *dev, uint32_t offset, unsigned bytes)
     struct gicv3 *g = CONTAINER_OF(dev, struct gicv3, redist);
     unsigned cpu = offset / GIC_FRAME_BYTES;
     uint32_t o = offset % GIC_FRAME_BYTES;
-    if (cpu >= g->n_cpus || (o >= SGI ? !narrow_ok(o - SGI, bytes) : bytes < 4))
+    if (cpu >= g->n_cpus || !redist_width_ok(o, bytes))
         return 0;
     pthread_mutex_lock(&g->lock);
     uint64_t v = redist_read(g, cpu, o, bytes);
@@ -321,7 +330,7 @@ static void gicr_write(void *dev, uint32_t offset, unsigned bytes, uint64_t valu
     struct gicv3 *g = CONTAINER_OF(dev, struct gicv3, redist);
     unsigned cpu = offset / GIC_FRAME_BYTES;
     uint32_t o = offset % GIC_FRAME_BYTES;
-    if (cpu >= g->n_cpus || (o >= SGI ? !narrow_ok(o - SGI, bytes) : bytes < 4))
+    if (cpu >= g->n_cpus || !redist_width_ok(o, bytes))
         return;
     pthread_mutex_lock(&g->lock);
     redist_write(g, cpu, o, bytes, value);

@@ -17,7 +17,7 @@ static const struct part parts[] = {
 
 const struct platform platform_generic = {
     .model = "Pome generic",
-    .compatible = "pome,generic\0linux,dummy-virt",
+    .compatible = "pome,generic\0linux,dummy-virt\0",
     .ram_gpa = 0x40000000,
     .pci_mmio_gpa = 0x10000000,
     .pci_mmio_bytes = 0x2eff0000,
