@@ -21,7 +21,7 @@
 enum {
     CASE_CODE_BYTES = 1024, /* divides a page: a case never crosses one */
     WINDOW_BYTES = 1024,
-    MAX_WORDS = 4,
+    MAX_WORDS = 16,
 };
 #define CODE_BASE   UINT64_C(0x01000000)
 #define INPUT_BASE  UINT64_C(0x20000000)
@@ -76,6 +76,8 @@ enum make_result {
 /* Why a row is never compared, or NULL. */
 const char *not_comparable(enum a64_op op);
 enum make_result make_case(enum a64_op op, unsigned n, uint64_t *seed, struct test_case *c);
+/* Several instructions in a row without memory: op is A64_UNALLOCATED. */
+enum make_result make_sequence(unsigned n, uint64_t *seed, struct test_case *c);
 
 /* ---- ours.c ---- */
 enum executor { EVALUATOR, OPTIMISED, EXECUTORS };

@@ -3,6 +3,7 @@
  *
  * POME_TEST_SCALE=n   n times as many cases (default 1)
  * POME_A64_ROWS=text  only rows whose name contains the text (several: separated by commas; "=ADD_imm": exactly this one)
+ *                     "SEQUENCES": several instructions in a row
  * POME_TEST_SEED=n    another seed
  * -v                  one line per row
  */
@@ -10,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCH = 2048, CASES_PER_ROW = 24, SHOW_PER_ROW = 3, SKIP = 77 };
+enum { BATCH = 2048, CASES_PER_ROW = 24, SEQUENCES = 2000, SHOW_PER_ROW = 3, SKIP = 77 };
 
 static struct {
     unsigned compared, different, raised, no_place;
@@ -136,7 +137,8 @@ static bool add_cases(enum a64_op op, unsigned wanted, uint64_t *seed)
 {
     unsigned made = 0;
     for (unsigned tries = 0; made < wanted && tries < 4 * wanted; tries++) {
-        enum make_result result = make_case(op, n_cases, seed, &cases[n_cases]);
+        enum make_result result = op ? make_case(op, n_cases, seed, &cases[n_cases])
+                                     : make_sequence(n_cases, seed, &cases[n_cases]);
         rows[op].raised += result == RAISES;
         rows[op].no_place += result == NO_PLACE;
         if (result != MADE)
@@ -167,9 +169,9 @@ static bool selected(const char *name)
 static void report(bool verbose)
 {
     unsigned compared = 0, skipped = 0, silent = 0;
-    for (unsigned op = 1; op < A64_OP_COUNT; op++) {
-        const char *reason = not_comparable(op);
-        if (!selected(a64_name(op)))
+    for (unsigned op = 0; op < A64_OP_COUNT; op++) {
+        const char *reason = op ? not_comparable(op) : NULL;
+        if (!selected(op ? a64_name(op) : "SEQUENCES"))
             continue;
         skipped += reason != NULL;
         compared += rows[op].compared != 0;
@@ -178,7 +180,7 @@ static void report(bool verbose)
             printf("%-16s never compared: %u raised, %u without a place\n", a64_name(op), rows[op].raised,
                    rows[op].no_place);
         else if (verbose || rows[op].different)
-            printf("%-16s %6u compared, %u different%s%s\n", a64_name(op), rows[op].compared, rows[op].different,
+            printf("%-16s %6u compared, %u different%s%s\n", op ? a64_name(op) : "SEQUENCES", rows[op].compared, rows[op].different,
                    reason ? ", skipped: " : "", reason ? reason : "");
     }
     printf("%u cases of %u rows compared, %u different; %u rows skipped, %u rows never compared\n", total, compared, failures,
@@ -198,7 +200,7 @@ int main(int argc, char **argv)
             return SKIP;
         }
     }
-    if (!flush_batch()) {
+    if ((selected("SEQUENCES") && !add_cases(A64_UNALLOCATED, wanted * SEQUENCES / CASES_PER_ROW, &seed)) || !flush_batch()) {
         printf("SKIP: qemu-aarch64 (package qemu-user) does not run here\n");
         return SKIP;
     }
