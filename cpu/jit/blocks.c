@@ -6,7 +6,6 @@
  * write-protect).
  */
 #include "cpu/jit/jit.h"
-#include "cpu/jit/weak.h"
 #include <stdlib.h>
 #include <time.h>
 

@@ -10,7 +10,6 @@
  *   and parks when the world is to stop. It is the only place where the code buffer is emptied.
  */
 #include "cpu/jit/jit.h"
-#include "cpu/jit/weak.h"
 #include "base/error.h"
 #include <sched.h>
 #include <stdlib.h>
