@@ -175,6 +175,8 @@ static bool reverse(struct x64_compiler *c)
                [1] = {6, 7, 4, 5, 2, 3, 0, 1, 14, 15, 12, 13, 10, 11, 8, 9}},
     };
     const struct ir_insn *i = x64_insn(c);
+    if (vec_n(i) <= vec_size(i) || vec_n(i) > 3)
+        return false;
     unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
     if (vec_size(i) == 2)
         vrri(c, PSHUFD, d, 0, a, 0xb1);
