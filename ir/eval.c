@@ -24,8 +24,10 @@ union ir_value ir_eval_pure(enum ir_op op, uint64_t imm, const union ir_value ar
     unsigned o = op;
     if (o < IR_FIRST_VEC)
         r.u64 = ir_eval_int(op, imm, args);
-    else if (o < IR_FIRST_FP ? !ir_eval_vec(op, imm, args, &r, fpsr) : !ir_eval_fp(op, imm, args, fpcr, fpsr, &r))
+    else if (o < IR_FIRST_FP ? !ir_eval_vec(op, imm, args, &r, fpsr) : !ir_eval_fp(op, imm, args, fpcr, fpsr, &r)) {
+        fprintf(stderr, "ir_eval_pure: %s\n", ir_ops[o].name);
         assert(!"ir_eval_pure: operation without a meaning");
+    }
     return r;
 }
 
@@ -83,7 +85,7 @@ static void eval_call(struct run *r, const struct ir_insn *i, union ir_value *ou
 
 static void eval_state(struct run *r, const struct ir_insn *i, union ir_value *out)
 {
-    uint8_t *at = r->state + i->imm;
+    uint8_t *at = r->state + (i->op == IR_PC ? 0 : i->imm);
     const union ir_value *a = &r->v[i->a];
     switch (i->op) {
     case IR_PC: out->u64 = le64_get(r->state + r->env->pc_page_offset) + i->imm; break;

@@ -261,6 +261,33 @@ static int64_t target(struct gen *g)
     return below(g, 2) ? 4 * (int64_t)below(g, 1024) : 4 * ((int64_t)below(g, 1 << 20) - (1 << 19));
 }
 
+/* Immediates of vector operations (ops_vec.inc): a size that the operation has, and its own number. */
+static uint64_t vector_immediate(struct gen *g, enum ir_op op)
+{
+    unsigned size = below(g, 4), bits;
+    switch (op) {
+    case IR_VCONST: return test_random_value(g->r);
+    case IR_VSQDMULH: case IR_VSQRDMULH: case IR_VSQRDMLAH: case IR_VSQRDMLSH: case IR_VSQDMULL: return 1 + below(g, 2);
+    case IR_VMUL: case IR_VSXL: case IR_VZXL: case IR_VXTN: case IR_VQXTNS: case IR_VQXTNU: case IR_VQXTUN: case IR_VSMULL:
+    case IR_VUMULL: case IR_VADDLPS: case IR_VADDLPU: case IR_VADDLVS: case IR_VADDLVU: case IR_VMINVS: case IR_VMINVU:
+    case IR_VMAXVS: case IR_VMAXVU: case IR_VCLZ: case IR_VCLS: case IR_VMINPS: case IR_VMINPU: case IR_VMAXPS: case IR_VMAXPU:
+    case IR_VABDS: case IR_VABDU: case IR_VHADDS: case IR_VHADDU: case IR_VRHADDS: case IR_VRHADDU: case IR_VHSUBS: case IR_VHSUBU:
+    case IR_VMINS: case IR_VMINU: case IR_VMAXS: case IR_VMAXU:
+        return below(g, 3);
+    case IR_VPMUL: case IR_VPMULL: case IR_VCNT: case IR_VRBIT: return 0;
+    case IR_VLANE: case IR_VDUPLANE: case IR_VINS: return size | below(g, 16 >> size) << 2;
+    case IR_VINSV: return size | below(g, 16 >> size) << 2 | below(g, 16 >> size) << 6;
+    case IR_VSHL: case IR_VSLI: return size | below(g, 8u << size) << 2;
+    case IR_VSHR: case IR_VSAR: case IR_VRSHR: case IR_VRSAR: case IR_VSRI: return size | (1 + below(g, 8u << size)) << 2;
+    case IR_VEXT: return (uint64_t)below(g, 16) << 2;
+    case IR_VREV:
+        bits = below(g, 3);
+        return bits | (bits + 1 + below(g, 3 - bits)) << 2;
+    case IR_VTBX: return (uint64_t)(16 * below(g, 4)) << 2;
+    default: return size;
+    }
+}
+
 static uint64_t immediate(struct gen *g, enum ir_op op)
 {
     static const uint64_t crc_sizes[] = {1, 2, 4, 8};
@@ -291,9 +318,8 @@ static uint64_t immediate(struct gen *g, enum ir_op op)
         unsigned h = below(g, 3);
         return h | (h == 1 ? IR_CALL_REGS : 0) | (h == 2 ? IR_CALL_RAISES : 0);
     }
-    case IR_VLANE: return test_random_next(g->r) & 3;
-    case IR_VCONST: return test_random_value(g->r);
-    default: return op >= IR_VAND && op <= IR_VSUB ? below(g, 4) : 0;
+    case IR_V_SELECT: return below(g, 16);
+    default: return (unsigned)op >= IR_FIRST_VEC && (unsigned)op < IR_FIRST_FP ? vector_immediate(g, op) : 0;
     }
 }
 

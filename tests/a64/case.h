@@ -80,7 +80,7 @@ enum make_result make_case(enum a64_op op, unsigned n, uint64_t *seed, struct te
 enum make_result make_sequence(unsigned n, uint64_t *seed, struct test_case *c);
 
 /* ---- ours.c ---- */
-enum executor { EVALUATOR, OPTIMISED, EXECUTORS };
+enum executor { EVALUATOR, OPTIMISED, COMPILED, EXECUTORS };
 extern const char *const executor_names[EXECUTORS];
 struct our_run {
     bool raised;
