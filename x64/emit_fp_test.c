@@ -1,0 +1,217 @@
+/*
+ * emit_fp_test.c - compiled floating-point operations against the evaluator: every operation and shape, on operands where
+ * zeros, denormals, infinities, NaNs and numbers near the ends of the range are frequent, in every mode of FPCR.
+ *
+ * POME_TEST_SCALE=n does n times as much; POME_TEST_SEED starts elsewhere.
+ */
+#include "fp/fp.h"
+#include "ir/fp_imm.h"
+#include "ir/random_block.h"
+#include "x64/x64.h"
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct x64_code *code;
+static struct x64_config config;
+static struct ir_block block;
+
+static int set_up(void **state)
+{
+    struct pome_error err;
+    config = (struct x64_config){
+        .env = test_env,
+        .state_bias = 128,
+        .pending_offset = offsetof(struct test_state, pending),
+        .tlb_offset = {offsetof(struct test_state, tlb[0]), offsetof(struct test_state, tlb[1])},
+        .tlb_bits = 4,
+        .jump_offset = offsetof(struct test_state, jump),
+        .jump_bits = 6,
+    };
+    code = x64_code_create(4 * MiB, &err);
+    assert_non_null(code);
+    assert_true(x64_code_prepare(code, &config, &err));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    x64_code_destroy(code);
+    return 0;
+}
+
+/* ---- operands ---- */
+static uint64_t random_number(struct test_random *r, enum fp_format f)
+{
+    static const unsigned fraction_bits[] = {0, 10, 23, 52}, exponent_bits[] = {0, 5, 8, 11};
+    unsigned n = fraction_bits[f];
+    uint64_t all = ones(exponent_bits[f]), bias = all / 2, e, fraction = test_random_next(r) & ones(n);
+    switch (test_random_below(r, 10)) {
+    case 0: e = 0; break;
+    case 1: e = test_random_below(r, 3) ? bias : all; break;
+    case 2: e = 1 + test_random_below(r, 3); break;
+    case 3: e = all - 1 - test_random_below(r, 3); break;
+    case 4: e = test_random_next(r) & all; break;
+    case 5: e = bias / 2 + test_random_below(r, 5); break; /* products near the least normal number */
+    case 6: e = MIN(bias + 29 + test_random_below(r, 5) + (test_random_below(r, 2) ? 32 : 0), all); break; /* near 2^31, 2^63 */
+    default: e = bias - 4 + test_random_below(r, 9); break;
+    }
+    switch (test_random_below(r, 5)) {
+    case 0: fraction = 0; break;
+    case 1: fraction = ones(n); break;
+    case 2: fraction = BIT(test_random_below(r, n)); break;
+    }
+    if (e == 0 && test_random_below(r, 2))
+        fraction = 0;
+    return (test_random_next(r) & 1 ? fp_sign_bit(f) : 0) | e << n | fraction;
+}
+
+static union ir_value random_vector(struct test_random *r, enum fp_format f)
+{
+    union ir_value v = {0};
+    for (unsigned k = 0; k < 128 / fp_bits(f); k++) {
+        uint64_t x = test_random_below(r, 12) ? random_number(r, f) : test_random_next(r);
+        memcpy(&v.b[k << f], &x, (size_t)1 << f);
+    }
+    return v;
+}
+
+static void random_state(struct test_random *r, struct test_state *s, enum fp_format f)
+{
+    memset(s, 0, sizeof *s);
+    for (unsigned k = 0; k < 8; k++)
+        s->v[k] = random_vector(r, f);
+    if (test_random_below(r, 6) == 0)
+        s->v[1] = s->v[0];
+    for (unsigned k = 0; k < 32; k++)
+        s->x[k] = test_random_value(r);
+    s->flags = ir_flags_from_nzcv((uint32_t)test_random_next(r) & 0xf0000000);
+    s->fpcr = test_random_below(r, 4) ? 0 : (uint32_t)test_random_next(r) & FPCR_MASK;
+    s->fpsr = (test_random_below(r, 4) ? FPSR_IXC : 0) | (test_random_below(r, 8) ? 0 : (uint32_t)test_random_next(r) & 0x9f);
+}
+
+/* ---- operations ---- */
+static unsigned random_own(struct test_random *r, enum ir_op op, enum fp_format *f, unsigned *log2)
+{
+    static const enum fp_rounding roundings[] = {FP_TIEEVEN, FP_POSINF, FP_NEGINF, FP_ZERO, FP_TIEAWAY, FP_BY_FPCR};
+    enum fp_rounding rounding = roundings[test_random_below(r, 6)];
+    bool one = test_random_below(r, 2);
+    unsigned fbits = test_random_below(r, 4) ? 0 : 1 + test_random_below(r, fp_bits(*f) - 1);
+    switch (op) {
+    case IR_FP_MULADD: return test_random_below(r, 4);
+    case IR_FP_MULADDH: *f = FP_SINGLE, *log2 = 1 + one; return test_random_below(r, 2) | (one ? FP_UPPER : 0);
+    case IR_FP_CMLA: *log2 = 4 - *f; return test_random_below(r, 4);
+    case IR_FP_CADD: *log2 = 4 - *f; return one;
+    case IR_FP_CMP: *log2 = 0; return one;
+    case IR_FP_CMPM: return test_random_below(r, 5);
+    case IR_FP_RINT: return (unsigned)rounding << FP_ROUNDING_SHIFT | (one ? FP_EXACT : 0);
+    case IR_FP_RINTN:
+        *f = *f == FP_HALF ? FP_SINGLE : *f, *log2 = MIN(*log2, 4u - *f);
+        return (unsigned)(one ? FP_ZERO : FP_BY_FPCR) << FP_ROUNDING_SHIFT | (test_random_below(r, 2) ? FP_WIDE : 0);
+    case IR_FP_CVT: {
+        enum fp_format to = 1 + (*f + test_random_below(r, 2)) % 3;
+        *log2 = one ? 0 : 4u - MAX(*f, to);
+        return fp_own_cvt(to, *f == FP_DOUBLE && to == FP_SINGLE && test_random_below(r, 4) == 0 ? FP_ODD : FP_BY_FPCR);
+    }
+    case IR_FP_TOINT: return fp_own_int(one, false, rounding, fbits);
+    case IR_FP_FROMINT: return fp_own_int(one, false, FP_BY_FPCR, fbits);
+    case IR_FP_TOGPR: *log2 = 0; return fp_own_int(one, test_random_below(r, 2), rounding, fbits);
+    case IR_FP_FROMGPR: *log2 = 0; return fp_own_int(one, test_random_below(r, 2), FP_BY_FPCR, fbits);
+    case IR_FP_JCVT: *f = FP_DOUBLE, *log2 = 0; return 0;
+    default: return 0;
+    }
+}
+
+/* A block with the operation once, its result put into v[7], x[7] or flags; its operands live on, or not. */
+static enum fp_format random_block(struct test_random *r, enum ir_op op)
+{
+    const struct ir_op_info *info = &ir_ops[op];
+    enum fp_format f = 1 + test_random_below(r, 3);
+    unsigned log2 = test_random_below(r, 3) == 0 ? 0 : 4u - f - test_random_below(r, 2);
+    unsigned own = random_own(r, op, &f, &log2);
+    uint64_t imm = op == IR_V_SELECT ? test_random_below(r, 16) : fp_imm(f, log2, own);
+    ir_ref arg[3] = {0};
+
+    ir_block_init(&block, 0);
+    ir_emit(&block, IR_INSN, 0, 0, 0, 0);
+    for (unsigned k = 0; k < 3; k++) {
+        unsigned n = test_random_below(r, 4);
+        if (info->arg[k] == IR_V128)
+            arg[k] = ir_emit(&block, IR_GETV, 0, 0, 0, offsetof(struct test_state, v) + 16 * n);
+        else if (info->arg[k] == IR_I64)
+            arg[k] = ir_emit(&block, IR_GET64, 0, 0, 0, offsetof(struct test_state, x) + 8 * n);
+        else if (info->arg[k] == IR_FLAGS)
+            arg[k] = ir_emit(&block, IR_GETF, 0, 0, 0, offsetof(struct test_state, flags));
+    }
+    ir_ref result = ir_emit(&block, op, arg[0], arg[1], arg[2], imm);
+    if (info->result == IR_V128)
+        ir_emit(&block, IR_SETV, result, 0, 0, offsetof(struct test_state, v) + 16 * 7);
+    else if (info->result == IR_I64)
+        ir_emit(&block, IR_SET64, result, 0, 0, offsetof(struct test_state, x) + 8 * 7);
+    else
+        ir_emit(&block, IR_SETF, result, 0, 0, offsetof(struct test_state, flags));
+    for (unsigned k = 0; k < 3; k++) /* operands intact? */
+        if (info->arg[k] == IR_V128 && test_random_below(r, 2))
+            ir_emit(&block, IR_SETV, arg[k], 0, 0, offsetof(struct test_state, v) + 16 * (4 + k));
+    ir_emit(&block, IR_EXIT_DIRECT, 0, 0, 0, 4);
+    return f;
+}
+
+static void show(const struct test_state *before, const struct test_state *want, const struct test_state *got)
+{
+    ir_print(&block, stderr);
+    print_error("fpcr %08x fpsr %08x: want fpsr %08x flags %x x7 %016" PRIx64 ", got %08x %x %016" PRIx64 "\n", before->fpcr,
+                before->fpsr, want->fpsr, want->flags, want->x[7], got->fpsr, got->flags, got->x[7]);
+    for (unsigned k = 0; k < 8; k++)
+        print_error("v%u %016" PRIx64 "_%016" PRIx64 " want %016" PRIx64 "_%016" PRIx64 " got %016" PRIx64 "_%016" PRIx64 "\n", k,
+                    before->v[k].d[1], before->v[k].d[0], want->v[k].d[1], want->v[k].d[0], got->v[k].d[1], got->v[k].d[0]);
+}
+
+static bool same(const struct test_state *a, const struct test_state *b)
+{
+    return !memcmp(a->v, b->v, sizeof a->v) && !memcmp(a->x, b->x, sizeof a->x) && a->fpsr == b->fpsr && a->fpcr == b->fpcr &&
+           ir_flags_to_nzcv(a->flags) == ir_flags_to_nzcv(b->flags);
+}
+
+static unsigned long env_number(const char *name, unsigned long otherwise)
+{
+    const char *s = getenv(name);
+    return s ? strtoul(s, NULL, 0) : otherwise;
+}
+
+static void compiled_is_evaluated(void **state)
+{
+    struct test_random r = {env_number("POME_TEST_SEED", 1)};
+    unsigned long blocks = 200 * env_number("POME_TEST_SCALE", 1);
+    for (unsigned op = IR_FIRST_FP; op < IR_OP_COUNT; op++) {
+        for (unsigned long n = 0; n < blocks; n++) {
+            struct x64_block out;
+            enum fp_format f = random_block(&r, (enum ir_op)op);
+            if (!x64_compile(code, &config, &block, &out)) {
+                x64_code_reset(code);
+                assert_true(x64_compile(code, &config, &block, &out));
+            }
+            for (unsigned k = 0; k < 60; k++) {
+                struct test_state before, want, got;
+                uint32_t link;
+                random_state(&r, &before, f);
+                want = got = before;
+                ir_eval(&block, &want, &test_env);
+                x64_run(code, &got, out.entry, &link);
+                if (!same(&want, &got)) {
+                    show(&before, &want, &got);
+                    fail_msg("%s differs", ir_ops[op].name);
+                }
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(compiled_is_evaluated)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
