@@ -45,14 +45,25 @@ struct compose {
     compose_report *report;
     void *user;
     uint8_t *block;
-    uint64_t os_bytes;
+    uint64_t os_bytes, written, to_write;
     uint8_t os_digest[SHA384_BYTES]; /* not compressed */
     struct component components[N_COMPONENTS];
 };
 
-static bool tell(const struct compose *c, const char *step, uint64_t done, uint64_t total, struct pome_error *err)
+/* Compression takes three quarters of the time. */
+static bool tell_compressed(const struct compose *c, uint64_t done, struct pome_error *err)
 {
-    if (c->report && !c->report(c->user, step, done, total))
+    double part = 0.75 * (double)done / (double)c->os_bytes;
+    if (c->report && !c->report(c->user, "compressing the OS image", done, c->os_bytes, part))
+        return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
+    return true;
+}
+
+static bool tell_written(struct compose *c, uint64_t more, struct pome_error *err)
+{
+    c->written += more;
+    double part = 0.75 + 0.25 * (double)c->written / (double)c->to_write;
+    if (c->report && !c->report(c->user, "writing the restore image", c->written, c->to_write, part))
         return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
     return true;
 }
@@ -100,7 +111,7 @@ static bool compress_stream(struct compose *c, int fd, ZSTD_CCtx *z, FILE *out, 
         done += (uint64_t)n;
         ZSTD_inBuffer in = {c->block, (size_t)n, 0};
         if (!compress_piece(z, &in, done == c->os_bytes ? ZSTD_e_end : ZSTD_e_continue, out, buffer, room, err) ||
-            !tell(c, "compressing the OS image", done, c->os_bytes, err))
+            !tell_compressed(c, done, err))
             return false;
     }
     return true;
@@ -155,7 +166,7 @@ static bool copy_file(struct compose *c, int fd, uint64_t bytes, const char *pat
         if (n <= 0)
             return n ? pome_fail_errno(err, "%s", path) : pome_fail(err, POME_ERROR_IO, "%s: became shorter", path);
         done += (uint64_t)n;
-        if (!zipout_write(c->zip, c->block, (size_t)n, err) || !tell(c, "writing the restore image", done, bytes, err))
+        if (!zipout_write(c->zip, c->block, (size_t)n, err) || !tell_written(c, (uint64_t)n, err))
             return false;
     }
     return true;
@@ -310,6 +321,9 @@ static bool write_plist(struct compose *c, const char *path, struct pl *root, st
 
 static bool write_members(struct compose *c, struct pome_error *err)
 {
+    struct stat s;
+    for (size_t i = 0; i < N_COMPONENTS; i++)
+        c->to_write += c->components[i].file && !stat(c->components[i].file, &s) ? (uint64_t)s.st_size : c->components[i].n;
     for (size_t i = 0; i < N_COMPONENTS; i++)
         if (!write_component(c, &c->components[i], err))
             return false;

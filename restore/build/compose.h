@@ -16,8 +16,8 @@ struct image_parts {
     time_t date; /* of all members */
 };
 
-/* Called now and then with what is being done and how far that is; false cancels. */
-typedef bool compose_report(void *user, const char *step, uint64_t done, uint64_t total);
+/* Called now and then with what is being done, how far that is (bytes), and how far the whole is (0..1); false cancels. */
+typedef bool compose_report(void *user, const char *step, uint64_t done, uint64_t total, double part);
 
 /* Writes the restore image to `output` (beside it first, then renamed). Errors: IO, OUT_OF_DISK_SPACE,
  * OPERATION_CANCELLED, OUT_OF_MEMORY. */

@@ -23,7 +23,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1024, TEXT_BYTES = 256, ROOTFS_LINES = 900 };
+enum { PATH_BYTES = 1024, TEXT_BYTES = 256, ROOTFS_LINES = 1000 };
 
 #define WORK_NEEDED (3 * GiB)
 
@@ -233,11 +233,11 @@ static bool script_line(void *user, const char *line)
     return tell(b, 0, 0, steps[b->step].lines ? (double)b->lines / (double)steps[b->step].lines : 0);
 }
 
-static bool compose_line(void *user, const char *step, uint64_t done, uint64_t total)
+static bool compose_line(void *user, const char *step, uint64_t done, uint64_t total, double part)
 {
     struct build *b = user;
     snprintf(b->text, sizeof b->text, "%s", step);
-    return tell(b, done, total, total ? (double)done / (double)total : 0);
+    return tell(b, done, total, part);
 }
 
 /* --- steps --- */

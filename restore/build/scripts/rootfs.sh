@@ -71,7 +71,9 @@ wants multi-user.target /lib/systemd/system/systemd-networkd.service
 # Timers and services that cost an emulated CPU time and give a virtual machine nothing. Without dbus, logind only
 # fails: it is masked until dbus is there.
 mask="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
-    man-db.timer systemd-pstore.service systemd-networkd-wait-online.service getty-static.service"
+    man-db.timer systemd-pstore.service systemd-networkd-wait-online.service getty-static.service systemd-repart.service
+    systemd-update-utmp-runlevel.service sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount
+    sys-fs-fuse-connections.mount dev-hugepages.mount"
 case " $late " in
 *" dbus "* | *" libpam-systemd "*) ;;
 *) mask="$mask systemd-logind.service" ;;
@@ -80,6 +82,9 @@ for u in $mask; do ln -sf /dev/null "$unit/$u"; done
 ln -sf /lib/systemd/system/multi-user.target "$unit/default.target"
 # One login on the machine's screen would be a login nobody sees.
 rm -f "$unit/getty.target.wants/getty@tty1.service"
+
+# Users and caches are made here already: the services that would do it at the first start compare these with /usr.
+grep -q '^systemd-network:' "$root/etc/passwd" && : >"$root/etc/.updated" && : >"$root/var/.updated"
 
 version=$(tr -cd '0-9.' <"$root/etc/debian_version")
 echo "${version:-0}" >"$POME_WORK/version"
