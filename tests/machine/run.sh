@@ -20,7 +20,7 @@ wanted() { # name
 
 verdict() { # ok|FAILED name: shows the log of a failure
     echo "$1 $2"
-    [ "$1" = ok ] || { echo "--- $2"; tail -40 "$work/out" "$work/err"; } >&2
+    [ "$1" = ok ] || { echo "--- $2"; tail -n 40 "$work/out" "$work/err"; } >&2
 }
 
 # boots KERNEL with the test initramfs; output in $work/out, status in $status
@@ -28,8 +28,9 @@ boot() { # seconds kernel append options...
     local limit=$1 kernel=$2 append=$3
     shift 3
     timeout "$limit" "$pome" boot --kernel "$guests/$kernel" --initrd "$guests/initrd-test.cpio.gz" \
-        --append "console=ttyAMA0 $append" "$@" </dev/null >"$work/out" 2>"$work/err"
+        --append "console=ttyAMA0 $append" "$@" </dev/null >"$work/raw" 2>"$work/err"
     status=$?
+    tr -d '\r' <"$work/raw" >"$work/out"
 }
 
 check() { # name status-wanted pattern...
