@@ -8,12 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-command_run cmd_boot, cmd_image, cmd_version;
+command_run cmd_boot, cmd_create, cmd_delete, cmd_image_build, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
+    cmd_list, cmd_log_show, cmd_version;
 
 const struct command commands[] = {
     /* name, synopsis, help, function */
     {"boot", "boot --kernel FILE [options]", "Boot a kernel in a throw-away machine", cmd_boot},
-    {"image", "image build debian -o FILE [options]", "Build a restore image", cmd_image},
+    {"create", "create NAME --image FILE [options]", "Make a machine and install a restore image into it", cmd_create},
+    {"install", "install NAME --image FILE [options]", "Complete an installation that was interrupted", cmd_install},
+    {"list", "list [--json]", "List the machines", cmd_list},
+    {"delete", "delete NAME", "Delete a machine", cmd_delete},
+    {"log show", "log show NAME [--last boot|5m|2h|1d] [options]", "Show what a machine and its host did", cmd_log_show},
+    {"image build", "image build debian -o FILE [options]", "Build a restore image from a distribution's packages", cmd_image_build},
+    {"image info", "image info FILE [--json]", "Show what a restore image is and needs", cmd_image_info},
+    {"image verify", "image verify FILE [--json]", "Read a restore image and compare every digest", cmd_image_verify},
+    {"image list", "image list FILE [--json]", "List the files in a restore image", cmd_image_list},
+    {"image extract", "image extract FILE NAME [-o OUT] [--payload]", "Copy a component out of a restore image", cmd_image_extract},
     {"version", "version", "Print the version", cmd_version},
     {NULL, NULL, NULL, NULL},
 };
@@ -50,9 +60,10 @@ static size_t distance(const char *a, const char *b)
 const char *command_suggest(const char *name)
 {
     const char *best = NULL;
-    size_t near = 3;
+    size_t near = 3, length = strlen(name);
     for (const struct command *c = commands; c->name; c++) {
-        size_t d = distance(name, c->name);
+        /* "image": the first of the verbs that begin so */
+        size_t d = !strncmp(c->name, name, length) && c->name[length] == ' ' ? 0 : distance(name, c->name);
         if (d < near && d < strlen(c->name)) {
             near = d;
             best = c->name;

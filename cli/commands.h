@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-/* A verb of pome. argv[0] is the verb itself ("create"). Returns the exit status. */
+/* A verb of pome, one word or two. argv[0] is the verb itself ("create", "log show"). Returns the exit status. */
 typedef int command_run(int argc, char **argv);
 
 struct command {
-    const char *name;     /* one word */
+    const char *name;     /* one word, or two: "image info" */
     const char *synopsis; /* what follows "pome " in usage: "create NAME --image FILE [options]" */
     const char *help;     /* one line, no full stop */
     command_run *run;

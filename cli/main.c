@@ -27,21 +27,46 @@ static int print_help(void)
     puts("Usage: pome VERB [arguments]\n\n"
          "Virtual machines for 64-bit Arm guests, as bundles on disk.\n\nVerbs:");
     for (const struct command *c = commands; c->name; c++)
-        printf("  %-9s %s\n", c->name, c->help);
+        printf("  %-13s %s\n", c->name, c->help);
     puts("\n\"pome help VERB\" tells more. Options before the verb: --quiet (errors only), --version, --help.\n"
          "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 wrong state, 5 permission, 6 in use,\n"
          "69 missing feature, 124 timed out, 130 interrupted.");
     return CLI_OK;
 }
 
+/* The verbs that begin with this word; how many there are. */
+static int print_group(const char *word)
+{
+    size_t n = strlen(word);
+    int found = 0;
+    for (const struct command *c = commands; c->name; c++)
+        if (!strncmp(c->name, word, n) && c->name[n] == ' ' && ++found)
+            printf("  pome %-48s %s\n", c->synopsis, c->help);
+    return found;
+}
+
+static int unknown(const char *verb)
+{
+    const char *near = command_suggest(verb);
+    if (near)
+        return cli_usage(NULL, "\"%s\" is not a verb; did you mean \"%s\"?", verb, near);
+    return cli_usage(NULL, "\"%s\" is not a verb", verb);
+}
+
 static int run(int argc, char **argv)
 {
+    static char two[64];
     const struct command *c = command_find(argv[0]);
+    if (!c && argc >= 2 && snprintf(two, sizeof two, "%s %s", argv[0], argv[1]) < (int)sizeof two && (c = command_find(two))) {
+        argv++;
+        argc--;
+        argv[0] = two;
+    }
     if (!c) {
-        const char *near = command_suggest(argv[0]);
-        if (near)
-            return cli_usage(NULL, "\"%s\" is not a verb; did you mean \"%s\"?", argv[0], near);
-        return cli_usage(NULL, "\"%s\" is not a verb", argv[0]);
+        bool help = argc < 2 || argv[1][0] == '-';
+        if (help && print_group(argv[0]))
+            return argc < 2 ? CLI_USAGE : CLI_OK;
+        return unknown(argc >= 2 && !help ? two : argv[0]);
     }
     cli_set_verb(c->name);
     int status = c->run(argc, argv);
@@ -73,6 +98,8 @@ int main(int argc, char **argv)
     if (!strcmp(argv[i], "help")) {
         if (i + 1 == argc)
             return print_help();
+        if (i + 2 < argc)
+            return run(3, (char *[]){argv[i + 1], argv[i + 2], "--help", NULL});
         return run(2, (char *[]){argv[i + 1], "--help", NULL});
     }
     return run(argc - i, argv + i);

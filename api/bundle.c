@@ -1,0 +1,145 @@
+/* bundle.c - pome/bundle.h. */
+#include "api/bundle.h"
+#include "base/bits.h"
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static pome_bundle *wrap(struct bundle *b, struct pome_error *err)
+{
+    pome_bundle *p = b ? calloc(1, sizeof *p) : NULL;
+    if (p)
+        p->b = b;
+    else if (b) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to open it", b->path);
+        bundle_close(b);
+    }
+    return p;
+}
+
+/* What the image asks for, against what the caller wants. */
+static bool enough(const struct restore_image *image, const struct pome_bundle_options *o, struct pome_error *err)
+{
+    const struct manifest *m = &image->manifest;
+    uint64_t disk = restore_image_min_disk(image);
+    if (o->cpu_count < m->min_cpus)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%u CPUs, this image needs at least %llu", o->cpu_count,
+                         (unsigned long long)m->min_cpus);
+    if (o->memory_size / MiB < m->min_memory_mb)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%llu MiB of memory, this image needs at least %llu MiB",
+                         (unsigned long long)(o->memory_size / MiB), (unsigned long long)m->min_memory_mb);
+    if (o->disk_size < disk)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "a disk of %llu MiB, this image needs at least %llu MiB",
+                         (unsigned long long)(o->disk_size / MiB), (unsigned long long)(disk / MiB));
+    return true;
+}
+
+pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *image, const struct pome_bundle_options *o,
+                                struct pome_error *err)
+{
+    struct bundle_spec spec = {
+        .settings = {.cpu_count = o->cpu_count, .memory_bytes = o->memory_size},
+        .model = {.representation = 1, .platform = PLATFORM_POME},
+        .disk_bytes = o->disk_size,
+    };
+    const char *model = o->cpu_model ? o->cpu_model : "default";
+    if (strlen(model) >= sizeof spec.settings.cpu_model) {
+        pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "CPU model \"%.40s\" is not known", model);
+        return NULL;
+    }
+    strcpy(spec.settings.cpu_model, model);
+    if (!restore_image_supported(image->image, err) || !enough(image->image, o, err))
+        return NULL;
+    memcpy(spec.model.minimum_os, image->image->manifest.min_host, sizeof spec.model.minimum_os);
+    do
+        if (getrandom(&spec.ecid, sizeof spec.ecid, 0) != sizeof spec.ecid) {
+            pome_fail_errno(err, "random numbers");
+            return NULL;
+        }
+    while (!spec.ecid);
+    return wrap(bundle_create(name, &spec, err), err);
+}
+
+pome_bundle *pome_bundle_open(const char *name, struct pome_error *err)
+{
+    return wrap(bundle_open(name, err), err);
+}
+
+void pome_bundle_free(pome_bundle *p)
+{
+    if (!p)
+        return;
+    bundle_close(p->b);
+    free(p);
+}
+
+bool pome_bundle_delete(const char *name, struct pome_error *err)
+{
+    return bundle_delete(name, err);
+}
+
+const char *pome_bundle_name(const pome_bundle *p)
+{
+    return p->b->name;
+}
+
+const char *pome_bundle_path(const pome_bundle *p)
+{
+    return p->b->path;
+}
+
+bool pome_bundle_is_installed(const pome_bundle *p)
+{
+    return p->b->installed;
+}
+
+bool pome_bundle_is_in_use(const pome_bundle *p, int *pid)
+{
+    int ignored;
+    return bundle_in_use(p->b, pid ? pid : &ignored);
+}
+
+unsigned pome_bundle_cpu_count(const pome_bundle *p)
+{
+    return p->b->settings.cpu_count;
+}
+
+uint64_t pome_bundle_memory_size(const pome_bundle *p)
+{
+    return p->b->settings.memory_bytes;
+}
+
+uint64_t pome_bundle_disk_size(const pome_bundle *p)
+{
+    return p->b->disk_bytes;
+}
+
+uint64_t pome_bundle_disk_used(const pome_bundle *p)
+{
+    return p->b->disk_used;
+}
+
+uint64_t pome_bundle_ecid(const pome_bundle *p)
+{
+    return p->b->ecid;
+}
+
+struct listing {
+    pome_bundle_found *found;
+    void *user;
+};
+
+static bool each(void *user, const char *name, const char *path, struct bundle *b, const struct pome_error *why)
+{
+    const struct listing *l = user;
+    const pome_bundle p = {b};
+    return l->found(l->user, name, path, b ? &p : NULL, why);
+}
+
+bool pome_bundle_list(pome_bundle_found *found, void *user, struct pome_error *err)
+{
+    struct listing l = {found, user};
+    return bundle_list(each, &l, err);
+}

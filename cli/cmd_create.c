@@ -1,0 +1,140 @@
+/* cmd_create.c - pome create, install, delete: bundles come and go. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+
+#include <pome/installer.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+command_run cmd_create, cmd_install, cmd_delete;
+
+static bool install(pome_bundle *b, pome_restore_image *image, bool again, const char *title, bool json, struct pome_error *err)
+{
+    struct cli_progress p;
+    cli_progress_begin(&p, title, json);
+    bool ok = pome_install(b, image, again, cli_progress_show, &p, err);
+    cli_progress_end(&p, ok);
+    return ok;
+}
+
+static void print_result(const pome_bundle *b, bool json)
+{
+    if (json) {
+        fputs("{\"event\":\"done\",\"name\":", stdout);
+        cli_json_string(stdout, pome_bundle_name(b));
+        fputs(",\"path\":", stdout);
+        cli_json_string(stdout, pome_bundle_path(b));
+        printf(",\"installed\":%s}\n", pome_bundle_is_installed(b) ? "true" : "false");
+        return;
+    }
+    cli_note("Machine: %s", pome_bundle_path(b));
+    cli_note("Next:    pome start %s", pome_bundle_name(b));
+}
+
+static int create(const char *name, const char *path, const struct pome_bundle_options *o, bool json)
+{
+    struct pome_error err = {0};
+    int status = CLI_OK;
+    pome_bundle *b = NULL;
+    pome_restore_image *image = pome_restore_image_load(path, &err);
+    if (!image)
+        return cli_fail(&err, NULL, "cannot create \"%s\"", name);
+    b = pome_bundle_create(name, image, o, &err);
+    if (!b) {
+        char hint[320];
+        snprintf(hint, sizeof hint, "choose another name, or remove it with \"pome delete %.200s\"", name);
+        status = cli_fail(&err, err.code == POME_ERROR_EXISTS ? hint : err.code == POME_ERROR_INVALID_CONFIGURATION ? "see --cpus, --memory and --disk" : NULL,
+                          "cannot create \"%s\"", name);
+        goto end;
+    }
+    if (!install(b, image, false, "Installation", json, &err)) {
+        /* Nothing is left of a creation that failed: the name is free again. Closing first gives the lock back. */
+        struct pome_error second = {0};
+        status = cli_fail(&err, NULL, "cannot install \"%s\"", name);
+        pome_bundle_free(b);
+        b = NULL;
+        if (!pome_bundle_delete(name, &second))
+            cli_fail(&second, NULL, "cannot remove what was made of \"%s\"", name);
+        goto end;
+    }
+    print_result(b, json);
+end:
+    pome_bundle_free(b);
+    pome_restore_image_free(image);
+    return status;
+}
+
+int cmd_create(int argc, char **argv)
+{
+    const char *image = NULL, *name[1];
+    struct pome_bundle_options o = POME_BUNDLE_OPTIONS_INIT;
+    uint64_t cpus = o.cpu_count;
+    bool json = false;
+    const struct cli_option options[] = {
+        {"image", 'i', CLI_TEXT, &image, "FILE", "restore image to install (required)", 0, 0},
+        {"cpus", 'c', CLI_NUMBER, &cpus, "N", "virtual CPUs, fixed from now on (default 2)", 1, 8},
+        {"memory", 'm', CLI_SIZE, &o.memory_size, "SIZE", "memory: 512MiB, 4GiB, ... (default 2GiB)", UINT64_C(128) << 20, UINT64_C(254) << 30},
+        {"disk", 'd', CLI_SIZE, &o.disk_size, "SIZE", "size of the disk, which is sparse (default 8GiB)", UINT64_C(1) << 20, UINT64_C(1) << 44},
+        {"cpu-model", 0, CLI_TEXT, &o.cpu_model, "MODEL", "\"default\" or \"apple\"", 0, 0},
+        {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},
+        {0},
+    };
+    int status = cli_options(argc, argv, options, 1, 1, name);
+    if (status != CLI_GO_ON)
+        return status;
+    if (!image)
+        return cli_usage("create", "--image FILE is missing; \"pome image build debian -o FILE\" makes one");
+    o.cpu_count = (unsigned)cpus;
+    return create(name[0], image, &o, json);
+}
+
+int cmd_install(int argc, char **argv)
+{
+    const char *path = NULL, *name[1];
+    bool json = false, again = false;
+    const struct cli_option options[] = {
+        {"image", 'i', CLI_TEXT, &path, "FILE", "restore image to install (required)", 0, 0},
+        {"erase", 0, CLI_FLAG, &again, NULL, "install again over an installed machine: its disk is lost", 0, 0},
+        {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},
+        {0},
+    };
+    int status = cli_options(argc, argv, options, 1, 1, name);
+    if (status != CLI_GO_ON)
+        return status;
+    if (!path)
+        return cli_usage("install", "--image FILE is missing");
+    struct pome_error err = {0};
+    pome_restore_image *image = NULL;
+    pome_bundle *b = pome_bundle_open(name[0], &err);
+    if (!b || !(image = pome_restore_image_load(path, &err)) || !install(b, image, again, "Installation", json, &err))
+        status = cli_fail(&err,
+                          err.code == POME_ERROR_INVALID_STATE         ? "--erase installs again; all that is on the machine's disk is lost"
+                          : err.code == POME_ERROR_OPERATION_CANCELLED ? "the same command starts the installation again"
+                                                                       : NULL,
+                          "cannot install \"%s\"", name[0]);
+    else {
+        print_result(b, json);
+        status = CLI_OK;
+    }
+    pome_restore_image_free(image);
+    pome_bundle_free(b);
+    return status;
+}
+
+int cmd_delete(int argc, char **argv)
+{
+    const char *name[1];
+    static const struct cli_option options[] = {{0}};
+    struct pome_error err = {0};
+    int status = cli_options(argc, argv, options, 1, 1, name);
+    if (status != CLI_GO_ON)
+        return status;
+    if (!pome_bundle_delete(name[0], &err))
+        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines" : NULL, "cannot delete \"%s\"", name[0]);
+    cli_note("Deleted %s", name[0]);
+    return CLI_OK;
+}

@@ -1,0 +1,63 @@
+/*
+ * pome/bundle.h - machines on disk: NAME.bundle/, one folder that can be moved and copied.
+ *
+ * NAME: a text with a '/' or ending in ".bundle" is a path; else the folder $POME_HOME/vms (default $XDG_DATA_HOME/pome/vms)
+ * is meant. A pome_bundle is used by one thread at a time.
+ */
+#ifndef POME_BUNDLE_H
+#define POME_BUNDLE_H
+
+#include <pome/restore_image.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pome_bundle pome_bundle;
+
+struct pome_bundle_options {
+    size_t size; /* of this struct: POME_BUNDLE_OPTIONS_INIT */
+    unsigned cpu_count;    /* 1..8; fixed at installation */
+    uint64_t memory_size;  /* bytes, a multiple of 1 MiB */
+    uint64_t disk_size;    /* bytes; Disk.img is sparse */
+    const char *cpu_model; /* NULL: "default" */
+};
+#define POME_BUNDLE_OPTIONS_INIT {sizeof(struct pome_bundle_options), 2, UINT64_C(2) << 30, UINT64_C(8) << 30, NULL}
+
+/* Makes a bundle for an image: identity, empty auxiliary storage, sparse disk, Config.json. It is locked, and not installed: pome_install() comes next.
+ * Owner:  the caller, who ends it with pome_bundle_free().
+ * Errors: EXISTS, NOT_SUPPORTED (the image), INVALID_CONFIGURATION (a number out of range, or less than the image needs),
+ *         OUT_OF_DISK_SPACE, PERMISSION, IO. On failure nothing is left.   Since: 0.1. */
+POME_API pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *image, const struct pome_bundle_options *options,
+                                         struct pome_error *err);
+
+/* Opens a bundle and checks its files. Not locked.
+ * Errors: NOT_FOUND, INVALID_BUNDLE, INVALID_CONFIGURATION (Config.json), PERMISSION.   Since: 0.1. */
+POME_API pome_bundle *pome_bundle_open(const char *name, struct pome_error *err);
+
+/* Closes and unlocks. NULL is fine. */
+POME_API void pome_bundle_free(pome_bundle *bundle);
+
+/* Removes a bundle, also a damaged one. Errors: NOT_FOUND, BUSY, INVALID_BUNDLE (not a bundle at all).   Since: 0.1. */
+POME_API bool pome_bundle_delete(const char *name, struct pome_error *err);
+
+/* Texts are borrowed. */
+POME_API const char *pome_bundle_name(const pome_bundle *bundle);
+POME_API const char *pome_bundle_path(const pome_bundle *bundle);
+POME_API bool pome_bundle_is_installed(const pome_bundle *bundle);
+POME_API bool pome_bundle_is_in_use(const pome_bundle *bundle, int *pid); /* by another process; pid 0: unknown; may be NULL */
+POME_API unsigned pome_bundle_cpu_count(const pome_bundle *bundle);
+POME_API uint64_t pome_bundle_memory_size(const pome_bundle *bundle);
+POME_API uint64_t pome_bundle_disk_size(const pome_bundle *bundle);
+POME_API uint64_t pome_bundle_disk_used(const pome_bundle *bundle); /* bytes that Disk.img occupies on the host */
+POME_API uint64_t pome_bundle_ecid(const pome_bundle *bundle);
+
+/* Calls found for every bundle of $POME_HOME/vms, by name, until it returns false. bundle is NULL when it is damaged: why says what is
+ * wrong. It is freed after the call. Since: 0.1. */
+typedef bool pome_bundle_found(void *user, const char *name, const char *path, const pome_bundle *bundle, const struct pome_error *why);
+POME_API bool pome_bundle_list(pome_bundle_found *found, void *user, struct pome_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

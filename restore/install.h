@@ -1,0 +1,74 @@
+/*
+ * install.h - installing a restore image into a bundle.
+ *
+ * How it works: install.c has a table of steps, each with a weight (its share of the progress), a function, and an undo that is run, last step
+ * first, when a later one fails. Nothing of the order is known elsewhere. Install.json is in the bundle from before the first step until
+ * the last one has synced everything: whenever the process is killed, the bundle says that it is not installed, and installing again
+ * begins at the first step (an unfinished disk is thrown away: reading the image again is faster than trusting it).
+ */
+#ifndef RESTORE_INSTALL_H
+#define RESTORE_INSTALL_H
+
+#include "bundle/bundle.h"
+#include "formats/image4.h"
+#include "log/log.h"
+#include "restore/layout.h"
+#include "restore/restore_image.h"
+
+#include <pome/progress.h>
+
+enum install_ticket { TICKET_FIRMWARE, TICKET_OS, TICKET_RECOVERY, TICKET_POLICY, TICKETS };
+
+struct ticket {
+    size_t size;
+    uint8_t der[IMAGE4_TICKET_MAX];
+};
+
+/* One installation under way. */
+struct install {
+    struct bundle *bundle;
+    struct restore_image *image;
+    struct log *log;
+    int disk_fd, aux_fd;
+
+    struct gpt gpt;
+    uint64_t boot_nonce;          /* generator */
+    uint8_t volume_group[16];
+    uint8_t nonces[112];          /* boop-storage-nonces */
+    uint8_t nsih[SHA384_BYTES];
+    struct ticket tickets[TICKETS];
+
+    pome_progress_fn *progress;
+    void *user;
+    struct pome_progress report;
+    double weight_done, weight, weight_all;
+    int64_t shown_ns;
+};
+
+/* Runs all steps. The bundle must be locked. Errors: see pome_install. */
+bool install_run(struct bundle *bundle, struct restore_image *image, pome_progress_fn *progress, void *user, struct pome_error *err);
+
+unsigned install_step_count(void);
+const char *install_step_name(unsigned step);
+
+/* --- for the steps --- */
+
+/* Says how far the step is; false with OPERATION_CANCELLED when the user wants to end. */
+bool install_progress(struct install *in, uint64_t done, uint64_t total, struct pome_error *err);
+
+/* install_disk.c */
+bool install_partition_map(struct install *in, struct pome_error *err);
+void install_empty_disk(struct install *in);
+bool install_os(struct install *in, struct pome_error *err);
+bool install_boot_container(struct install *in, struct pome_error *err);
+bool install_recovery_container(struct install *in, struct pome_error *err);
+/* personalize.c */
+bool install_personalize(struct install *in, struct pome_error *err);
+/* install_aux.c */
+bool install_aux(struct install *in, struct pome_error *err);
+void install_empty_aux(struct install *in);
+
+/* A component of ours by name; the image was checked to have it. */
+const struct manifest_component *install_component(const struct install *in, const char *name);
+
+#endif

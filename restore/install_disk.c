@@ -1,0 +1,247 @@
+/* install_disk.c - the steps that write Disk.img: partition map, OS image, boot set, Recovery. */
+#include "restore/install.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "formats/fat.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool write_at(const struct install *in, const void *bytes, size_t n, uint64_t offset, struct pome_error *err)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t w = pwrite(in->disk_fd, (const char *)bytes + done, n - done, (off_t)(offset + done));
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            return pome_fail_errno(err, "%s/Disk.img: cannot write %zu bytes at %llu", in->bundle->path, n - done, (unsigned long long)(offset + done));
+        done += (size_t)w;
+    }
+    return true;
+}
+
+/* --- partition map --- */
+
+void install_empty_disk(struct install *in)
+{
+    if (ftruncate(in->disk_fd, 0) || ftruncate(in->disk_fd, (off_t)in->bundle->disk_bytes))
+        log_host(in->log, "org.pome.install", "disk", LOG_LEVEL_ERROR, "Disk.img cannot be emptied: %s", strerror(errno));
+}
+
+bool install_partition_map(struct install *in, struct pome_error *err)
+{
+    static uint8_t primary[GPT_PRIMARY_BYTES], backup[GPT_BACKUP_BYTES];
+    /* From here on all that is not written reads as zero: the next steps count on it. */
+    if (ftruncate(in->disk_fd, 0) || ftruncate(in->disk_fd, (off_t)in->bundle->disk_bytes))
+        return pome_fail_errno(err, "%s/Disk.img: cannot empty it", in->bundle->path);
+    gpt_write(&in->gpt, primary, backup);
+    return write_at(in, primary, sizeof primary, 0, err) && write_at(in, backup, sizeof backup, in->bundle->disk_bytes - sizeof backup, err);
+}
+
+/* --- OS image --- */
+
+enum { HOLE = 4096 };
+
+struct os_target {
+    struct install *in;
+    uint64_t offset;
+};
+
+static bool is_zero(const uint8_t *p, size_t n)
+{
+    return !p[0] && !memcmp(p, p + 1, n - 1);
+}
+
+/* Writes what is not zero, in runs as long as they come. Pieces need not be aligned: only whole blocks of zeroes are left out. */
+static bool os_write(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    const struct os_target *t = user;
+    const uint8_t *p = bytes;
+    for (size_t at = 0; at < n;) {
+        size_t end = at;
+        while (end < n) {
+            size_t block = MIN(HOLE - (size_t)((offset + end) % HOLE), n - end);
+            if (block == HOLE && is_zero(p + end, HOLE))
+                break;
+            end += block;
+        }
+        if (end > at && !write_at(t->in, p + at, end - at, t->offset + offset + at, err))
+            return false;
+        at = end;
+        while (n - at >= HOLE && (offset + at) % HOLE == 0 && is_zero(p + at, HOLE))
+            at += HOLE;
+    }
+    return install_progress(t->in, offset + n, install_component(t->in, "OS")->uncompressed_size, err);
+}
+
+bool install_os(struct install *in, struct pome_error *err)
+{
+    struct os_target t = {in, layout_offset(&in->gpt, LAYOUT_MAIN)};
+    return restore_image_read_os(in->image, install_component(in, "OS"), os_write, &t, NULL, err);
+}
+
+/* --- FAT containers --- */
+
+/* A file of a FAT container: bytes in memory, or an IM4P of the restore image inside an IMG4. */
+struct content {
+    const void *bytes;
+    const struct manifest_component *component;
+    const struct ticket *ticket;
+    uint64_t im4p_bytes;
+    struct img4_frame *frame;
+};
+
+struct container {
+    struct install *in;
+    uint64_t base;
+    size_t n;
+    struct fat_file files[16];
+    struct content contents[16];
+    char paths[16][32];
+    uint64_t total, done;
+    /* the component being copied */
+    const struct fat_file *file;
+    uint64_t head;
+};
+
+static void add_bytes(struct container *k, const char *path, const void *bytes, size_t n)
+{
+    snprintf(k->paths[k->n], sizeof k->paths[0], "%s", path);
+    k->contents[k->n] = (struct content){.bytes = bytes};
+    k->files[k->n] = (struct fat_file){.path = k->paths[k->n], .size = n};
+    k->total += n;
+    k->n++;
+}
+
+/* All components of a place, as IMG4 with the ticket, in folder. */
+static bool add_components(struct container *k, enum component_place place, const char *folder, const struct ticket *ticket, struct pome_error *err)
+{
+    for (size_t i = 0; i < COMPONENT_ROLES; i++) {
+        const struct component_role *role = &component_roles[i];
+        struct content *c = &k->contents[k->n];
+        struct im4p p;
+        if (role->place != place)
+            continue;
+        *c = (struct content){.component = install_component(k->in, role->name), .ticket = ticket, .frame = malloc(sizeof *c->frame)};
+        if (!c->frame)
+            return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for %s", role->name);
+        if (!restore_image_im4p(k->in->image, c->component, role->type, &p, err))
+            goto fail;
+        if (!img4_frame(p.size, ticket->der, ticket->size, NULL, 0, c->frame)) {
+            pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %llu bytes are too many for an Image4 file", role->name, (unsigned long long)p.size);
+            goto fail;
+        }
+        c->im4p_bytes = p.size;
+        snprintf(k->paths[k->n], sizeof k->paths[0], "%s/%s", folder, role->file);
+        k->files[k->n] = (struct fat_file){.path = k->paths[k->n], .size = c->frame->head_size + p.size + c->frame->tail_size};
+        k->total += k->files[k->n].size;
+        k->n++;
+        continue;
+    fail:
+        free(c->frame);
+        return false;
+    }
+    return true;
+}
+
+static bool copy_piece(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    struct container *k = user;
+    k->done += n;
+    return write_at(k->in, bytes, n, k->base + k->file->offset + k->head + offset, err) && install_progress(k->in, k->done, k->total, err);
+}
+
+static bool write_file(struct container *k, size_t i, struct pome_error *err)
+{
+    const struct fat_file *f = &k->files[i];
+    const struct content *c = &k->contents[i];
+    if (c->bytes)
+        return write_at(k->in, c->bytes, (size_t)f->size, k->base + f->offset, err);
+    k->file = f;
+    k->head = c->frame->head_size;
+    return write_at(k->in, c->frame->head, c->frame->head_size, k->base + f->offset, err) &&
+           restore_image_read(k->in->image, c->component, copy_piece, k, NULL, err) &&
+           write_at(k->in, c->frame->tail, c->frame->tail_size, k->base + f->offset + k->head + c->im4p_bytes, err);
+}
+
+static bool write_container(struct container *k, enum layout_container where, const char *label, struct pome_error *err)
+{
+    uint8_t block[FAT_CLUSTER];
+    struct fat_plan plan;
+    uint64_t offset;
+    uint32_t serial = 0;
+    (void)!getrandom(&serial, sizeof serial, 0);
+    k->base = layout_offset(&k->in->gpt, where);
+    if (!fat_plan(&plan, layout_bytes(&k->in->gpt, where), (uint32_t)k->in->gpt.partitions[where].first, label, serial, time(NULL), k->files, k->n, err))
+        return pome_fail_context(err, "%s", label);
+    for (size_t i = 0; i < k->n; i++)
+        if (!write_file(k, i, err))
+            return false;
+    for (size_t i = 0; fat_block(&plan, i, &offset, block); i++)
+        if (!write_at(k->in, block, sizeof block, k->base + offset, err))
+            return false;
+    return true;
+}
+
+static void free_container(struct container *k)
+{
+    for (size_t i = 0; i < k->n; i++)
+        free(k->contents[i].frame);
+    free(k);
+}
+
+bool install_boot_container(struct install *in, struct pome_error *err)
+{
+    char nsih[2 * SHA384_BYTES + 2], folder[16];
+    static const uint8_t zero[1];
+    uint8_t policy[IMAGE4_HEAD_MAX + 1];
+    size_t policy_size = im4p_write_head("lpol", "1.0", sizeof zero, policy);
+    struct container *k = calloc(1, sizeof *k);
+    struct img4_frame *frame = malloc(sizeof *frame);
+    bool ok = k && frame;
+    if (!ok) {
+        free(k);
+        free(frame);
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the boot set");
+    }
+    k->in = in;
+    hex_upper(in->nsih, sizeof in->nsih, nsih);
+    snprintf(folder, sizeof folder, "BOOT/%.8s", nsih);
+    nsih[2 * SHA384_BYTES] = '\n';
+    nsih[2 * SHA384_BYTES + 1] = 0;
+    policy[policy_size++] = 0;
+
+    const struct ticket *t = &in->tickets[TICKET_POLICY];
+    ok = img4_frame(policy_size, t->der, t->size, NULL, 0, frame);
+    uint8_t *local = malloc(frame->head_size + policy_size + frame->tail_size);
+    if (ok && local) {
+        memcpy(local, frame->head, frame->head_size);
+        memcpy(local + frame->head_size, policy, policy_size);
+        memcpy(local + frame->head_size + policy_size, frame->tail, frame->tail_size);
+        add_bytes(k, "BOOT/ACTIVE", nsih, strlen(nsih));
+        add_bytes(k, "POLICY/LOCAL.IM4", local, frame->head_size + policy_size + frame->tail_size);
+        ok = add_components(k, PLACE_BOOT, folder, &in->tickets[TICKET_OS], err) && write_container(k, LAYOUT_ISC, "ISC", err);
+    } else {
+        ok = pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the boot set");
+    }
+    free(local);
+    free(frame);
+    free_container(k);
+    return ok;
+}
+
+bool install_recovery_container(struct install *in, struct pome_error *err)
+{
+    struct container *k = calloc(1, sizeof *k);
+    if (!k)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for Recovery");
+    k->in = in;
+    bool ok = add_components(k, PLACE_RECOVERY, "BOOT", &in->tickets[TICKET_RECOVERY], err) && write_container(k, LAYOUT_RECOVERY, "RECOVERY", err);
+    free_container(k);
+    return ok;
+}

@@ -1,0 +1,289 @@
+/* restore_image.c - opening restore images, and reading their components with every byte digested. */
+#include "restore/restore_image.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "formats/identity.h"
+#include "formats/plist.h"
+#include "restore/layout.h"
+
+#include <zstd.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* docs/boot.md §1 and §5. */
+const struct component_role component_roles[COMPONENT_ROLES] = {
+    {"LLB", "illb", PLACE_FIRMWARE, NULL},
+    {"KernelCache", "krnl", PLACE_BOOT, "KERNEL.IM4"},
+    {"BootRamDisk", "rdsk", PLACE_BOOT, "RAMDISK.IM4"},
+    {"KernelCommandLine", "kcmd", PLACE_BOOT, "CMDLINE.IM4"},
+    {"RecoveryKernelCache", "rkrn", PLACE_RECOVERY, "KERNEL.IM4"},
+    {"RecoveryRamDisk", "rrdk", PLACE_RECOVERY, "RAMDISK.IM4"},
+    {"RecoveryCommandLine", "rcmd", PLACE_RECOVERY, "CMDLINE.IM4"},
+    {"OS", NULL, PLACE_OS, NULL},
+};
+
+enum { ZSTD_WINDOW_LOG_MAX = 27 /* 128 MiB: what zstd --ultra --long needs at most */ };
+
+/* --- opening --- */
+
+/* Reads one of the lists at the top of the zip. required: its absence is an error, else NULL with *err untouched. */
+static uint8_t *read_list(struct restore_image *image, const char *name, bool required, size_t *n, struct pome_error *err)
+{
+    int64_t i = zipin_find(image->zip, name);
+    if (i >= 0)
+        return zipin_read_whole(image->zip, (size_t)i, PLIST_MAX_BYTES, n, err);
+    if (required)
+        pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: no %s in it: not a restore image", zipin_path(image->zip), name);
+    return NULL;
+}
+
+static bool read_lists(struct restore_image *image, struct pome_error *err)
+{
+    size_t n;
+    uint8_t *list = read_list(image, "BuildManifest.plist", true, &n, err);
+    bool ok = list && manifest_read(list, n, &image->manifest, err);
+    free(list);
+    if (!ok)
+        return false;
+    if ((list = read_list(image, "Restore.plist", false, &n, err))) {
+        image->has_restore_plist = ok = restore_plist_read(list, n, image->manifest.device_class, &image->restore, err);
+        free(list);
+    }
+    if (ok && (list = read_list(image, "SystemVersion.plist", false, &n, err))) {
+        ok = system_version_read(list, n, image->product_name, err);
+        free(list);
+    }
+    if (!ok && err)
+        err->code = POME_ERROR_INVALID_RESTORE_IMAGE;
+    return ok;
+}
+
+struct restore_image *restore_image_open(const char *path, struct pome_error *err)
+{
+    struct restore_image *image = calloc(1, sizeof *image);
+    if (!image) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to open it", path);
+        return NULL;
+    }
+    image->zip = zipin_open(path, err);
+    if (!image->zip || !read_lists(image, err)) {
+        if (image->zip && err && !strstr(err->message, path))
+            pome_fail_context(err, "%s", path);
+        restore_image_close(image);
+        return NULL;
+    }
+    return image;
+}
+
+void restore_image_close(struct restore_image *image)
+{
+    if (!image)
+        return;
+    manifest_free(&image->manifest);
+    zipin_close(image->zip);
+    free(image);
+}
+
+/* --- what it is for --- */
+
+static int compare_versions(const uint32_t a[3], const uint32_t b[3])
+{
+    for (int i = 0; i < 3; i++)
+        if (a[i] != b[i])
+            return a[i] < b[i] ? -1 : 1;
+    return 0;
+}
+
+static bool components_ok(const struct restore_image *image, struct pome_error *err)
+{
+    for (size_t i = 0; i < COMPONENT_ROLES; i++) {
+        const struct manifest_component *c = manifest_component(&image->manifest, component_roles[i].name);
+        if (!c)
+            return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: BuildManifest.plist has no component %s", zipin_path(image->zip),
+                             component_roles[i].name);
+        if (restore_image_member(image, c, err) < 0)
+            return false;
+        if (c->digest_bytes != SHA384_BYTES)
+            return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: the digest of %s has %zu bytes, needed %d (SHA-384)", zipin_path(image->zip),
+                             c->name, c->digest_bytes, SHA384_BYTES);
+    }
+    const struct manifest_component *os = manifest_component(&image->manifest, "OS");
+    if (strcmp(os->compression, "zstd") || !os->has_uncompressed_digest || !os->uncompressed_size || os->uncompressed_size % 4096 ||
+        os->uncompressed_size > UINT64_C(8) * 1024 * GiB)
+        return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE,
+                         "%s: OS: compression \"%s\", %llu bytes uncompressed: needed zstd, a digest and a multiple of 4096 up to 8 TiB",
+                         zipin_path(image->zip), os->compression, (unsigned long long)os->uncompressed_size);
+    return true;
+}
+
+bool restore_image_supported(const struct restore_image *image, struct pome_error *err)
+{
+    const struct manifest *m = &image->manifest;
+    const struct platform *platform = platform_of(PLATFORM_POME);
+    uint32_t ours[3];
+    version_parse(POME_VERSION_STRING, ours);
+    if (!strcmp(m->device_class, "vma2macosap"))
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: macOS %s for a VM: it can be read and checked, this Pome cannot install it",
+                         zipin_path(image->zip), m->version);
+    if (strcmp(m->device_class, "pome1ap"))
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: made for device class \"%s\", this machine is pome1ap", zipin_path(image->zip),
+                         m->device_class);
+    if (m->board != platform->board || m->chip != platform->chip || m->domain != LAYOUT_SECURITY_DOMAIN)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: made for board 0x%llX, chip 0x%llX, domain %llu; this machine has 0x%X, 0x%X, %d",
+                         zipin_path(image->zip), (unsigned long long)m->board, (unsigned long long)m->chip, (unsigned long long)m->domain, platform->board,
+                         platform->chip, LAYOUT_SECURITY_DOMAIN);
+    if (m->has_min_host && compare_versions(ours, m->min_host) < 0)
+        return pome_fail(err, POME_ERROR_INSTALLATION_REQUIRES_UPDATE, "%s: needs Pome %u.%u.%u, this is " POME_VERSION_STRING, zipin_path(image->zip),
+                         m->min_host[0], m->min_host[1], m->min_host[2]);
+    return components_ok(image, err);
+}
+
+uint64_t restore_image_min_disk(const struct restore_image *image)
+{
+    const struct manifest_component *os = manifest_component(&image->manifest, "OS");
+    return os && os->uncompressed_size ? layout_minimum(os->uncompressed_size) : 0;
+}
+
+int64_t restore_image_member(const struct restore_image *image, const struct manifest_component *c, struct pome_error *err)
+{
+    int64_t i = zipin_find(image->zip, c->path);
+    if (i < 0)
+        pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %s is missing: no member \"%s\"", zipin_path(image->zip), c->name, c->path);
+    return i;
+}
+
+/* --- reading with digests --- */
+
+static bool compare_digest(const struct restore_image *image, const struct manifest_component *c, const char *form, const uint8_t *want,
+                           const uint8_t *got, struct pome_error *err)
+{
+    char a[25], b[25];
+    if (!memcmp(want, got, SHA384_BYTES))
+        return true;
+    hex_upper(want, 12, a);
+    hex_upper(got, 12, b);
+    return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %s%s: SHA-384 is %s..., the manifest says %s...", zipin_path(image->zip), c->name, form,
+                     b, a);
+}
+
+bool restore_image_read(struct restore_image *image, const struct manifest_component *c, component_sink *sink, void *user, bool *unchecked,
+                        struct pome_error *err)
+{
+    bool check = c->digest_bytes == SHA384_BYTES, ok = false;
+    int64_t i = restore_image_member(image, c, err);
+    if (i < 0)
+        return false;
+    if (!check && !unchecked)
+        return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %s has no SHA-384 digest", zipin_path(image->zip), c->name);
+    struct zipin_stream *s = zipin_stream_open(image->zip, (size_t)i, err);
+    struct sha384 *sum = s ? sha384_begin() : NULL;
+    uint8_t *block = sum ? malloc(ZIP_BLOCK) : NULL, got[SHA384_BYTES];
+    ssize_t n = -1;
+    if (s && !block)
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to read %s", zipin_path(image->zip), c->name);
+    for (uint64_t at = 0; block && (n = zipin_read(s, block, ZIP_BLOCK, err)) > 0; at += (uint64_t)n) {
+        sha384_add(sum, block, (size_t)n);
+        if (sink && !sink(user, at, block, (size_t)n, err)) {
+            n = -1;
+            break;
+        }
+    }
+    sha384_end(sum, n == 0 ? got : NULL);
+    if (n == 0)
+        ok = !check || compare_digest(image, c, "", c->digest, got, err);
+    if (unchecked)
+        *unchecked = !check;
+    free(block);
+    zipin_stream_close(s);
+    return ok;
+}
+
+struct os_reading {
+    struct restore_image *image;
+    const struct manifest_component *os;
+    component_sink *sink;
+    void *user;
+    bool (*compressed)(void *user, uint64_t done);
+    ZSTD_DCtx *zstd;
+    struct sha384 *sum;
+    uint8_t *out;
+    uint64_t done;
+    bool frame_open; /* a zstd frame has begun and not ended */
+};
+
+static bool os_piece(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    struct os_reading *r = user;
+    ZSTD_inBuffer in = {bytes, n, 0};
+    bool full = true; /* the output buffer was filled: there may be more without input */
+    while (in.pos < in.size || full) {
+        ZSTD_outBuffer out = {r->out, ZIP_BLOCK, 0};
+        size_t before = in.pos, left = ZSTD_decompressStream(r->zstd, &out, &in);
+        if (ZSTD_isError(left))
+            return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: zstd at byte %llu: %s", zipin_path(r->image->zip),
+                             (unsigned long long)(offset + in.pos), ZSTD_getErrorName(left));
+        if (out.pos || in.pos != before)
+            r->frame_open = left != 0;
+        full = out.pos == out.size;
+        if (out.pos > r->os->uncompressed_size - r->done)
+            return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: uncompresses to more than the %llu bytes announced",
+                             zipin_path(r->image->zip), (unsigned long long)r->os->uncompressed_size);
+        sha384_add(r->sum, r->out, out.pos);
+        if (out.pos && r->sink && !r->sink(r->user, r->done, r->out, out.pos, err))
+            return false;
+        r->done += out.pos;
+    }
+    if (r->compressed && !r->compressed(r->user, offset + n))
+        return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
+    return true;
+}
+
+bool restore_image_read_os(struct restore_image *image, const struct manifest_component *os, component_sink *sink, void *user,
+                           bool (*compressed)(void *user, uint64_t done), struct pome_error *err)
+{
+    struct os_reading r = {image, os, sink, user, compressed, ZSTD_createDCtx(), sha384_begin(), malloc(ZIP_BLOCK), 0, false};
+    uint8_t got[SHA384_BYTES];
+    bool ok;
+    if (!r.zstd || !r.sum || !r.out)
+        ok = pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to uncompress the OS image", zipin_path(image->zip));
+    else {
+        ZSTD_DCtx_setParameter(r.zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
+        ok = restore_image_read(image, os, os_piece, &r, NULL, err);
+    }
+    if (ok && (r.done != os->uncompressed_size || r.frame_open))
+        ok = pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: uncompresses to %llu bytes, the manifest says %llu", zipin_path(image->zip),
+                       (unsigned long long)r.done, (unsigned long long)os->uncompressed_size);
+    sha384_end(r.sum, ok ? got : NULL);
+    ok = ok && compare_digest(image, os, " (uncompressed)", os->uncompressed_digest, got, err);
+    ZSTD_freeDCtx(r.zstd);
+    free(r.out);
+    return ok;
+}
+
+bool restore_image_im4p(struct restore_image *image, const struct manifest_component *c, const char *type, struct im4p *p, struct pome_error *err)
+{
+    uint8_t head[IMAGE4_HEAD_MAX];
+    int64_t i = restore_image_member(image, c, err);
+    struct zipin_stream *s = i < 0 ? NULL : zipin_stream_open(image->zip, (size_t)i, err);
+    if (!s)
+        return false;
+    size_t n = 0;
+    ssize_t got;
+    while (n < sizeof head && (got = zipin_read(s, head + n, sizeof head - n, err)) > 0)
+        n += (size_t)got;
+    zipin_stream_close(s);
+    uint64_t total = zipin_member(image->zip, (size_t)i)->size;
+    bool ok = im4p_read_head(head, n, total, p, err) &&
+              (p->size == total || pome_fail(err, POME_ERROR_INVALID_DATA, "IM4P has %llu bytes, the file %llu", (unsigned long long)p->size,
+                                             (unsigned long long)total)) &&
+              (!type || !strcmp(type, p->type) || pome_fail(err, POME_ERROR_INVALID_DATA, "IM4P is of type %s, needed %s", p->type, type));
+    if (!ok) {
+        pome_fail_context(err, "%s: %s (%s)", zipin_path(image->zip), c->name, c->path);
+        if (err)
+            err->code = POME_ERROR_INVALID_RESTORE_IMAGE;
+    }
+    return ok;
+}

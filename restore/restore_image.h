@@ -1,0 +1,60 @@
+/*
+ * restore_image.h - a restore image: the zip, its manifest, and every byte of a component checked while it is read.
+ */
+#ifndef RESTORE_RESTORE_IMAGE_H
+#define RESTORE_RESTORE_IMAGE_H
+
+#include "formats/image4.h"
+#include "restore/manifest.h"
+#include "restore/zipfile.h"
+
+struct restore_image {
+    struct zipin *zip;
+    struct manifest manifest;
+    char product_name[MANIFEST_TEXT];
+    bool has_restore_plist;
+    struct restore_plist restore; /* Restore.plist */
+};
+
+/* A component of our own images: what it is called, its Image4 type, and where it goes. */
+enum component_place { PLACE_FIRMWARE, PLACE_BOOT, PLACE_RECOVERY, PLACE_OS };
+struct component_role {
+    const char *name, *type;     /* "KernelCache", "krnl" */
+    enum component_place place;
+    const char *file;            /* name in its container, "KERNEL.IM4"; NULL when it is none */
+};
+extern const struct component_role component_roles[];
+enum { COMPONENT_ROLES = 8 };
+
+/* Errors: see pome_restore_image_load. */
+struct restore_image *restore_image_open(const char *path, struct pome_error *err);
+void restore_image_close(struct restore_image *image);
+
+/* Whether this Pome can install it: NOT_SUPPORTED, INSTALLATION_REQUIRES_UPDATE or INVALID_RESTORE_IMAGE say why not. */
+bool restore_image_supported(const struct restore_image *image, struct pome_error *err);
+
+/* Bytes; 0 when it cannot be said (no OS component of ours). */
+uint64_t restore_image_min_disk(const struct restore_image *image);
+
+/* The member that holds a component; -1 and INVALID_RESTORE_IMAGE when it is not in the zip. */
+int64_t restore_image_member(const struct restore_image *image, const struct manifest_component *c, struct pome_error *err);
+
+/* Called with each piece of a component, in order. False ends the reading (the callee has filled *err). */
+typedef bool component_sink(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err);
+
+/* Reads a component's file from first to last byte through sink (NULL: none) and then compares its digest. A component without a
+ * SHA-384 digest is refused unless unchecked is given, which then says that it was not checked. Errors: INVALID_RESTORE_IMAGE,
+ * IO, and what sink says. */
+bool restore_image_read(struct restore_image *image, const struct manifest_component *c, component_sink *sink, void *user, bool *unchecked,
+                        struct pome_error *err);
+
+/* The same for the OS image, uncompressed: size and digest of both forms are compared. compressed (NULL allowed) is called
+ * with the count of compressed bytes read so far; false cancels. */
+bool restore_image_read_os(struct restore_image *image, const struct manifest_component *os, component_sink *sink, void *user,
+                           bool (*compressed)(void *user, uint64_t done), struct pome_error *err);
+
+/* Header of a component that is an IM4P. Errors: INVALID_RESTORE_IMAGE (not an IM4P, or of another type). type NULL: any. */
+bool restore_image_im4p(struct restore_image *image, const struct manifest_component *c, const char *type, struct im4p *p,
+                        struct pome_error *err);
+
+#endif
