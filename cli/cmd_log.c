@@ -17,7 +17,7 @@
 command_run cmd_log_show;
 
 struct time_text {
-    char text[48];
+    char text[64];
 };
 
 /* "2026-11-22 20:00:00.123456+0000" in local time. */
