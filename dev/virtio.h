@@ -31,6 +31,8 @@ struct virtio_type {
     uint64_t features; /* the device's own; a device may take some away in its `offered` */
     size_t config_bytes;
     void (*notify)(struct virtio *v, unsigned queue); /* the driver put something into the queue */
+    /* The driver wrote to configuration bytes that lie in the table; NULL: none are writable. */
+    void (*config_written)(struct virtio *v, uint32_t offset, unsigned bytes, uint64_t value);
     void (*reset)(struct virtio *v);                  /* no request is under way; NULL: nothing to do */
     void (*destroy)(struct virtio *v);                /* frees the device */
 };

@@ -189,6 +189,11 @@ static void virtio_pci_write(void *dev, uint32_t reg, unsigned bytes, uint64_t v
         virtio_notify(t->v, (reg - REG_NOTIFY) / 4);
         return;
     }
+    if (reg >= REG_CONFIG) {
+        if (t->v->type->config_written)
+            t->v->type->config_written(t->v, reg - REG_CONFIG, bytes, value);
+        return;
+    }
     switch (reg) {
     case REG_DEVICE_FEATURE_SELECT: t->s.device_feature_select = (uint32_t)value; return;
     case REG_DRIVER_FEATURE_SELECT: t->s.driver_feature_select = (uint32_t)value; return;
@@ -198,7 +203,7 @@ static void virtio_pci_write(void *dev, uint32_t reg, unsigned bytes, uint64_t v
     case REG_QUEUE_SELECT: t->s.queue_select = (uint16_t)value; return;
     }
     if (reg < REG_ISR)
-        write_queue(t, reg, bytes, value); /* CONFIG: our devices have no writable fields */
+        write_queue(t, reg, bytes, value);
 }
 
 static void reset(void *dev)

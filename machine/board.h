@@ -49,7 +49,8 @@ struct machine {
     struct pci_bus pci;
     struct disk_pool *disks;
     struct virtio *virtio[PCI_SLOTS]; /* by slot */
-    struct loop_timer button; /* lets the power button go */
+    struct virtio *button;
+    struct loop_timer button_timer; /* lets the power button go */
     char console_path[40]; /* node of the serial port */
     struct machine_entry entry;
     bool has_entry;

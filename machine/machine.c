@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "dev/pl061.h"
+#include "dev/virtio_input.h"
 #include "firmware/cfg.h"
 #include "firmware/platform.h"
 #include "machine/board.h"
@@ -70,12 +71,18 @@ static void board_note(void *ctx, unsigned cpu, const char *text)
     bus_note(&m->bus, "cpu %u: %s", cpu, text);
 }
 
+/* There are two, for kernels with GPIO keys and for those with virtio input only; pressing both is harmless. */
+static void press(struct machine *m, bool down)
+{
+    bus_lock(&m->bus);
+    pl061_input(m->gpio, POWER_PIN, down);
+    virtio_input_power(m->button, down);
+    bus_unlock(&m->bus);
+}
+
 static void release_button(void *ctx)
 {
-    struct machine *m = ctx;
-    bus_lock(&m->bus);
-    pl061_input(m->gpio, POWER_PIN, false);
-    bus_unlock(&m->bus);
+    press(ctx, false);
 }
 
 static bool check_config(const struct machine_config *c, struct pome_error *err)
@@ -205,7 +212,7 @@ struct machine *machine_create(const struct machine_config *config, const struct
     bus_init(&m->bus, mem, config->loop);
     m->bus.note = note;
     m->bus.note_ctx = m;
-    m->button = (struct loop_timer){ .fn = release_button, .ctx = m };
+    m->button_timer = (struct loop_timer){ .fn = release_button, .ctx = m };
     connect_board(m);
     if (add_memory(m, err) && add_parts(m, err) && prepare_rom_entry(m, err))
         return m;
@@ -217,7 +224,7 @@ void machine_destroy(struct machine *m)
 {
     if (!m)
         return;
-    loop_timer_cancel(m->config.loop, &m->button);
+    loop_timer_cancel(m->config.loop, &m->button_timer);
     while (!machine_quiesce(m, 60000))
         ; /* a worker still writes to guest memory */
     for (size_t i = m->n_devices; i-- > 0;)
@@ -273,10 +280,8 @@ void machine_reset(struct machine *m)
 
 void machine_power_button(struct machine *m)
 {
-    bus_lock(&m->bus);
-    pl061_input(m->gpio, POWER_PIN, true);
-    bus_unlock(&m->bus);
-    loop_timer_set(m->config.loop, &m->button, loop_now_ns() + BUTTON_NS);
+    press(m, true);
+    loop_timer_set(m->config.loop, &m->button_timer, loop_now_ns() + BUTTON_NS);
 }
 
 static void hold(struct machine *m, bool held)

@@ -1,13 +1,15 @@
 /*
  * pcie.c - the PCI Express bus of a machine and the virtio devices on it.
  *
- * Slots: 0 stays empty, the disks from 1 on in the order of the configuration, then the virtio console, then entropy.
+ * Slots: 0 stays empty, the disks from 1 on in the order of the configuration, then the virtio console, entropy,
+ * and the power button.
  */
 #include "machine/board.h"
 
 #include "base/error.h"
 #include "dev/virtio_blk.h"
 #include "dev/virtio_console.h"
+#include "dev/virtio_input.h"
 #include "dev/virtio_pci.h"
 #include "dev/virtio_rng.h"
 
@@ -67,7 +69,10 @@ bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err)
     struct console *c = m->config.virtio_console;
     if (c && !plug(m, slot++, virtio_console_create(&m->bus, c), err))
         return false;
-    return plug(m, slot, virtio_rng_create(&m->bus), err);
+    if (!plug(m, slot++, virtio_rng_create(&m->bus), err))
+        return false;
+    m->button = virtio_input_create(&m->bus);
+    return plug(m, slot, m->button, err);
 }
 
 /* pci/host-generic-pci.yaml. INTx of slot s, pin A, is line s % 4; so for each of four slots and pins. */
