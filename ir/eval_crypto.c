@@ -216,11 +216,14 @@ static void sha512_su1(const union ir_value v[3], union ir_value *out)
 bool ir_eval_crypto(enum ir_op op, const union ir_value v[3], union ir_value *out)
 {
     static const uint8_t mix[4] = { 2, 3, 1, 1 }, inv_mix[4] = { 14, 11, 13, 9 };
+    union ir_value x;
     switch (op) {
     case IR_VAESE: aes_single_round(&v[0], &v[1], true, out); return true;
     case IR_VAESD: aes_single_round(&v[0], &v[1], false, out); return true;
     case IR_VAESMC: aes_mix_columns(&v[0], mix, out); return true;
     case IR_VAESIMC: aes_mix_columns(&v[0], inv_mix, out); return true;
+    case IR_VAESEMC: aes_single_round(&v[0], &v[1], true, &x), aes_mix_columns(&x, mix, out); return true;
+    case IR_VAESDIMC: aes_single_round(&v[0], &v[1], false, &x), aes_mix_columns(&x, inv_mix, out); return true;
     case IR_VSHA1C: sha1_rounds(v, choose, out); return true;
     case IR_VSHA1P: sha1_rounds(v, parity, out); return true;
     case IR_VSHA1M: sha1_rounds(v, majority, out); return true;

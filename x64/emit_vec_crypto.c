@@ -1,5 +1,5 @@
 /*
- * emit_vec_crypto.c - AES, SHA-1, SHA-256, carry-less multiplication.
+ * emit_vec_crypto.c - AES, SHA-1, SHA-256, SHA-512, carry-less multiplication.
  *
  * AESENCLAST is ShiftRows, SubBytes and the key added last; AESE adds its key first. AESMC is AESDECLAST, which undoes
  * AESENC's first half, then AESENC (Intel SDM vol. 2; FIPS 197).
@@ -10,7 +10,7 @@
 #include "x64/vec.h"
 
 enum {
-    AESIMC = V38(0xdb), AESENC = V38(0xdc), AESENCLAST = V38(0xdd), AESDECLAST = V38(0xdf), PCLMULQDQ = V3A(0x44),
+    AESIMC = V38(0xdb), AESENC = V38(0xdc), AESENCLAST = V38(0xdd), AESDEC = V38(0xde), AESDECLAST = V38(0xdf), PCLMULQDQ = V3A(0x44),
     /* without prefix, and legacy only */
     SHA256RNDS2 = X64_V(PP_NONE, MAP_0F38, 0, 0xcb), SHA256MSG1 = X64_V(PP_NONE, MAP_0F38, 0, 0xcc),
     SHA256MSG2 = X64_V(PP_NONE, MAP_0F38, 0, 0xcd), SHA1RNDS4 = X64_V(PP_NONE, MAP_0F3A, 0, 0xcc),
@@ -24,6 +24,17 @@ static bool aes_round(struct x64_compiler *c)
     vzero(c, XMM1);
     vrr(c, PXOR, XMM0, a, b);
     vrr(c, i->op == IR_VAESE ? AESENCLAST : AESDECLAST, d, XMM0, XMM1);
+    return true;
+}
+
+/* AESE and AESMC together are what AESENC does, but for the order of the key. */
+static bool aes_whole_round(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
+    vzero(c, XMM1);
+    vrr(c, PXOR, XMM0, a, b);
+    vrr(c, i->op == IR_VAESEMC ? AESENC : AESDEC, d, XMM0, XMM1);
     return true;
 }
 
@@ -151,16 +162,103 @@ static bool sha1_schedule(struct x64_compiler *c)
     return true;
 }
 
+/* ---- SHA-512: no extension, but rotates and any function of three bits (AVX-512) ---- */
+
+enum { CHOOSE = 0xca, MAJORITY = 0xe8 };
+
+static void ternary(struct x64_compiler *c, unsigned function, unsigned d, unsigned a, unsigned b)
+{
+    evex_rrr(&c->a, V3A(0x25), 0, d, a, b, 0, false, false); /* VPTERNLOGD */
+    put8(&c->a, function);
+}
+
+static void rotate_right_64(struct x64_compiler *c, unsigned d, unsigned s, unsigned n)
+{
+    evex_rrr(&c->a, X64_V(PP_66, MAP_0F, 1, 0x72), 0, 0, d, s, 0, false, false); /* VPRORQ */
+    put8(&c->a, n);
+}
+
+/* d = s rotated by each of three amounts, or shifted by the last, exclusive or; d and s differ, t is lost */
+static void sum(struct x64_compiler *c, unsigned d, unsigned s, unsigned t, const uint8_t by[3], bool shift_last)
+{
+    rotate_right_64(c, d, s, by[0]);
+    rotate_right_64(c, t, s, by[1]);
+    vrr(c, PXOR, d, d, t);
+    if (shift_last)
+        vshift(c, SHIFT_RIGHT, 3, t, s, by[2]);
+    else
+        rotate_right_64(c, t, s, by[2]);
+    vrr(c, PXOR, d, d, t);
+}
+
+/* The pseudocode of SHA512H and SHA512H2 on element 0; names as there: w = Vd, x = Vn, y = Vm. */
+static bool sha512_rounds(struct x64_compiler *c)
+{
+    static const uint8_t sum1[3] = {14, 18, 41}, sum0[3] = {28, 34, 39};
+    const struct ir_insn *i = x64_insn(c);
+    bool first = i->op == IR_VSHA512H;
+    const uint8_t *by = first ? sum1 : sum0;
+    unsigned w = x64_use_v(c, i->a), x = x64_use_v(c, i->b), y = x64_use_v(c, i->c), d = x64_def_v(c);
+
+    if (first)
+        vshift(c, SHIFT_BYTES_RIGHT, 3, XMM0, y, 8); /* the high element's function is of y1; of y0 in the second */
+    else
+        vmove(c, XMM0, y);
+    sum(c, d, XMM0, XMM1, by, false);
+    vshift(c, SHIFT_BYTES_RIGHT, 3, XMM1, first ? x : y, 8);
+    if (first)
+        ternary(c, CHOOSE, XMM0, x, XMM1); /* y1 ? x0 : x1 */
+    else
+        ternary(c, MAJORITY, XMM0, x, XMM1); /* y0, x0, y1 */
+    vrr(c, PADDQ, d, d, XMM0);
+    vshift(c, SHIFT_BYTES_RIGHT, 3, XMM0, w, 8);
+    vrr(c, PADDQ, d, d, XMM0); /* the result's high element */
+    if (first)
+        vrr(c, PADDQ, XMM0, d, y);
+    else
+        vmove(c, XMM0, d);
+    sum(c, XMM1, XMM0, XMM2, by, false);
+    vshift(c, SHIFT_BYTES_RIGHT, 3, XMM2, y, 8);
+    if (first)
+        ternary(c, CHOOSE, XMM0, XMM2, x); /* t ? y1 : x0 */
+    else
+        ternary(c, MAJORITY, XMM0, XMM2, y);
+    vrr(c, PADDQ, XMM1, XMM1, XMM0);
+    vrr(c, PADDQ, XMM1, XMM1, w);
+    vrr(c, PUNPCKLQDQ, d, XMM1, d);
+    return true;
+}
+
+static bool sha512_schedule(struct x64_compiler *c)
+{
+    static const uint8_t sigma0[3] = {1, 8, 7}, sigma1[3] = {19, 61, 6};
+    const struct ir_insn *i = x64_insn(c);
+    bool first = i->op == IR_VSHA512SU0;
+    unsigned w = x64_use_v(c, i->a), x = x64_use_v(c, i->b), y = first ? 0 : x64_use_v(c, i->c), d = vec_result(c, i->a);
+    if (first) {
+        vrri(c, PALIGNR, XMM0, x, w, 8);
+        x = XMM0;
+    }
+    sum(c, XMM1, x, XMM2, first ? sigma0 : sigma1, true);
+    vrr(c, PADDQ, first ? d : XMM1, XMM1, w);
+    if (!first)
+        vrr(c, PADDQ, d, XMM1, y);
+    return true;
+}
+
 bool x64_emit_vec_crypto(struct x64_compiler *c)
 {
     const struct x64_host *host = c->host;
     switch (x64_insn(c)->op) {
     case IR_VAESE: case IR_VAESD: return host->aes && aes_round(c);
     case IR_VAESMC: case IR_VAESIMC: return host->aes && aes_columns(c);
+    case IR_VAESEMC: case IR_VAESDIMC: return host->aes && aes_whole_round(c);
     case IR_VPMULL64: return host->pclmul && multiply_64(c);
     case IR_VSHA256H: case IR_VSHA256H2: return host->sha && sha256_rounds(c);
     case IR_VSHA256SU0: case IR_VSHA256SU1: return host->sha && sha256_schedule(c);
     case IR_VSHA1C: case IR_VSHA1P: case IR_VSHA1M: return host->sha && sha1_rounds(c);
+    case IR_VSHA512H: case IR_VSHA512H2: return host->avx512vl && sha512_rounds(c);
+    case IR_VSHA512SU0: case IR_VSHA512SU1: return host->avx512vl && sha512_schedule(c);
     case IR_VSHA1H: return sha1_h(c);
     case IR_VSHA1SU0: case IR_VSHA1SU1: return sha1_schedule(c);
     default: return false;

@@ -25,8 +25,23 @@ static void d_n_m(struct tr *t, const struct a64_insn *i, enum ir_op op)
 
 TRANSLATE(AESE) { d_n(t, i, IR_VAESE); }
 TRANSLATE(AESD) { d_n(t, i, IR_VAESD); }
-TRANSLATE(AESMC) { n_only(t, i, IR_VAESMC); }
-TRANSLATE(AESIMC) { n_only(t, i, IR_VAESIMC); }
+
+/* Compilers and libraries write AESE and AESMC next to each other: then the state written last is Vn's, from AESE, and both
+ * are done at once from AESE's operands. */
+static void mix_columns(struct tr *t, const struct a64_insn *i, enum ir_op op, enum ir_op round, enum ir_op both)
+{
+    const struct ir_insn *set = &t->b->insn[t->b->n >= 2 ? t->b->n - 2 : 0]; /* before this instruction's INSN mark */
+    const struct ir_insn *value = &t->b->insn[set->a];
+    if (fp_trapped(t, i))
+        return;
+    if (set->op == IR_SETV && set->imm == CPU_V(i->rn) && value->op == round)
+        write_vreg(t, i->rd, v2(t, both, value->a, value->b, 0));
+    else
+        write_vreg(t, i->rd, v1(t, op, vreg(t, i->rn), 0));
+}
+
+TRANSLATE(AESMC) { mix_columns(t, i, IR_VAESMC, IR_VAESE, IR_VAESEMC); }
+TRANSLATE(AESIMC) { mix_columns(t, i, IR_VAESIMC, IR_VAESD, IR_VAESDIMC); }
 TRANSLATE(SHA1C) { d_n_m(t, i, IR_VSHA1C); }
 TRANSLATE(SHA1P) { d_n_m(t, i, IR_VSHA1P); }
 TRANSLATE(SHA1M) { d_n_m(t, i, IR_VSHA1M); }
