@@ -104,7 +104,10 @@ void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to);
     S(tlb2_misses, "accesses that missed the second level too")                               \
     S(walks, "page-table walks")                                                              \
     S(tlbi, "TLB maintenance instructions")                                                   \
-    S(code_pages_dropped, "pages of translations dropped by instruction cache maintenance")   \
+    S(tlbi_large, "of those, such that took whole tables because of a large mapping")          \
+    S(tlb_flushes, "TLB flushes")                                                             \
+    S(code_checks, "instruction cache maintenance by address")                                \
+    S(code_dropped, "blocks dropped because their guest code had changed")                    \
     S(code_resets, "times the code buffer was full")                                          \
     S(exceptions, "synchronous exceptions taken")                                             \
     S(irqs, "interrupts taken")                                                               \

@@ -68,7 +68,7 @@ static uint64_t sysreg_read_ccsidr(struct vcpu *c, enum sysreg r)
 static uint64_t sysreg_read_dczid(struct vcpu *c, enum sysreg r)
 {
     bool denied = !c->el && !(c->sr[SR_SCTLR_EL1] & SCTLR_DZE);
-    return (denied ? BIT(4) : 0) | 4; /* 64 bytes */
+    return (denied ? BIT(4) : 0) | c->zva_log2_words;
 }
 
 /* ---- control ---- */

@@ -216,6 +216,7 @@ static void l2_clear(struct tlb *t)
 void tlb_flush_all(struct vcpu *c)
 {
     struct tlb *t = &c->tlb;
+    c->stats.tlb_flushes++;
     el1_clear(t);
     el1_code_clear(t);
     for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
@@ -384,8 +385,10 @@ static void drop_pages(struct vcpu *c, const struct tlbi *i)
     struct tlb *t = &c->tlb;
     uint64_t first = i->va >> 12, lo = i->va, hi = i->va + i->pages * 4096 - 1;
     bool el1_large = ranges_hit(&t->el1_large, lo, hi);
-    if (el1_large)
+    if (el1_large) {
+        c->stats.tlbi_large++;
         l2_clear(t);
+    }
     for (uint64_t k = 0; k < i->pages && !el1_large; k++) {
         struct tlb2_entry *e = l2_slot(t, first + k, 0);
         if (e->page == first + k)

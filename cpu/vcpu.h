@@ -161,6 +161,7 @@ struct vcpu {
     uint8_t el, spsel, pan, dit, ssbs, btype, il, ss;
     uint64_t sp_el[2];      /* banked; the current one is in s.sp */
     uint64_t sr[SR_COUNT];
+    uint8_t zva_log2_words; /* DCZID_EL0.BS */
     uint32_t base_mode;     /* mode bits that come from the model */
     /* exclusive monitor */
     struct { bool valid; uint8_t bytes; uint64_t pa; union ir_value value; } monitor;
@@ -305,7 +306,7 @@ struct jit *jit_create(struct cpu_set *set, struct pome_error *err);
 void jit_destroy(struct jit *j);
 void jit_reset(struct jit *j);                      /* forget all; no vCPU runs */
 void jit_run(struct vcpu *c);                       /* until set->stop or the vCPU is off */
-void jit_drop_page(struct vcpu *c, uint64_t pa);    /* translations of this page die; jump tables of c are cleaned */
-void jit_drop_all(struct vcpu *c);
+void jit_check_page(struct vcpu *c, uint64_t pa);   /* IC IVAU: translations of changed code die, everywhere after DSB */
+void jit_check_all(struct vcpu *c);                 /* IC IALLU */
 
 #endif

@@ -1,6 +1,8 @@
 /*
- * blocks.c - the translations there are: found by physical address and mode, dropped by page.
+ * blocks.c - the translations there are: found by physical address and mode, checked by page.
  *
+ * Instruction cache maintenance of a page compares each of its blocks with the guest code it was made of, and drops those
+ * that differ: a kernel that patches one instruction, or a page that is loaded again with the same contents, costs little.
  * A dropped block stays in memory (other vCPUs may be inside) until everything is forgotten with the world stopped; it is
  * only out of the tables. Nobody writes to its page to make that happen: Arm requires IC IVAU (engine: never
  * write-protect).
@@ -100,26 +102,48 @@ static bool compile(struct vcpu *c, struct block *b)
     return own_exits(j, b, &made);
 }
 
-struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+/* How many words from its start the block was made of. */
+static unsigned words_of(const struct ir_block *ir)
+{
+    uint64_t last = ir->page_offset;
+    for (unsigned i = 0; i < ir->n; i++)
+        if (ir->insn[i].op == IR_INSN)
+            last = MAX(last, ir->insn[i].imm);
+    return (unsigned)(last - ir->page_offset) / 4 + 1;
+}
+
+/* Translates and gives the block its identity; not compiled, in no table. */
+static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
 {
     struct jit *j = c->set->jit;
-    struct page *p = page_get(j, pa);
-    struct block *b = calloc(1, sizeof *b);
-    uint64_t start = host_now_ns();
     uint32_t words[1024];
     unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed ? 1 + next_random(c) % j->max_insns : j->max_insns;
-    if (!p || !b)
-        goto fail;
+    n = MIN(n, max * 8); /* forward branches are followed inside of this */
     memcpy(words, code, n * 4); /* the guest may write to it meanwhile */
     translate_block(c->ir, words, n, pa & 4095, mode, max);
     if (c->set->trace & TRACE_BLOCK) {
         fprintf(stderr, "cpu %u: block %#llx mode %#x\n", c->id, (unsigned long long)pa, mode);
         ir_print(c->ir, stderr);
     }
+    n = words_of(c->ir);
     ir_optimise(c->ir);
+    struct block *b = calloc(1, sizeof *b + n * 4);
+    if (!b)
+        return NULL;
     b->pa = pa;
     b->mode = mode;
-    if (!compile(c, b))
+    b->n_words = n;
+    memcpy(b->words, words, n * 4);
+    return b;
+}
+
+struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+{
+    struct jit *j = c->set->jit;
+    struct page *p = page_get(j, pa);
+    uint64_t start = host_now_ns();
+    struct block *b = translate(c, pa, mode, code);
+    if (!p || !b || !compile(c, b))
         goto fail;
     b->next_hash = j->hash[block_slot(pa, mode)];
     j->hash[block_slot(pa, mode)] = b;
@@ -148,18 +172,59 @@ static void unhash(struct jit *j, struct block *b)
     *at = b->next_hash;
 }
 
-void blocks_drop_page(struct vcpu *c, uint64_t pa)
+static void kill(struct jit *j, struct block *b)
+{
+    unhash(j, b);
+    b->dead = true;
+    for (const struct incoming *in = b->incoming; in; in = in->next)
+        x64_link(j->code, in->patch, NULL);
+}
+
+static unsigned check_page(struct vcpu *c, struct page *p)
 {
     struct jit *j = c->set->jit;
-    struct page *p = page_find(j, pa);
-    if (!p || !p->blocks)
-        return;
-    for (struct block *b = p->blocks; b; b = b->next_page) {
-        unhash(j, b);
-        b->dead = true;
+    const uint8_t *now = mem_ptr(c->set->o.mem, p->pa, 4096, false);
+    unsigned n = 0;
+    for (struct block **at = &p->blocks; *at;) {
+        struct block *b = *at;
+        if (now && !memcmp(b->words, now + (b->pa & 4095), b->n_words * 4)) {
+            at = &b->next_page;
+            continue;
+        }
+        *at = b->next_page;
+        kill(j, b);
+        n++;
     }
-    p->blocks = NULL;
-    c->stats.code_pages_dropped++;
+    c->stats.code_dropped += n;
+    return n;
+}
+
+unsigned blocks_check_page(struct vcpu *c, uint64_t pa)
+{
+    struct page *p = page_find(c->set->jit, pa);
+    c->stats.code_checks++;
+    return p ? check_page(c, p) : 0;
+}
+
+unsigned blocks_check_all(struct vcpu *c)
+{
+    struct jit *j = c->set->jit;
+    unsigned n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
+        for (struct page *p = j->page_hash[i]; p; p = p->next_hash)
+            n += check_page(c, p);
+    return n;
+}
+
+static void free_block(struct block *b)
+{
+    while (b->incoming) {
+        struct incoming *in = b->incoming;
+        b->incoming = in->next;
+        free(in);
+    }
+    free(b->ir);
+    free(b);
 }
 
 void blocks_forget(struct jit *j)
@@ -167,8 +232,7 @@ void blocks_forget(struct jit *j)
     while (j->all) {
         struct block *b = j->all;
         j->all = b->next_all;
-        free(b->ir);
-        free(b);
+        free_block(b);
     }
     for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
         while (j->page_hash[i]) {
@@ -204,6 +268,11 @@ void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to
     /* The virtual page may have come to mean another physical one since the exit: only inside of one physical page. */
     if (!from || from->dead || to->dead || from->mode != to->mode || (from->pa ^ to->pa) >> 12)
         return;
+    struct incoming *in = malloc(sizeof *in);
+    if (!in)
+        return; /* an exit that is not linked works too */
+    *in = (struct incoming){patch, to->incoming};
+    to->incoming = in;
     x64_link(j->code, patch, to->entry);
     c->stats.links++;
 }

@@ -145,14 +145,14 @@ HELPER_FN(dc_zva)
 {
     BEGIN;
     const struct tlb2_entry *e;
-    uint64_t va = a & ~UINT64_C(63);
+    uint64_t bytes = UINT64_C(4) << c->zva_log2_words, va = a & ~(bytes - 1);
     if (!c->el && !(c->sr[SR_SCTLR_EL1] & SCTLR_DZE)) {
         raise_sync(c, EC_SYSREG, sysreg_iss(SYSREG_ENC(1, 3, 7, 4, 1), 0, false), pc);
         return 0;
     }
     uint8_t *p = access_resolve(c, va, 1, true, 0, pc_offset, &e);
     if (p)
-        memset(p, 0, 64);
+        memset(p, 0, bytes);
     else if (e)
         access_fault(c, &(struct mmu_fault){.fsc = FSC_ALIGNMENT}, a, ISS_WNR, pc_offset);
     else

@@ -18,6 +18,14 @@ struct block {
     struct block *next_hash;
     struct block *next_page;   /* in struct page */
     struct block *next_all;
+    struct incoming *incoming; /* linked exits of other blocks that jump here */
+    unsigned n_words;          /* guest code from pa that it was made of */
+    uint32_t words[];          /* as it was then */
+};
+
+struct incoming {
+    uint32_t patch;
+    struct incoming *next;
 };
 
 struct page {
@@ -54,7 +62,9 @@ struct jit {
 struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode);
 /* Translates the code at pa; NULL: no room, reset and try again. `code`: from pa to the end of its page. */
 struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code);
-void blocks_drop_page(struct vcpu *c, uint64_t pa);
+/* Drops the blocks of a page whose guest code is not what it was; the number of them. */
+unsigned blocks_check_page(struct vcpu *c, uint64_t pa);
+unsigned blocks_check_all(struct vcpu *c);
 void blocks_forget(struct jit *j);
 void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to);
 

@@ -116,26 +116,24 @@ static void code_changed(struct vcpu *c)
     requests_broadcast(c, &t);
 }
 
-void jit_drop_page(struct vcpu *c, uint64_t pa)
+void jit_check_page(struct vcpu *c, uint64_t pa)
 {
     struct jit *j = c->set->jit;
-    uint64_t before = c->stats.code_pages_dropped;
     pthread_mutex_lock(&j->lock);
-    blocks_drop_page(c, pa);
+    unsigned n = blocks_check_page(c, pa);
     pthread_mutex_unlock(&j->lock);
-    if (c->stats.code_pages_dropped != before)
+    if (n)
         code_changed(c);
 }
 
-void jit_drop_all(struct vcpu *c)
+void jit_check_all(struct vcpu *c)
 {
     struct jit *j = c->set->jit;
     pthread_mutex_lock(&j->lock);
-    for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
-        for (struct page *p = j->page_hash[i]; p; p = p->next_hash)
-            blocks_drop_page(c, p->pa);
+    unsigned n = blocks_check_all(c);
     pthread_mutex_unlock(&j->lock);
-    code_changed(c);
+    if (n)
+        code_changed(c);
 }
 
 /* No room: empty the buffer with everybody at a safe point. */

@@ -127,13 +127,13 @@ static bool run_ic_ivau(const struct call *k)
         access_fault(k->c, &f, k->value, ISS_CM, k->pc_offset);
         return false;
     }
-    jit_drop_page(k->c, e->pa);
+    jit_check_page(k->c, e->pa);
     return true;
 }
 
 static bool run_ic_all(const struct call *k)
 {
-    jit_drop_all(k->c);
+    jit_check_all(k->c);
     return true;
 }
 
