@@ -4,7 +4,8 @@
  * How it works
  *   make.c     invents cases: a random instruction of a row, random registers, and base registers moved until every access
  *              falls into the case's window of memory.
- *   ours.c     runs a case through translate_block and the executors (evaluator, optimised, compiled).
+ *   ours.c     runs a case through translate_block and the executors: the evaluator, the evaluator on optimised IR, and
+ *              compiled code (compiled.c).
  *   theirs.c   writes a static AArch64 program that loads the registers, executes the instruction and stores the
  *              registers, for thousands of cases, and runs it under qemu-aarch64.
  *   oracle_test.c  compares.
@@ -91,6 +92,12 @@ struct our_run {
 };
 /* Runs case n of a batch; out is complete if neither raised nor outside. */
 struct our_run run_ours(const struct test_case *c, unsigned n, enum executor e, struct record *out);
+struct cpu_state;
+/* compiled.c: runs an optimised block. False: this host cannot. The window lies in a page that the inline TLB knows, or not. */
+bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir_env *env, uint64_t page_va, uint8_t *page,
+                  bool use_tlb);
+bool can_compile(const struct ir_env *env);
+bool executor_exists(enum executor e);
 void print_ir(const struct test_case *c, unsigned n);
 
 /* ---- theirs.c ---- */

@@ -96,6 +96,8 @@ static void compare(unsigned n)
     total++;
     for (enum executor e = 0; e < EXECUTORS; e++) {
         static struct record ours;
+        if (!executor_exists(e))
+            continue;
         run_ours(c, n, e, &ours);
         if (same(&ours, &theirs[n]))
             continue;
@@ -193,7 +195,11 @@ int main(int argc, char **argv)
     const char *scale_text = getenv("POME_TEST_SCALE"), *seed_text = getenv("POME_TEST_SEED");
     unsigned wanted = (unsigned)(CASES_PER_ROW * (scale_text ? atof(scale_text) : 1));
     uint64_t seed = seed_text ? strtoull(seed_text, NULL, 0) : 0x5eed;
-    printf("seed %#llx, %u cases per row\n", (unsigned long long)seed, wanted);
+    printf("seed %#llx, %u cases per row; executors:", (unsigned long long)seed, wanted);
+    for (enum executor e = 0; e < EXECUTORS; e++)
+        if (executor_exists(e))
+            printf(" %s", executor_names[e]);
+    printf("\n");
     for (unsigned op = 1; op < A64_OP_COUNT; op++) {
         if (!not_comparable(op) && selected(a64_name(op)) && !add_cases(op, wanted, &seed)) {
             printf("SKIP: qemu-aarch64 (package qemu-user) does not run here\n");

@@ -1,0 +1,76 @@
+/* compiled.c - the executor that is x64/. */
+#include "cpu/state.h"
+#include "tests/a64/case.h"
+#include "x64/x64.h"
+#include <stdlib.h>
+
+enum { TLB_BITS = 2, JUMP_BITS = 2 };
+
+/* What x64 wants behind the guest state. */
+struct tail {
+    struct x64_tlb_entry *tlb[2];
+    struct x64_jump_entry *jump;
+};
+
+static struct x64_code *code;
+static struct x64_config config;
+static struct x64_tlb_entry tlb[2][1 << TLB_BITS];
+static struct x64_jump_entry jumps[1 << JUMP_BITS];
+
+static bool start(const struct ir_env *env)
+{
+    config = (struct x64_config){
+        .env = *env,
+        .state_bias = CPU_STATE_BIAS,
+        .pending_offset = offsetof(struct cpu_state, pending),
+        .tlb_offset = {sizeof(struct cpu_state) + offsetof(struct tail, tlb[0]),
+                       sizeof(struct cpu_state) + offsetof(struct tail, tlb[1])},
+        .tlb_bits = TLB_BITS,
+        .jump_offset = sizeof(struct cpu_state) + offsetof(struct tail, jump),
+        .jump_bits = JUMP_BITS,
+    };
+    struct pome_error err;
+    if (!x64_host_supported(&err) || !(code = x64_code_create(8 * MiB, &err)) || !x64_code_prepare(code, &config, &err))
+        return false;
+    for (unsigned k = 0; k < ARRAY_SIZE(jumps); k++)
+        jumps[k] = (struct x64_jump_entry){.va = ~UINT64_C(0), .code = x64_code_miss(code)};
+    return true;
+}
+
+bool can_compile(const struct ir_env *env)
+{
+    static int known;
+    if (!known)
+        known = start(env) ? 1 : -1;
+    return known > 0;
+}
+
+static void fill_tlb(uint64_t page_va, uint8_t *page, bool use)
+{
+    for (unsigned m = 0; m < 2; m++) {
+        for (unsigned k = 0; k < 1 << TLB_BITS; k++)
+            tlb[m][k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
+        if (use)
+            tlb[m][page_va >> 12 & ones(TLB_BITS)] =
+                (struct x64_tlb_entry){page_va, page_va, (uint64_t)(uintptr_t)page - page_va, 0};
+    }
+}
+
+bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir_env *env, uint64_t page_va, uint8_t *page,
+                  bool use_tlb)
+{
+    if (!can_compile(env))
+        return false;
+    struct x64_block out;
+    if (!x64_compile(code, &config, b, &out)) {
+        x64_code_reset(code);
+        if (!x64_compile(code, &config, b, &out))
+            abort();
+    }
+    const struct tail tail = {{tlb[0], tlb[1]}, jumps};
+    memcpy(s + 1, &tail, sizeof tail);
+    fill_tlb(page_va, page, use_tlb);
+    uint32_t link;
+    x64_run(code, s, out.entry, &link);
+    return true;
+}
