@@ -5,6 +5,7 @@
  * (EC 0x18, or 0x07 for FP), then the access.
  */
 #include "cpu/vcpu.h"
+#include "fp/fp.h"
 
 enum access { RW0, RO0, R0W1, RW1, RO1, WO1 };
 enum verdict { ALLOWED, UNDEFINED, TRAPPED, FP_TRAPPED };
@@ -137,7 +138,7 @@ static void sysreg_write_dit(struct vcpu *c, enum sysreg r, uint64_t v) { c->dit
 static uint64_t sysreg_read_ssbs(struct vcpu *c, enum sysreg r) { return c->ssbs ? PSTATE_SSBS : 0; }
 static void sysreg_write_ssbs(struct vcpu *c, enum sysreg r, uint64_t v) { c->ssbs = v & PSTATE_SSBS ? 1 : 0; }
 static uint64_t sysreg_read_fpcr(struct vcpu *c, enum sysreg r) { return c->s.fpcr; }
-static void sysreg_write_fpcr(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.fpcr = v & 0x07ff9f00; }
+static void sysreg_write_fpcr(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.fpcr = v & FPCR_MASK; }
 static uint64_t sysreg_read_fpsr(struct vcpu *c, enum sysreg r) { return c->s.fpsr; }
 static void sysreg_write_fpsr(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.fpsr = v & 0x0800009f; }
 

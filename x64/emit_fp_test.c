@@ -4,7 +4,6 @@
  *
  * POME_TEST_SCALE=n does n times as much; POME_TEST_SEED starts elsewhere.
  */
-#include "fp/fp.h"
 #include "ir/fp_imm.h"
 #include "ir/random_block.h"
 #include "x64/x64.h"
