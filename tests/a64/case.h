@@ -92,6 +92,9 @@ struct our_run {
 };
 /* Runs case n of a batch; out is complete if neither raised nor outside. */
 struct our_run run_ours(const struct test_case *c, unsigned n, enum executor e, struct record *out);
+/* The same, but access number fault_at (from 1) raises an exception. */
+struct our_run run_ours_faulting(const struct test_case *c, unsigned n, enum executor e, unsigned fault_at,
+                                 struct record *out);
 struct cpu_state;
 /* compiled.c: runs an optimised block. False: this host cannot. The window lies in a page that the inline TLB knows, or not. */
 bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir_env *env, uint64_t page_va, uint8_t *page,

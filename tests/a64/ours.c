@@ -13,6 +13,7 @@ static struct {
     uint8_t *window;
     bool monitor;
     uint64_t monitor_va;
+    unsigned fault_at; /* this access raises, counted from 1; 0: none */
 } now;
 
 /* ---- memory ---- */
@@ -30,7 +31,7 @@ static uint8_t *at(void *state, uint64_t va, unsigned bytes, uint32_t memop)
         now.run.alignment = alignment;
     }
     uint64_t offset = va - now.window_va;
-    if (offset > WINDOW_BYTES - bytes || va % alignment) {
+    if (offset > WINDOW_BYTES - bytes || va % alignment || now.run.n_accesses == now.fault_at) {
         now.run.outside = true;
         raise(state);
         return NULL;
@@ -258,7 +259,8 @@ static void translate(const struct test_case *c, unsigned n, bool optimise, stru
 }
 
 /* Compiled code may go to memory without asking us, so the window lies in a page of its own, at its offset in there. */
-struct our_run run_ours(const struct test_case *c, unsigned n, enum executor e, struct record *out)
+struct our_run run_ours_faulting(const struct test_case *c, unsigned n, enum executor e, unsigned fault_at,
+                                 struct record *out)
 {
     static struct ir_block b;
     static union {
@@ -268,18 +270,24 @@ struct our_run run_ours(const struct test_case *c, unsigned n, enum executor e, 
     static uint8_t page[4096] __attribute__((aligned(4096)));
     uint64_t pc = code_address(n) + WORDS_OFFSET;
     memset(&now, 0, sizeof now);
+    now.fault_at = fault_at;
     now.window_va = window_address(n);
     now.window = page + (now.window_va & 4095);
     memcpy(now.window, c->window, WINDOW_BYTES);
     enter(&u.s, &c->in, pc);
     translate(c, n, e != EVALUATOR, &b);
     if (e == COMPILED)
-        run_compiled(&u.s, &b, &env, align_down(now.window_va, 4096), page, n & 1);
+        run_compiled(&u.s, &b, &env, align_down(now.window_va, 4096), page, n & 1 && !fault_at);
     else
         ir_eval(&b, &u.s, &env);
     leave(&u.s, &out->regs, pc + 4 * c->n_words);
     memcpy(out->window, now.window, WINDOW_BYTES);
     return now.run;
+}
+
+struct our_run run_ours(const struct test_case *c, unsigned n, enum executor e, struct record *out)
+{
+    return run_ours_faulting(c, n, e, 0, out);
 }
 
 bool executor_exists(enum executor e)
