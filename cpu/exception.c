@@ -10,10 +10,10 @@ static void take(struct vcpu *c, enum vector vector, uint64_t return_pc)
 {
     unsigned from = !c->el ? 0x400 : c->spsel ? 0x200 : 0;
     uint64_t sctlr = c->sr[SR_SCTLR_EL1];
-    c->sr[SR_SPSR_EL1] = pstate_get(c);
-    c->sr[SR_ELR_EL1] = return_pc;
+    c->s.spsr_el1 = pstate_get(c);
+    c->s.elr_el1 = return_pc;
     pstate_set_sp(c, 1, 1);
-    c->daif = PSTATE_DAIF;
+    c->s.daif = PSTATE_DAIF;
     c->il = c->ss = c->btype = 0;
     if (!(sctlr & SCTLR_SPAN) && !c->pan) {
         c->pan = 1;
@@ -32,16 +32,16 @@ void raise_sync(struct vcpu *c, enum esr_ec ec, uint32_t iss, uint64_t return_pc
     if (c->set->trace & TRACE_INT)
         fprintf(stderr, "cpu %u: exception %#x iss %#x pc %#llx el %u\n", c->id, ec, iss, (unsigned long long)return_pc, c->el);
     /* IL: set but for 16-bit instructions, which do not exist here */
-    c->sr[SR_ESR_EL1] = (uint64_t)ec << 26 | BIT(25) | iss;
+    c->s.esr_el1 = (uint64_t)ec << 26 | BIT(25) | iss;
     take(c, VECTOR_SYNC, return_pc);
 }
 
 void raise_fault(struct vcpu *c, const struct mmu_fault *f, uint64_t va, uint32_t iss, bool fetch, uint64_t return_pc)
 {
     enum esr_ec ec = fetch ? EC_IABORT : EC_DABORT;
-    c->sr[SR_FAR_EL1] = va;
+    c->s.far_el1 = va;
     raise_sync(c, ec + (c->el ? 1 : 0), iss | f->fsc, return_pc);
-    c->sr[SR_FAR_EL1] = va;
+    c->s.far_el1 = va;
 }
 
 void raise_undefined(struct vcpu *c, uint64_t return_pc)
@@ -51,8 +51,8 @@ void raise_undefined(struct vcpu *c, uint64_t return_pc)
 
 bool take_interrupt(struct vcpu *c)
 {
-    bool fiq = atomic_load(&c->fiq) && !(c->daif & PSTATE_F);
-    bool irq = atomic_load(&c->irq) && !(c->daif & PSTATE_I);
+    bool fiq = atomic_load(&c->fiq) && !(c->s.daif & PSTATE_F);
+    bool irq = atomic_load(&c->irq) && !(c->s.daif & PSTATE_I);
     if (!fiq && !irq)
         return false;
     c->stats.irqs++;
@@ -78,11 +78,11 @@ static bool illegal(uint64_t spsr)
 
 void exception_return(struct vcpu *c, uint64_t target)
 {
-    uint64_t spsr = c->sr[SR_SPSR_EL1];
+    uint64_t spsr = c->s.spsr_el1;
     bool bad = illegal(spsr);
     uint8_t pan = spsr & PSTATE_PAN ? 1 : 0;
     c->s.flags = ir_flags_from_nzcv(spsr);
-    c->daif = spsr & PSTATE_DAIF;
+    c->s.daif = spsr & PSTATE_DAIF;
     c->dit = spsr & PSTATE_DIT ? 1 : 0;
     c->ssbs = spsr & PSTATE_SSBS ? 1 : 0;
     c->il = bad || (spsr & PSTATE_IL);

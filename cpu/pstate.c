@@ -4,16 +4,16 @@
 uint64_t pstate_get(const struct vcpu *c)
 {
     return ir_flags_to_nzcv(c->s.flags) | (c->dit ? PSTATE_DIT : 0) | (c->pan ? PSTATE_PAN : 0) | (c->ss ? PSTATE_SS : 0) |
-           (c->il ? PSTATE_IL : 0) | (c->ssbs ? PSTATE_SSBS : 0) | (uint64_t)c->btype << 10 | c->daif |
+           (c->il ? PSTATE_IL : 0) | (c->ssbs ? PSTATE_SSBS : 0) | (uint64_t)c->btype << 10 | c->s.daif |
            (uint64_t)c->el << 2 | c->spsel;
 }
 
 void pstate_set_sp(struct vcpu *c, unsigned el, unsigned spsel)
 {
-    c->sp_el[c->el && c->spsel] = c->s.sp;
+    c->s.sp_el[c->el && c->spsel] = c->s.sp;
     c->el = el;
     c->spsel = spsel;
-    c->s.sp = c->sp_el[el && spsel];
+    c->s.sp = c->s.sp_el[el && spsel];
 }
 
 static uint32_t mode_of(const struct vcpu *c)
@@ -23,7 +23,7 @@ static uint32_t mode_of(const struct vcpu *c)
     const uint64_t el0_free = SCTLR_UCT | SCTLR_UCI | SCTLR_NTWI | SCTLR_NTWE | SCTLR_DZE;
     uint32_t m = c->base_mode;
     if (c->el)
-        m |= CPU_MODE_EL1;
+        m |= CPU_MODE_EL1 | (c->spsel ? 0 : CPU_MODE_SPSEL0);
     if (!(fpen & 1) || (fpen == 1 && !c->el))
         m |= CPU_MODE_FP_TRAP;
     if (sctlr & SCTLR_A)
@@ -56,10 +56,10 @@ void vcpu_reset(struct vcpu *c)
     c->base_mode = c->set->o.model == CPU_MODEL_APPLE ? CPU_MODE_PAUTH : 0;
     /* DC ZVA: the largest block there is (2 KiB) clears pages in two steps; an M2 has 64 bytes */
     c->zva_log2_words = c->set->o.model == CPU_MODEL_APPLE ? 4 : 9;
-    c->daif = PSTATE_DAIF;
+    c->s.daif = PSTATE_DAIF;
     c->el = c->spsel = 1;
     c->pan = c->dit = c->ssbs = c->btype = c->il = c->ss = 0;
-    c->sp_el[0] = c->sp_el[1] = 0;
+    c->s.sp_el[0] = c->s.sp_el[1] = 0;
     c->monitor.valid = false;
     c->wait = WAIT_NONE;
     c->event = false;

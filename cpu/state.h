@@ -34,6 +34,9 @@ struct cpu_state {
     uint32_t mode;     /* the part of the translation key that is not the address: enum cpu_mode bits */
     uint32_t fpcr, fpsr;
     uint64_t tpidr_el0, tpidrro_el0, tpidr_el1;
+    uint64_t sp_el[2];  /* banked stack pointers; the current one's copy is stale */
+    uint64_t daif;      /* PSTATE.DAIF in bits 9..6 */
+    uint64_t elr_el1, spsr_el1, esr_el1, far_el1;
     union ir_value v[32];
     /* What x64/ reaches through offsets: tables of the current context (struct x64_tlb_entry, struct x64_jump_entry). */
     struct x64_tlb_entry *tlb[2];
@@ -50,6 +53,7 @@ enum cpu_mode {
     CPU_MODE_PAUTH = 1 << 4,      /* the model has FEAT_PAuth: hint-space forms are not NOPs */
     CPU_MODE_BTI = 1 << 5,        /* guarded page and SCTLR_EL1.BTx: BTYPE is checked */
     CPU_MODE_TRAP_EL0 = 1 << 6,   /* SCTLR_EL1.UMA/UCT/UCI/nTWI/nTWE/DZE differ from "all allowed": use the slow forms */
+    CPU_MODE_SPSEL0 = 1 << 7,     /* EL1 with SPSel 0: SP_EL0 is the current stack pointer */
 };
 
 #define CPU_X(n)  ((uint64_t)(offsetof(struct cpu_state, x) + 8 * (n)))

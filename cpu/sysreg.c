@@ -115,10 +115,14 @@ static uint64_t sysreg_read_isr(struct vcpu *c, enum sysreg r)
 }
 
 /* ---- PSTATE ---- */
-static uint64_t sysreg_read_sp_el0(struct vcpu *c, enum sysreg r) { return c->sp_el[0]; }
-static void sysreg_write_sp_el0(struct vcpu *c, enum sysreg r, uint64_t v) { c->sp_el[0] = v; }
+static uint64_t sysreg_read_sp_el0(struct vcpu *c, enum sysreg r) { return c->s.sp_el[0]; }
+static void sysreg_write_sp_el0(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.sp_el[0] = v; }
 static uint64_t sysreg_read_spsel(struct vcpu *c, enum sysreg r) { return c->spsel; }
-static void sysreg_write_spsel(struct vcpu *c, enum sysreg r, uint64_t v) { pstate_set_sp(c, c->el, v & 1); }
+static void sysreg_write_spsel(struct vcpu *c, enum sysreg r, uint64_t v)
+{
+    pstate_set_sp(c, c->el, v & 1);
+    vcpu_update_mode(c);
+}
 static uint64_t sysreg_read_currentel(struct vcpu *c, enum sysreg r) { return (uint64_t)c->el << 2; }
 static uint64_t sysreg_read_pan(struct vcpu *c, enum sysreg r) { return c->pan ? PSTATE_PAN : 0; }
 static void sysreg_write_pan(struct vcpu *c, enum sysreg r, uint64_t v)
@@ -131,8 +135,8 @@ static void sysreg_write_pan(struct vcpu *c, enum sysreg r, uint64_t v)
 }
 static uint64_t sysreg_read_nzcv(struct vcpu *c, enum sysreg r) { return ir_flags_to_nzcv(c->s.flags); }
 static void sysreg_write_nzcv(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.flags = ir_flags_from_nzcv(v); }
-static uint64_t sysreg_read_daif(struct vcpu *c, enum sysreg r) { return c->daif; }
-static void sysreg_write_daif(struct vcpu *c, enum sysreg r, uint64_t v) { c->daif = v & PSTATE_DAIF; }
+static uint64_t sysreg_read_daif(struct vcpu *c, enum sysreg r) { return c->s.daif; }
+static void sysreg_write_daif(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.daif = v & PSTATE_DAIF; }
 static uint64_t sysreg_read_dit(struct vcpu *c, enum sysreg r) { return c->dit ? PSTATE_DIT : 0; }
 static void sysreg_write_dit(struct vcpu *c, enum sysreg r, uint64_t v) { c->dit = v & PSTATE_DIT ? 1 : 0; }
 static uint64_t sysreg_read_ssbs(struct vcpu *c, enum sysreg r) { return c->ssbs ? PSTATE_SSBS : 0; }
@@ -145,10 +149,14 @@ static void sysreg_write_fpsr(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.
 /* ---- thread registers in struct cpu_state ---- */
 #define IN_STATE(field)                                                                             \
     static uint64_t sysreg_read_##field(struct vcpu *c, enum sysreg r) { return c->s.field; }       \
-    static void sysreg_write_##field(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.field = v; }
+    static void sysreg_write_##field(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.field = rows[r].mask ? v & rows[r].mask : v; }
 IN_STATE(tpidr_el0)
 IN_STATE(tpidrro_el0)
 IN_STATE(tpidr_el1)
+IN_STATE(elr_el1)
+IN_STATE(spsr_el1)
+IN_STATE(esr_el1)
+IN_STATE(far_el1)
 
 /* ---- timers ---- */
 static uint64_t sysreg_read_cntct(struct vcpu *c, enum sysreg r) { return counter_now(c->set); }

@@ -31,10 +31,33 @@ static void data_clear(const struct tlb *t, struct x64_tlb_entry *e)
 
 static void jump_clear(const struct tlb *t, struct jump_table *j)
 {
-    if (j->used)
-        memset(j->entry, 0xff, sizeof *j->entry << t->jump_bits);
-    j->used = false;
+    if (!j->used)
+        return;
+    memset(j->entry, 0xff, sizeof *j->entry << t->jump_bits);
     memset(j->filter, 0, sizeof j->filter);
+    j->used = false;
+    j->lo = UINT64_MAX;
+    j->hi = 0;
+}
+
+static unsigned filter_bit(uint64_t page)
+{
+    return (page ^ page >> 12 ^ page >> 24) & (JUMP_FILTER_BITS - 1);
+}
+
+static bool jump_has(const struct jump_table *j, uint64_t page)
+{
+    unsigned bit = filter_bit(page);
+    return page >= j->lo && page <= j->hi && j->filter[bit / 64] >> (bit % 64) & 1;
+}
+
+static void jump_note(struct jump_table *j, uint64_t page)
+{
+    unsigned bit = filter_bit(page);
+    j->filter[bit / 64] |= BIT(bit % 64);
+    j->lo = MIN(j->lo, page);
+    j->hi = MAX(j->hi, page);
+    j->used = true;
 }
 
 static void drop_line(struct x64_tlb_entry *e)
@@ -60,8 +83,7 @@ bool tlb_create(struct vcpu *c, struct pome_error *err)
     struct jump_table unused = {0};
     bool ok = create_tables(t, &t->el1, &t->el1_jump) && create_tables(t, &t->empty, &unused);
     free(unused.entry);
-    for (unsigned i = 0; i < TLB_CONTEXTS; i++)
-        ok = ok && create_tables(t, &t->ctx[i].data, &t->ctx[i].jump);
+    ok = ok && create_tables(t, &t->ctx[0].data, &t->ctx[0].jump); /* the others when they are first used */
     t->l2 = calloc(1 << TLB2_BITS, sizeof *t->l2);
     t->gen = 1;
     return (ok && t->l2) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "cpu %u: no memory for its TLB", c->id);
@@ -114,7 +136,7 @@ static void ranges_add(struct tlb_ranges *r, uint64_t lo, uint64_t hi)
 
 static void context_clear(struct tlb *t, struct tlb_context *x)
 {
-    if (x->data_used)
+    if (x->data && x->data_used)
         data_clear(t, x->data);
     x->data_used = false;
     jump_clear(t, &x->jump);
@@ -126,6 +148,24 @@ uint16_t vcpu_asid(const struct vcpu *c)
     uint64_t tcr = c->sr[SR_TCR_EL1];
     uint64_t asid = c->sr[tcr >> 22 & 1 ? SR_TTBR1_EL1 : SR_TTBR0_EL1] >> 48;
     return tcr >> 36 & 1 ? asid : asid & 0xff;
+}
+
+/* A context whose tables are not there yet, or NULL. */
+static struct tlb_context *context_new(struct tlb *t)
+{
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
+        struct tlb_context *x = &t->ctx[i];
+        if (x->data)
+            continue;
+        if (create_tables(t, &x->data, &x->jump))
+            return x;
+        free(x->data);
+        free(x->jump.entry);
+        x->data = NULL;
+        x->jump.entry = NULL;
+        return NULL;
+    }
+    return NULL;
 }
 
 static struct tlb_context *context_choose(struct vcpu *c)
@@ -140,8 +180,12 @@ static struct tlb_context *context_choose(struct vcpu *c)
             x->last_use = ++t->clock;
             return x;
         }
-        if (!x->id ? oldest->id != 0 : oldest->id && x->last_use < oldest->last_use)
+        if (x->data && (!x->id ? oldest->id != 0 : oldest->id && x->last_use < oldest->last_use))
             oldest = x;
+    }
+    if (oldest->id) {
+        struct tlb_context *fresh = context_new(t);
+        oldest = fresh ? fresh : oldest;
     }
     context_clear(t, oldest);
     oldest->ttbr0 = ttbr0;
@@ -350,18 +394,11 @@ const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access
     return e;
 }
 
-static unsigned filter_bit(uint64_t page)
-{
-    return (page ^ page >> 9 ^ page >> 18) & 511;
-}
-
 void tlb_jump_insert(struct vcpu *c, uint64_t va, const void *code)
 {
     struct jump_table *j = tlb_jump_table(c);
-    unsigned bit = filter_bit(va >> 12), index = va >> 2 & ones(c->tlb.jump_bits);
-    j->entry[index] = (struct x64_jump_entry){va, code};
-    j->filter[bit / 64] |= BIT(bit % 64);
-    j->used = true;
+    j->entry[va >> 2 & ones(c->tlb.jump_bits)] = (struct x64_jump_entry){va, code};
+    jump_note(j, va >> 12);
     if (c->el && !(va >> 55 & 1))
         c->tlb.low_code = true;
 }
@@ -375,8 +412,7 @@ static void drop_page_in(struct tlb *t, struct x64_tlb_entry *data, struct jump_
     /* lines may carry a tag byte */
     if ((line->tag_read & ones(56)) == va || (line->tag_write & ones(56)) == va)
         drop_line(line);
-    unsigned bit = filter_bit(page);
-    if (j->filter[bit / 64] >> (bit % 64) & 1)
+    if (jump_has(j, page))
         jump_clear(t, j);
 }
 

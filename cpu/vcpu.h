@@ -72,6 +72,7 @@ enum {
     TLB_CONTEXTS = 16,   /* EL0 address spaces that keep their tables */
     TLB_RANGES = 8,
     TLB_LOW_MAX = 64,
+    JUMP_FILTER_BITS = 4096,
 };
 
 /* A translation as the architecture's TLB would hold it, cut to 4 KiB. */
@@ -94,7 +95,8 @@ struct jump_table {
     struct x64_jump_entry *entry;
     uint32_t mode;      /* the entries were made for this s.mode */
     bool used;          /* there may be entries */
-    uint64_t filter[8]; /* which pages have entries: 512 hashed bits */
+    uint64_t lo, hi;    /* pages that have entries lie in [lo, hi], */
+    uint64_t filter[JUMP_FILTER_BITS / 64]; /* and their hashed numbers are in here */
 };
 
 /* EL0's tables for one (TTBR0 base, ASID). */
@@ -156,10 +158,8 @@ struct vcpu {
     struct cpu_state s;
     struct cpu_set *set;
     unsigned id;
-    /* PSTATE beside s.flags */
-    uint32_t daif;          /* PSTATE_DAIF bits */
+    /* PSTATE beside s.flags and s.daif */
     uint8_t el, spsel, pan, dit, ssbs, btype, il, ss;
-    uint64_t sp_el[2];      /* banked; the current one is in s.sp */
     uint64_t sr[SR_COUNT];
     uint8_t zva_log2_words; /* DCZID_EL0.BS */
     uint32_t base_mode;     /* mode bits that come from the model */

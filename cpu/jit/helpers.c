@@ -67,7 +67,7 @@ HELPER_FN(eret)
         raise_undefined(c, pc);
         return 0;
     }
-    uint64_t target = c->sr[SR_ELR_EL1];
+    uint64_t target = c->s.elr_el1;
     if (a)
         target = pauth_check(c, target, c->s.sp, a == 1 ? 0 : 1);
     exception_return(c, target);
@@ -119,10 +119,24 @@ HELPER_FN(msr_imm)
             raise_sync(c, EC_SYSREG, sysreg_iss(enc, 31, false), pc);
             return 0;
         }
-        c->daif = a == DAIFSET ? c->daif | bits : c->daif & ~bits;
+        c->s.daif = a == DAIFSET ? c->s.daif | bits : c->s.daif & ~bits;
         return 0;
     }
     raise_undefined(c, pc);
+    return 0;
+}
+
+/* Unmasking with a line up leaves the block, so that no stretch of code with back edges in masked parts only can keep an
+ * interrupt out. */
+HELPER_FN(daif)
+{
+    BEGIN;
+    c->s.daif = a & PSTATE_DAIF;
+    if ((atomic_load_explicit(&c->irq, memory_order_relaxed) && !(a & PSTATE_I)) ||
+        (atomic_load_explicit(&c->fiq, memory_order_relaxed) && !(a & PSTATE_F))) {
+        c->s.pc = pc + 4;
+        c->s.raised = 1;
+    }
     return 0;
 }
 
@@ -156,7 +170,7 @@ HELPER_FN(dc_zva)
     else if (e)
         access_fault(c, &(struct mmu_fault){.fsc = FSC_ALIGNMENT}, a, ISS_WNR, pc_offset);
     else
-        c->sr[SR_FAR_EL1] = a; /* the address as given, not its block */
+        c->s.far_el1 = a; /* the address as given, not its block */
     return 0;
 }
 
@@ -278,7 +292,7 @@ HELPER_FN(pc_align)
     (void)pc;
     a = canonical_pc(c, a);
     raise_sync(c, EC_PC_ALIGN, 0, a);
-    c->sr[SR_FAR_EL1] = a;
+    c->s.far_el1 = a;
     return 0;
 }
 

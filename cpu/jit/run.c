@@ -164,7 +164,7 @@ static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
     c->stats.lookups++;
     if (pc & 3) {
         raise_sync(c, EC_PC_ALIGN, 0, pc);
-        c->sr[SR_FAR_EL1] = pc;
+        c->s.far_el1 = pc;
         return NULL;
     }
     const struct tlb2_entry *e = tlb_lookup(c, pc, TLB_FETCH, false, &f);

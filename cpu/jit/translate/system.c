@@ -86,14 +86,26 @@ void translate_DSB(struct tr *t, const struct a64_insn *i)
         tr_call(t, HELPER_dsb, konst(t, (uint64_t)i->crm), 0, 0);
 }
 
+/* Nothing to do: what it would make visible (system registers, maintenance by address or of another vCPU after its DSB)
+ * already ended a block. */
 void translate_ISB(struct tr *t, const struct a64_insn *i)
 {
-    call_and_end(t, HELPER_isb, 0, 0, 0);
 }
 
 /* ---- PSTATE, system instructions ---- */
+enum { DAIFSET = 3 << 3 | 6, DAIFCLR = 3 << 3 | 7 };
+
 void translate_MSR_imm(struct tr *t, const struct a64_insn *i)
 {
+    int field = i->op1 << 3 | i->op2;
+    if (t->mode & CPU_MODE_EL1 && (field == DAIFSET || field == DAIFCLR)) {
+        ir_ref old = E0(GET64, offsetof(struct cpu_state, daif)), bits = konst(t, (uint64_t)(i->crm & 15) << 6);
+        if (field == DAIFSET) /* masking needs nobody's attention */
+            E1(SET64, E2(OR64, old, bits, 0), offsetof(struct cpu_state, daif));
+        else
+            tr_call(t, HELPER_daif, E2(ANDN64, old, bits, 0), 0, 0);
+        return;
+    }
     call_and_end(t, HELPER_msr_imm, konst(t, (uint64_t)(i->op1 << 3 | i->op2)), konst(t, (uint64_t)i->crm), 0);
 }
 
@@ -127,6 +139,12 @@ enum {
     TPIDR_EL0 = SYSREG(3, 3, 13, 0, 2),
     TPIDRRO_EL0 = SYSREG(3, 3, 13, 0, 3),
     TPIDR_EL1 = SYSREG(3, 0, 13, 0, 4),
+    DAIF = SYSREG(3, 3, 4, 2, 1),
+    SP_EL0 = SYSREG(3, 0, 4, 1, 0),
+    SPSR_EL1 = SYSREG(3, 0, 4, 0, 0),
+    ELR_EL1 = SYSREG(3, 0, 4, 0, 1),
+    ESR_EL1 = SYSREG(3, 0, 5, 2, 0),
+    FAR_EL1 = SYSREG(3, 0, 6, 0, 0),
 };
 enum { FPSR_BITS = 1 << 27 | 0x9f }; /* QC, IDC, IXC, UFC, OFC, DZC, IOC */
 
@@ -138,6 +156,12 @@ static bool plain_field(struct tr *t, unsigned sysreg, bool write, uint64_t *off
     case TPIDR_EL0: *offset = offsetof(struct cpu_state, tpidr_el0); return true;
     case TPIDRRO_EL0: *offset = offsetof(struct cpu_state, tpidrro_el0); return el1 || !write;
     case TPIDR_EL1: *offset = offsetof(struct cpu_state, tpidr_el1); return el1;
+    case SP_EL0: *offset = offsetof(struct cpu_state, sp_el[0]); return el1 && !(t->mode & CPU_MODE_SPSEL0);
+    case ELR_EL1: *offset = offsetof(struct cpu_state, elr_el1); return el1;
+    case FAR_EL1: *offset = offsetof(struct cpu_state, far_el1); return el1;
+    case DAIF: *offset = offsetof(struct cpu_state, daif); return el1 && !write;
+    case ESR_EL1: *offset = offsetof(struct cpu_state, esr_el1); return el1 && !write;   /* writes are masked */
+    case SPSR_EL1: *offset = offsetof(struct cpu_state, spsr_el1); return el1 && !write;
     default: return false;
     }
 }
@@ -173,6 +197,8 @@ void translate_MSR(struct tr *t, const struct a64_insn *i)
     } else if (sysreg == FPSR) {
         if (!fp_trapped(t, i))
             E1(SET32, E2(AND64, v, konst(t, FPSR_BITS), 0), offsetof(struct cpu_state, fpsr));
+    } else if (sysreg == DAIF && t->mode & CPU_MODE_EL1) {
+        tr_call(t, HELPER_daif, v, 0, 0);
     } else if (sysreg != FPCR || !fp_trapped(t, i)) {
         call_and_end(t, HELPER_msr, konst(t, sysreg), v, konst(t, (uint64_t)i->rt));
     }
