@@ -1,9 +1,11 @@
 /* vm.c - pome/vm.h: a machine that runs in this process. */
 #include <pome/vm.h>
 
+#include "api/bundle.h"
 #include "api/config.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "vm/bundle_vm.h"
 #include "vm/vm.h"
 
 #include <errno.h>
@@ -14,20 +16,15 @@
 struct pome_vm {
     struct vm *vm;
     enum pome_vm_state state;
+    struct bundle *bundle; /* locked by us, until freed; NULL: none */
+    struct log *log;
 };
 
-static pome_vm *wrap(const struct vm_config *config, struct pome_error *err)
+static pome_vm *allocate(struct pome_error *err)
 {
     pome_vm *v = calloc(1, sizeof *v);
-    if (!v) {
+    if (!v)
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: out of memory");
-        return NULL;
-    }
-    v->vm = vm_create(config, err);
-    if (!v->vm) {
-        free(v);
-        return NULL;
-    }
     return v;
 }
 
@@ -46,7 +43,40 @@ pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
     };
     if (c->cpu_model)
         cpu_model_find(c->cpu_model, &vc.cpu_model);
-    return wrap(&vc, err);
+    pome_vm *v = allocate(err);
+    if (v && (v->vm = vm_create(&vc, err)))
+        return v;
+    pome_vm_free(v);
+    return NULL;
+}
+
+/* Locks the bundle, opens its log, makes its machine. */
+static bool open_bundle(pome_vm *v, struct bundle *b, const struct pome_start_options *o, struct pome_error *err)
+{
+    char log_path[PATH_MAX];
+    if (!bundle_lock(b, err))
+        return false;
+    v->bundle = b;
+    if (!bundle_log_path(b, log_path))
+        return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
+    v->log = log_open(log_path, err);
+    if (!v->log)
+        return false;
+    const struct bundle_start start = {
+        .recovery = o->recovery, .verbose = o->verbose, .stops_at_reset = o->stops_at_reset,
+        .memory_bytes = o->memory_size, .console_in = o->console_in, .console_out = o->console_out,
+    };
+    v->vm = vm_create_from_bundle(b, &start, v->log, err);
+    return v->vm != NULL;
+}
+
+pome_vm *pome_vm_new_from_bundle(pome_bundle *bundle, const struct pome_start_options *options, struct pome_error *err)
+{
+    pome_vm *v = allocate(err);
+    if (v && open_bundle(v, bundle->b, options, err))
+        return v;
+    pome_vm_free(v);
+    return NULL;
 }
 
 void pome_vm_free(pome_vm *v)
@@ -54,6 +84,9 @@ void pome_vm_free(pome_vm *v)
     if (!v)
         return;
     vm_destroy(v->vm);
+    log_close(v->log);
+    if (v->bundle)
+        bundle_unlock(v->bundle);
     free(v);
 }
 

@@ -9,13 +9,14 @@
 #include <string.h>
 
 command_run cmd_boot, cmd_create, cmd_delete, cmd_image_build, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
-    cmd_list, cmd_log_show, cmd_version;
+    cmd_list, cmd_log_show, cmd_start, cmd_version;
 
 const struct command commands[] = {
     /* name, synopsis, help, function */
     {"boot", "boot --kernel FILE [options]", "Boot a kernel in a throw-away machine", cmd_boot},
     {"create", "create NAME --image FILE [options]", "Make a machine and install a restore image into it", cmd_create},
     {"install", "install NAME --image FILE [options]", "Complete an installation that was interrupted", cmd_install},
+    {"start", "start NAME [--recovery] [options]", "Start a machine, its console on this terminal", cmd_start},
     {"list", "list [--json]", "List the machines", cmd_list},
     {"delete", "delete NAME", "Delete a machine", cmd_delete},
     {"log show", "log show NAME [--last boot|5m|2h|1d] [options]", "Show what a machine and its host did", cmd_log_show},

@@ -8,6 +8,7 @@
 #ifndef POME_VM_H
 #define POME_VM_H
 
+#include <pome/bundle.h>
 #include <pome/config.h>
 
 #ifdef __cplusplus
@@ -15,7 +16,6 @@ extern "C" {
 #endif
 
 typedef struct pome_vm pome_vm;
-typedef struct pome_bundle pome_bundle; /* pome/bundle.h */
 
 /* The numbers are those of VZVirtualMachineState. */
 enum pome_vm_state {
@@ -57,7 +57,8 @@ struct pome_start_options {
 };
 #define POME_START_OPTIONS_INIT {sizeof(struct pome_start_options), false, 0, -1, -1, false, false}
 
-/* A machine from an installed bundle, which stays locked until pome_vm_free(). The bundle is borrowed and must outlive it.
+/* A machine from an installed bundle, which is locked until pome_vm_free(). The bundle is borrowed and must outlive it. What the host does and
+ * what the guest says goes to the bundle's log.
  * Errors: as pome_vm_new(), and INVALID_BUNDLE, INVALID_STATE (not installed), BUSY (running).   Since: 0.1. */
 POME_API pome_vm *pome_vm_new_from_bundle(pome_bundle *bundle, const struct pome_start_options *options,
                                           struct pome_error *err);

@@ -1,0 +1,67 @@
+/* cmd_start.c - pome start: an installed machine with its console on this terminal. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/run_vm.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+command_run cmd_start;
+
+struct start_arguments {
+    uint64_t memory;
+    bool recovery, verbose, no_reboot, stats;
+};
+
+static int start(pome_bundle *bundle, const char *name, const struct start_arguments *a)
+{
+    struct pome_error err = {0};
+    struct terminal terminal;
+    if (!terminal_open(&terminal, &err))
+        return cli_fail(&err, NULL, "cannot set up the console");
+    struct pome_start_options o = POME_START_OPTIONS_INIT;
+    o.recovery = a->recovery;
+    o.verbose = a->verbose;
+    o.memory_size = a->memory;
+    o.stops_at_reset = a->no_reboot;
+    o.console_in = terminal.guest_in[0];
+    o.console_out = STDOUT_FILENO;
+    pome_vm *vm = pome_vm_new_from_bundle(bundle, &o, &err);
+    if (!vm) {
+        terminal_close(&terminal);
+        char hint[512];
+        snprintf(hint, sizeof hint, "complete it with \"pome install %s --image FILE\"", name);
+        return cli_fail(&err, err.code == POME_ERROR_INVALID_STATE ? hint : NULL, "cannot start \"%s\"", name);
+    }
+    if (terminal.is_tty)
+        fprintf(stderr, "\"%s\" starts. Ctrl-A ? helps, Ctrl-A x leaves.\r\n", name);
+    int status = run_vm(vm, &terminal, a->stats);
+    pome_vm_free(vm);
+    return status;
+}
+
+int cmd_start(int argc, char **argv)
+{
+    struct start_arguments a = {0};
+    const struct cli_option options[] = {
+        {"recovery", 'r', CLI_FLAG, &a.recovery, NULL, "start into Recovery, this time only", 0, 0},
+        {"memory", 'm', CLI_SIZE, &a.memory, "SIZE", "memory for this start", pome_config_min_memory_size(),
+         pome_config_max_memory_size()},
+        {"verbose", 'v', CLI_FLAG, &a.verbose, NULL, "the boot stages say more", 0, 0},
+        {"no-reboot", 0, CLI_FLAG, &a.no_reboot, NULL, "end when the guest reboots", 0, 0},
+        {"stats", 0, CLI_FLAG, &a.stats, NULL, "print the engine's counters as JSON at the end", 0, 0},
+        {0},
+    };
+    const char *name;
+    int status = cli_options(argc, argv, options, 1, 1, &name);
+    if (status != CLI_GO_ON)
+        return status;
+    struct pome_error err = {0};
+    pome_bundle *bundle = pome_bundle_open(name, &err);
+    if (!bundle)
+        return cli_fail(&err, "see what there is with \"pome list\"", "cannot start \"%s\"", name);
+    status = start(bundle, name, &a);
+    pome_bundle_free(bundle);
+    return status;
+}
