@@ -66,7 +66,8 @@ struct bundle *bundle_create(const char *name, const struct bundle_spec *spec, s
 struct bundle *bundle_open(const char *name, struct pome_error *err);
 void bundle_close(struct bundle *b); /* and unlocks; NULL is fine */
 
-/* Keeps other processes from starting, installing or deleting it. Errors: BUSY, naming the holder. */
+/* Keeps other processes from starting, installing or deleting it, and removes temporary files of one that died. Errors: BUSY, naming
+ * the holder. */
 bool bundle_lock(struct bundle *b, struct pome_error *err);
 void bundle_unlock(struct bundle *b);
 
@@ -84,6 +85,9 @@ int bundle_member_open(const struct bundle *b, enum bundle_member m, int flags, 
 
 /* Replaces a member: temporary, fsync, rename, fsync of the folder. */
 bool bundle_member_write(struct bundle *b, enum bundle_member m, const void *bytes, size_t n, struct pome_error *err);
+
+/* Replaces a member by a file of `bytes` that occupies nothing but for its first n bytes, in the same way: the old one stays when this fails. */
+bool bundle_member_make_sparse(struct bundle *b, enum bundle_member m, uint64_t bytes, const void *first, size_t n, struct pome_error *err);
 
 /* Removes Install.json (sync included): from now on the bundle is installed. */
 bool bundle_set_installed(struct bundle *b, struct pome_error *err);

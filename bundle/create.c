@@ -18,18 +18,6 @@
 
 /* --- making --- */
 
-/* A file of `bytes` that occupies nothing, but for its first n bytes. */
-static bool make_sparse(struct bundle *b, enum bundle_member m, uint64_t bytes, const void *first, size_t n, struct pome_error *err)
-{
-    int fd = openat(b->dir_fd, bundle_member_name(m), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && !ftruncate(fd, (off_t)bytes) && (!n || pwrite(fd, first, n, 0) == (ssize_t)n) && !fsync(fd);
-    if (!ok)
-        pome_fail_errno(err, "%s/%s: cannot make a file of %llu bytes", b->path, bundle_member_name(m), (unsigned long long)bytes);
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
 static bool fill(struct bundle *b, const struct bundle_spec *spec, struct pome_error *err)
 {
     uint8_t bytes[HARDWARE_MODEL_MAX], wrapper[AUX_WRAPPER_BYTES];
@@ -47,9 +35,8 @@ static bool fill(struct bundle *b, const struct bundle_spec *spec, struct pome_e
     if (!bundle_member_write(b, BUNDLE_MODEL, bytes, n, err))
         return false;
     n = machine_identifier_write(spec->ecid, bytes);
-    return bundle_member_write(b, BUNDLE_IDENTIFIER, bytes, n, err) && make_sparse(b, BUNDLE_AUX, AUX_BYTES, wrapper, sizeof wrapper, err) &&
-           make_sparse(b, BUNDLE_DISK, spec->disk_bytes, NULL, 0, err) &&
-           (!fsync(b->dir_fd) || pome_fail_errno(err, "%s: cannot sync", b->path));
+    return bundle_member_write(b, BUNDLE_IDENTIFIER, bytes, n, err) && bundle_member_make_sparse(b, BUNDLE_AUX, AUX_BYTES, wrapper, sizeof wrapper, err) &&
+           bundle_member_make_sparse(b, BUNDLE_DISK, spec->disk_bytes, NULL, 0, err);
 }
 
 /* The temporary folder, locked. Another process that removes leftovers can be faster than our lock: then once more. */

@@ -1,7 +1,9 @@
 /* members.c - the files of a bundle: names, sizes, opening without links, replacing whole. */
 #include "bundle/bundle.h"
 #include "base/error.h"
+#include "bundle/paths.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -74,14 +76,19 @@ static bool write_all(int fd, const void *bytes, size_t n)
     return true;
 }
 
-bool bundle_member_write(struct bundle *b, enum bundle_member m, const void *bytes, size_t n, struct pome_error *err)
+/* A new file beside the member; its name is ".Disk.img.89abcdef". */
+static int begin(struct bundle *b, enum bundle_member m, char temporary[64])
 {
-    char temporary[64];
     unsigned random = 0;
     (void)!getrandom(&random, sizeof random, 0);
-    snprintf(temporary, sizeof temporary, ".%s.%08x", names[m], random);
-    int fd = openat(b->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write_all(fd, bytes, n) && !fsync(fd) && !renameat(b->dir_fd, temporary, b->dir_fd, names[m]) && !fsync(b->dir_fd);
+    snprintf(temporary, 64, ".%s.%08x", names[m], random);
+    return openat(b->dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+/* Syncs it and gives it the member's name; or, when ok is false, removes it. */
+static bool end(struct bundle *b, enum bundle_member m, int fd, const char *temporary, bool ok, struct pome_error *err)
+{
+    ok = ok && !fsync(fd) && !renameat(b->dir_fd, temporary, b->dir_fd, names[m]) && !fsync(b->dir_fd);
     if (!ok) {
         pome_fail_errno(err, "%s/%s: cannot write", b->path, names[m]);
         if (fd >= 0)
@@ -90,6 +97,38 @@ bool bundle_member_write(struct bundle *b, enum bundle_member m, const void *byt
     if (fd >= 0)
         close(fd);
     return ok;
+}
+
+bool bundle_member_write(struct bundle *b, enum bundle_member m, const void *bytes, size_t n, struct pome_error *err)
+{
+    char temporary[64];
+    int fd = begin(b, m, temporary);
+    return end(b, m, fd, temporary, fd >= 0 && write_all(fd, bytes, n), err);
+}
+
+bool bundle_member_make_sparse(struct bundle *b, enum bundle_member m, uint64_t bytes, const void *first, size_t n, struct pome_error *err)
+{
+    char temporary[64];
+    int fd = begin(b, m, temporary);
+    return end(b, m, fd, temporary, fd >= 0 && write_all(fd, first, n) && !ftruncate(fd, (off_t)bytes), err);
+}
+
+void remove_temporaries(const struct bundle *b)
+{
+    int fd = openat(b->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    for (struct dirent *e; (e = readdir(d));)
+        for (int m = 0; m < BUNDLE_MEMBERS; m++) {
+            size_t n = strlen(names[m]);
+            if (e->d_name[0] == '.' && !strncmp(e->d_name + 1, names[m], n) && e->d_name[1 + n] == '.')
+                unlinkat(b->dir_fd, e->d_name, 0);
+        }
+    closedir(d);
 }
 
 bool bundle_set_installed(struct bundle *b, struct pome_error *err)

@@ -177,6 +177,7 @@ bool bundle_lock(struct bundle *b, struct pome_error *err)
         return pome_fail(err, POME_ERROR_BUSY, "%s: is in use by process %d%s%s%s", b->path, pid, process[0] ? " (" : "", process, process[0] ? ")" : "");
     }
     b->locked = true;
+    remove_temporaries(b);
     return true;
 }
 

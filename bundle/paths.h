@@ -11,6 +11,9 @@ struct bundle;
 /* Reads and checks every member of a bundle whose path and dir_fd are set. */
 bool bundle_load(struct bundle *b, struct pome_error *err);
 
+/* Removes members' temporary files. The bundle must be locked. */
+void remove_temporaries(const struct bundle *b);
+
 /* mkdir -p, mode 0700. */
 bool make_dirs(const char *path, struct pome_error *err);
 

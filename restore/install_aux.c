@@ -7,6 +7,7 @@
 #include "formats/nvram.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,18 +102,24 @@ static bool write_firmware(struct install *in, struct pome_error *err)
 
 /* --- the step --- */
 
-static bool write_wrapper(const struct install *in, struct pome_error *err)
+/* A new file with nothing but the wrapper in the place of the old one, in one step. */
+static bool empty_aux(struct install *in, struct pome_error *err)
 {
     uint8_t wrapper[AUX_WRAPPER_BYTES];
     const struct platform *p = platform_of(in->bundle->model.platform);
     aux_wrapper_write(&(struct aux_wrapper){in->bundle->ecid, p->board, p->chip}, wrapper);
-    return pwrite(in->aux_fd, wrapper, sizeof wrapper, 0) == sizeof wrapper || pome_fail_errno(err, "%s/AuxiliaryStorage: cannot write", in->bundle->path);
+    if (!bundle_member_make_sparse(in->bundle, BUNDLE_AUX, AUX_BYTES, wrapper, sizeof wrapper, err))
+        return false;
+    close(in->aux_fd);
+    in->aux_fd = bundle_member_open(in->bundle, BUNDLE_AUX, O_RDWR, err);
+    return in->aux_fd >= 0;
 }
 
 void install_empty_aux(struct install *in)
 {
-    if (ftruncate(in->aux_fd, 0) || ftruncate(in->aux_fd, (off_t)AUX_BYTES) || !write_wrapper(in, NULL))
-        log_host(in->log, "org.pome.install", "aux", LOG_LEVEL_ERROR, "AuxiliaryStorage cannot be emptied: %s", strerror(errno));
+    struct pome_error err = {0};
+    if (!empty_aux(in, &err))
+        log_host(in->log, "org.pome.install", "aux", LOG_LEVEL_ERROR, "it cannot be emptied: %s", err.message);
 }
 
 /* Flash that holds nothing reads as 0xFF, the panic area as 0. */
@@ -134,7 +141,5 @@ bool install_aux(struct install *in, struct pome_error *err)
 {
     uint8_t header[AUX_FLASH_HEADER_BYTES];
     aux_flash_header_write(header);
-    if (ftruncate(in->aux_fd, 0) || ftruncate(in->aux_fd, (off_t)AUX_BYTES))
-        return pome_fail_errno(err, "%s/AuxiliaryStorage: cannot empty it", in->bundle->path);
-    return write_wrapper(in, err) && erase(in, err) && write_flash(in, header, sizeof header, 0, err) && write_firmware(in, err) && write_nvram(in, err);
+    return empty_aux(in, err) && erase(in, err) && write_flash(in, header, sizeof header, 0, err) && write_firmware(in, err) && write_nvram(in, err);
 }

@@ -5,6 +5,7 @@
 #include "formats/fat.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,18 +28,29 @@ static bool write_at(const struct install *in, const void *bytes, size_t n, uint
 
 /* --- partition map --- */
 
+/* A new, empty Disk.img in the place of the old one, in one step: whenever we are killed there is one of the right size. */
+static bool empty_disk(struct install *in, struct pome_error *err)
+{
+    if (!bundle_member_make_sparse(in->bundle, BUNDLE_DISK, in->bundle->disk_bytes, NULL, 0, err))
+        return false;
+    close(in->disk_fd);
+    in->disk_fd = bundle_member_open(in->bundle, BUNDLE_DISK, O_RDWR, err);
+    return in->disk_fd >= 0;
+}
+
 void install_empty_disk(struct install *in)
 {
-    if (ftruncate(in->disk_fd, 0) || ftruncate(in->disk_fd, (off_t)in->bundle->disk_bytes))
-        log_host(in->log, "org.pome.install", "disk", LOG_LEVEL_ERROR, "Disk.img cannot be emptied: %s", strerror(errno));
+    struct pome_error err = {0};
+    if (!empty_disk(in, &err))
+        log_host(in->log, "org.pome.install", "disk", LOG_LEVEL_ERROR, "it cannot be emptied: %s", err.message);
 }
 
 bool install_partition_map(struct install *in, struct pome_error *err)
 {
     static uint8_t primary[GPT_PRIMARY_BYTES], backup[GPT_BACKUP_BYTES];
     /* From here on all that is not written reads as zero: the next steps count on it. */
-    if (ftruncate(in->disk_fd, 0) || ftruncate(in->disk_fd, (off_t)in->bundle->disk_bytes))
-        return pome_fail_errno(err, "%s/Disk.img: cannot empty it", in->bundle->path);
+    if (!empty_disk(in, err))
+        return false;
     gpt_write(&in->gpt, primary, backup);
     return write_at(in, primary, sizeof primary, 0, err) && write_at(in, backup, sizeof backup, in->bundle->disk_bytes - sizeof backup, err);
 }

@@ -54,7 +54,7 @@ static bool read_member(struct zipin *a, size_t i, struct pome_error *err)
     zip_stat_t st;
     struct zip_member *m = &a->members[i];
     const uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_CRC | ZIP_STAT_COMP_METHOD;
-    if (zip_stat_index(a->zip, i, 0, &st) || (st.valid & needed) != needed)
+    if (zip_stat_index(a->zip, i, ZIP_FL_ENC_RAW, &st) || (st.valid & needed) != needed)
         return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: directory entry %zu cannot be read", a->path, i);
     if (!name_is_safe(st.name))
         return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: entry %zu has a name that is not allowed: \"%.80s\"", a->path, i, st.name);

@@ -1,0 +1,390 @@
+/*
+ * install_test.c - installation: what lies on the disk afterwards, and that no interruption leaves anything that cannot be
+ * completed or removed.
+ */
+#include "restore/install.h"
+#include "base/bits.h"
+#include "formats/aux_storage.h"
+#include "formats/fat.h"
+#include "formats/guid.h"
+#include "formats/nvram.h"
+#include "restore/test_image.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[64], ipsw[96];
+static const uint64_t ecid = 0xfedcba9876543210;
+
+static int setup(void **state)
+{
+    struct pome_error err = {0};
+    strcpy(dir, "/tmp/pome-install-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    setenv("POME_HOME", dir, 1);
+    snprintf(ipsw, sizeof ipsw, "%s/test.ipsw", dir);
+    if (!test_image_make(dir, ipsw, &err))
+        fail_msg("%s", err.message);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    return system(command);
+}
+
+static struct bundle *make(uint64_t disk_bytes)
+{
+    struct pome_error err = {0};
+    const struct bundle_spec spec = {
+        .settings = {.cpu_count = 2, .memory_bytes = GiB, .cpu_model = "default"},
+        .model = {.representation = 1, .platform = PLATFORM_POME, .minimum_os = {0, 1, 0}},
+        .ecid = ecid,
+        .disk_bytes = disk_bytes,
+    };
+    bundle_delete("vm", NULL);
+    struct bundle *b = bundle_create("vm", &spec, &err);
+    if (!b)
+        fail_msg("%s", err.message);
+    return b;
+}
+
+static bool install(struct bundle *b, pome_progress_fn *progress, void *user, struct pome_error *err)
+{
+    struct restore_image *image = restore_image_open(ipsw, err);
+    bool ok = image && install_run(b, image, progress, user, err);
+    restore_image_close(image);
+    return ok;
+}
+
+/* --- looking at the result --- */
+
+static uint8_t *map(struct bundle *b, enum bundle_member m, size_t bytes)
+{
+    int fd = bundle_member_open(b, m, O_RDONLY, NULL);
+    uint8_t *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(p, MAP_FAILED);
+    close(fd);
+    return p;
+}
+
+/* An IMG4 that is whole, of this type, bound to this machine, whose ticket has the payload's digest. */
+static void check_img4(const uint8_t *bytes, size_t n, const char *type, uint8_t ticket_digest[SHA384_BYTES])
+{
+    struct img4 i;
+    struct pome_error err = {0};
+    uint8_t digest[SHA384_BYTES];
+    struct im4m *m = malloc(sizeof *m);
+    if (!img4_read(bytes, n, &i, &err) || !im4m_read(i.im4m_bytes, i.im4m_size, m, &err))
+        fail_msg("%s: %s", type, err.message);
+    assert_string_equal(i.im4p.type, type);
+    const struct im4m_group *manp = im4m_group(m, "MANP"), *image = im4m_group(m, type);
+    assert_non_null(manp);
+    assert_non_null(image);
+    assert_true(im4m_property(manp, "ECID")->integer == ecid);
+    assert_int_equal(im4m_property(manp, "BORD")->integer, 0x70);
+    assert_int_equal(im4m_property(manp, "CHIP")->integer, 0xfe70);
+    sha384(i.im4p_bytes, i.im4p_size, digest);
+    assert_memory_equal(im4m_property(image, "DGST")->bytes, digest, sizeof digest);
+    sha384(i.im4m_bytes, i.im4m_size, ticket_digest);
+    free(m);
+}
+
+static void check_file(const uint8_t *disk, const struct gpt_partition *p, const char *path, const char *type, unsigned seed, size_t bytes,
+                       uint8_t ticket[SHA384_BYTES])
+{
+    struct fat f;
+    struct fat_entry e;
+    struct pome_error err = {0};
+    if (!fat_open(disk + p->first * 512, (p->last - p->first + 1) * 512, &f, &err) || !fat_find(&f, path, &e, &err))
+        fail_msg("%s", err.message);
+    uint8_t *file = malloc(e.size);
+    assert_int_equal(fat_read(&f, &e, 0, file, e.size), e.size);
+    check_img4(file, e.size, type, ticket);
+    struct img4 i;
+    assert_true(img4_read(file, e.size, &i, &err));
+    assert_int_equal(i.size, e.size);
+    if (bytes) {
+        assert_int_equal(i.im4p.payload_size, bytes);
+        for (size_t k = 0; k < bytes; k++)
+            if (i.im4p_bytes[i.im4p.payload_offset + k] != test_byte(seed, k))
+                fail_msg("%s: byte %zu differs", path, k);
+    }
+    free(file);
+}
+
+static void check_disk(struct bundle *b)
+{
+    struct gpt g;
+    struct pome_error err = {0};
+    char active[98], path[64], nsih[97];
+    uint8_t ticket[SHA384_BYTES], os_ticket[SHA384_BYTES];
+    uint8_t *disk = map(b, BUNDLE_DISK, b->disk_bytes);
+    if (!gpt_read(disk, b->disk_bytes / 512, &g, &err))
+        fail_msg("%s", err.message);
+    assert_true(gpt_read_backup(disk + b->disk_bytes - GPT_BACKUP_BYTES, b->disk_bytes / 512, &g, &err));
+    assert_int_equal(g.n, 3);
+    assert_string_equal(g.partitions[0].name, "iBootSystemContainer");
+    assert_string_equal(g.partitions[1].name, "Container");
+    assert_string_equal(g.partitions[2].name, "RecoveryOSContainer");
+    assert_int_equal(g.partitions[0].last - g.partitions[0].first + 1, 1024000);
+    for (uint64_t k = 0; k < TEST_OS_BYTES; k++)
+        if (disk[g.partitions[1].first * 512 + k] != test_byte(SEED_OS, k))
+            fail_msg("byte %llu of the OS image differs", (unsigned long long)k);
+    struct fat f;
+    struct fat_entry e;
+    assert_true(fat_open(disk + g.partitions[0].first * 512, 1024000 * 512, &f, &err));
+    assert_true(fat_find(&f, "BOOT/ACTIVE", &e, &err));
+    assert_int_equal(fat_read(&f, &e, 0, active, 97), 97);
+    active[96] = 0;
+    snprintf(path, sizeof path, "BOOT/%.8s/KERNEL.IM4", active);
+    check_file(disk, &g.partitions[0], path, "krnl", SEED_KERNEL, TEST_KERNEL_BYTES, os_ticket);
+    hex_upper(os_ticket, sizeof os_ticket, nsih);
+    assert_string_equal(nsih, active); /* nsih is the digest of the OS ticket */
+    snprintf(path, sizeof path, "BOOT/%.8s/RAMDISK.IM4", active);
+    check_file(disk, &g.partitions[0], path, "rdsk", SEED_RAMDISK, TEST_RAMDISK_BYTES, ticket);
+    assert_memory_equal(ticket, os_ticket, sizeof ticket);
+    snprintf(path, sizeof path, "BOOT/%.8s/CMDLINE.IM4", active);
+    check_file(disk, &g.partitions[0], path, "kcmd", 0, 0, ticket);
+    check_file(disk, &g.partitions[0], "POLICY/LOCAL.IM4", "lpol", 0, 0, ticket);
+    check_file(disk, &g.partitions[2], "BOOT/KERNEL.IM4", "rkrn", SEED_KERNEL, TEST_KERNEL_BYTES, ticket);
+    check_file(disk, &g.partitions[2], "BOOT/RAMDISK.IM4", "rrdk", SEED_RECOVERY, TEST_RECOVERY_BYTES, ticket);
+    check_file(disk, &g.partitions[2], "BOOT/CMDLINE.IM4", "rcmd", 0, 0, ticket);
+    munmap(disk, b->disk_bytes);
+}
+
+static void check_variable(const uint8_t *bank, enum nvram_partition p, const char *name, const char *value)
+{
+    struct nvram_variable v;
+    uint8_t bytes[512];
+    assert_true(nvram_find(bank, p, name, &v));
+    assert_true(v.size < sizeof bytes);
+    nvram_value(&v, bytes);
+    if (value) {
+        assert_int_equal(v.size, strlen(value));
+        assert_memory_equal(bytes, value, v.size);
+    }
+}
+
+static void check_aux(struct bundle *b)
+{
+    struct aux_wrapper w;
+    struct pome_error err = {0};
+    uint8_t ticket[SHA384_BYTES], *file = map(b, BUNDLE_AUX, AUX_BYTES), *flash = file + AUX_FLASH_OFFSET;
+    assert_true(aux_wrapper_read(file, &w, &err));
+    assert_true(w.ecid == ecid);
+    assert_true(aux_flash_header_valid(flash));
+    check_img4(flash + AUX_FIRMWARE, AUX_FIRMWARE_MAX, "illb", ticket);
+    assert_int_equal(nvram_current(flash + AUX_NVRAM_BANK(0), flash + AUX_NVRAM_BANK(1)), 1);
+    const uint8_t *bank = flash + AUX_NVRAM_BANK(1);
+    check_variable(bank, NVRAM_COMMON, "auto-boot", "true");
+    check_variable(bank, NVRAM_COMMON, "boot-args", "");
+    check_variable(bank, NVRAM_COMMON, "boot-volume", NULL);
+    check_variable(bank, NVRAM_COMMON, "com.apple.System.boot-nonce", NULL);
+    check_variable(bank, NVRAM_SYSTEM, "boop-storage-nonces", NULL);
+    assert_int_equal(flash[0x1000], 0xff);
+    assert_int_equal(flash[AUX_PANIC], 0);
+    assert_int_equal(flash[AUX_FLASH_BYTES - 1], 0xff);
+    munmap(file, AUX_BYTES);
+}
+
+/* --- tests --- */
+
+static bool watch(void *user, const struct pome_progress *p)
+{
+    double *last = user;
+    assert_true(p->fraction >= *last && p->fraction <= 1);
+    assert_true(p->step && p->step_number >= 1 && p->step_number <= p->step_count);
+    *last = p->fraction;
+    return true;
+}
+
+static void whole(void **state)
+{
+    struct pome_error err = {0};
+    struct stat st;
+    char path[PATH_MAX];
+    double last = 0;
+    struct bundle *b = make(2 * GiB);
+    if (!install(b, watch, &last, &err))
+        fail_msg("%s", err.message);
+    assert_true(last == 1);
+    assert_true(b->installed);
+    check_disk(b);
+    check_aux(b);
+    bundle_member_path(b, BUNDLE_DISK, path);
+    stat(path, &st);
+    assert_true((uint64_t)st.st_blocks * 512 < 30 * MiB); /* holes of the image are holes of the disk: 16 MiB of OS, 10 of boot sets */
+    bundle_close(b);
+    assert_non_null(b = bundle_open("vm", &err));
+    assert_true(b->installed);
+    bundle_close(b);
+}
+
+static void too_small(void **state)
+{
+    struct pome_error err = {0};
+    struct bundle *b = make(align_down(layout_minimum(TEST_OS_BYTES) - 1, MiB));
+    assert_false(install(b, NULL, NULL, &err));
+    assert_int_equal(err.code, POME_ERROR_INVALID_CONFIGURATION);
+    assert_non_null(strstr(err.message, "MiB, this image needs"));
+    bundle_close(b);
+    b = make(layout_minimum(TEST_OS_BYTES));
+    if (!install(b, NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    check_disk(b);
+    bundle_close(b);
+}
+
+static bool cancel_at(void *user, const struct pome_progress *p)
+{
+    return p->step_number < *(const uint32_t *)user;
+}
+
+static void cancelled_at_every_step(void **state)
+{
+    struct bundle *b = make(2 * GiB);
+    for (uint32_t step = 1; step <= install_step_count(); step++) {
+        struct pome_error err = {0};
+        assert_false(install(b, cancel_at, &step, &err));
+        assert_int_equal(err.code, POME_ERROR_OPERATION_CANCELLED);
+        assert_false(b->installed);
+        struct stat st;
+        char path[PATH_MAX];
+        bundle_member_path(b, BUNDLE_DISK, path);
+        stat(path, &st);
+        assert_int_equal(st.st_size, 2 * GiB);
+        assert_true(st.st_blocks < 100); /* undone: nothing of the image is left on it */
+        struct bundle *again = bundle_open("vm", &err);
+        assert_non_null(again);
+        assert_false(again->installed);
+        bundle_close(again);
+    }
+    struct pome_error err = {0};
+    assert_true(install(b, NULL, NULL, &err));
+    check_disk(b);
+    check_aux(b);
+    bundle_close(b);
+}
+
+/* Killed at any moment: the bundle opens, says truly whether it is installed, and installing again completes it. */
+static void killed(void **state)
+{
+    const char *rounds = getenv("POME_TEST_ROUNDS");
+    int n = rounds ? atoi(rounds) : 12, done = 0;
+    struct pome_error err = {0};
+    bundle_close(make(2 * GiB));
+    for (int i = 0; i < n; i++) {
+        pid_t child = fork();
+        if (!child) {
+            struct bundle *b = bundle_open("vm", NULL);
+            _exit(b && bundle_lock(b, NULL) && install(b, NULL, NULL, NULL) ? 0 : 1);
+        }
+        usleep((useconds_t)(i * 500000 / n));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        struct bundle *b = bundle_open("vm", &err);
+        if (!b)
+            fail_msg("round %d: %s", i, err.message);
+        if (b->installed) {
+            check_disk(b);
+            check_aux(b);
+            done++;
+        }
+        bundle_close(b);
+    }
+    struct bundle *b = bundle_open("vm", &err);
+    assert_true(bundle_lock(b, &err));
+    if (!install(b, NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    check_disk(b);
+    check_aux(b);
+    bundle_close(b);
+    print_message("%d installations killed, %d of them were complete\n", n, done);
+}
+
+/* No more room after some bytes: a clear error, the bundle is as before and can be installed later. */
+static void full_disk(void **state)
+{
+    static const rlim_t limits[] = {100000, 300 << 20, 530 << 20};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        bundle_close(make(2 * GiB));
+        pid_t child = fork();
+        if (!child) {
+            struct pome_error err = {0};
+            struct rlimit small = {limits[i], limits[i]};
+            signal(SIGXFSZ, SIG_IGN);
+            struct bundle *b = bundle_open("vm", &err);
+            setrlimit(RLIMIT_FSIZE, &small);
+            bool ok = b && bundle_lock(b, &err) && install(b, NULL, NULL, &err);
+            _exit(ok ? 1 : strstr(err.message, "vm.bundle") ? 0 : 2);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        assert_int_equal(status, 0);
+        struct pome_error err = {0};
+        struct bundle *b = bundle_open("vm", &err);
+        assert_non_null(b);
+        assert_false(b->installed);
+        bundle_close(b);
+    }
+}
+
+struct flip {
+    const char *member;
+};
+
+static bool flip(void *user, const char *member, uint8_t *bytes, size_t *n)
+{
+    const struct flip *f = user;
+    if (!strcmp(member, f->member))
+        bytes[*n - 9] ^= 1;
+    return true;
+}
+
+/* A wrong byte in any component is found before the bundle is called installed. */
+static void wrong_component(void **state)
+{
+    static const char *const members[] = {"kernelcache.pome1.im4p", "Firmware/bootramdisk.im4p", "Firmware/cmdline.im4p",
+                                          "Firmware/recovery/ramdisk.im4p", "Firmware/all_flash/LLB.pome1.im4p", "OS.img.zst"};
+    char bad[128], keep[96];
+    snprintf(bad, sizeof bad, "%s/bad.ipsw", dir);
+    strcpy(keep, ipsw);
+    struct bundle *b = make(2 * GiB);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        struct pome_error err = {0};
+        struct flip f = {members[i]};
+        assert_true(test_image_rewrite(keep, bad, flip, &f, &err));
+        snprintf(ipsw, sizeof ipsw, "%.95s", bad);
+        assert_false(install(b, NULL, NULL, &err));
+        assert_int_equal(err.code, POME_ERROR_INVALID_RESTORE_IMAGE);
+        assert_false(b->installed);
+        strcpy(ipsw, keep);
+    }
+    bundle_close(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole),  cmocka_unit_test(too_small), cmocka_unit_test(cancelled_at_every_step),
+        cmocka_unit_test(killed), cmocka_unit_test(full_disk), cmocka_unit_test(wrong_component),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
