@@ -3,14 +3,14 @@
  *
  * How it works
  *   Rows are sorted by specificity (number of fixed bits, most first) and put into every bucket that their fixed bits
- *   allow; a bucket is chosen by the twelve bits of the word in which rows differ most. Within a bucket the first row
+ *   allow; a bucket is chosen by the thirteen bits of the word in which rows differ most. Within a bucket the first row
  *   that matches is the narrowest, which is the rule of a64.inc.
  */
 #include "a64/table.h"
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 8192 };
 
 struct candidate {
     uint32_t mask, value;
@@ -20,15 +20,10 @@ struct candidate {
 static struct candidate *pool;
 static uint32_t first[BUCKETS + 1];
 
-/* Bits 29..21 and 12..10. */
+/* Bits 31..21 and 11..10: of the choices tried on a C library's code, the first candidate is then nearly always right. */
 static unsigned bucket_of(uint32_t word)
 {
-    return (word >> 18 & 0xff8) | (word >> 10 & 7);
-}
-
-static uint32_t bucket_bits(unsigned bucket)
-{
-    return (bucket & 0xff8) << 18 | (bucket & 7) << 10;
+    return word >> 21 << 2 | (word >> 10 & 3);
 }
 
 static int by_specificity(const void *a, const void *b)
@@ -37,6 +32,28 @@ static int by_specificity(const void *a, const void *b)
     uint16_t x = *(const uint16_t *)a, y = *(const uint16_t *)b;
     int d = __builtin_popcount(rows[y].mask) - __builtin_popcount(rows[x].mask);
     return d ? d : x - y;
+}
+
+/* Calls visit for every bucket that words of this row fall into. */
+static void for_buckets(const struct a64_row *r, uint32_t op, void (*visit)(unsigned bucket, const struct a64_row *r, uint32_t op))
+{
+    unsigned fixed = bucket_of(r->mask), free_bits = ~fixed & (BUCKETS - 1), some = 0;
+    do {
+        visit((bucket_of(r->value) & fixed) | some, r, op);
+        some = (some - free_bits) & free_bits; /* the next subset of free_bits */
+    } while (some);
+}
+
+static void count(unsigned bucket, const struct a64_row *r, uint32_t op)
+{
+    first[bucket + 1]++;
+}
+
+static uint32_t filled[BUCKETS];
+
+static void fill(unsigned bucket, const struct a64_row *r, uint32_t op)
+{
+    pool[first[bucket] + filled[bucket]++] = (struct candidate){r->mask, r->value, op};
 }
 
 static void build(void)
@@ -48,26 +65,15 @@ static void build(void)
         if (!rows[op].error[0])
             order[n_rows++] = (uint16_t)op;
     qsort(order, n_rows, sizeof *order, by_specificity);
-
-    const uint32_t key_bits = bucket_bits(BUCKETS - 1);
-    uint32_t n = 0;
-    for (int pass = 0; pass < 2; pass++) { /* count, then fill */
-        n = 0;
-        for (unsigned b = 0; b < BUCKETS; b++) {
-            first[b] = n;
-            for (unsigned k = 0; k < n_rows; k++) {
-                const struct a64_row *r = &rows[order[k]];
-                if ((bucket_bits(b) ^ r->value) & r->mask & key_bits)
-                    continue;
-                if (pass)
-                    pool[n] = (struct candidate){r->mask, r->value, order[k]};
-                n++;
-            }
-        }
-        if (!pass && !(pool = malloc((n + 1) * sizeof *pool)))
-            abort();
-    }
-    first[BUCKETS] = n;
+    for (unsigned k = 0; k < n_rows; k++)
+        for_buckets(&rows[order[k]], order[k], count);
+    for (unsigned b = 0; b < BUCKETS; b++)
+        first[b + 1] += first[b];
+    pool = malloc((first[BUCKETS] + 1) * sizeof *pool);
+    if (!pool)
+        abort();
+    for (unsigned k = 0; k < n_rows; k++)
+        for_buckets(&rows[order[k]], order[k], fill);
 }
 
 void a64_decode(uint32_t word, struct a64_insn *out)
