@@ -215,6 +215,12 @@ struct x64_cold {
     uint8_t *back;     /* where to continue */
     uint32_t pc_off, memop;
     int64_t target;
+    /* floating point (fp.c) */
+    uint8_t reg3;
+    ir_ref n;          /* the instruction */
+    uint8_t *from3;    /* another, or NULL */
+    uint8_t *again;    /* the host instructions that compute the result, and their length; 0: not to be repeated */
+    uint32_t again_bytes;
     void (*emit)(struct x64_compiler *c, const struct x64_cold *cold);
 };
 /* Remembers a piece of cold code; emit is called after the straight line, with the jumps at from, from2 pointed at it. */

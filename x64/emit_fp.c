@@ -6,7 +6,8 @@
  *   accumulates in it is ignored. Results and FPSR stay exact because the fast code first looks at the guest's state and
  *   then at its own result, and leaves to cold code (ir_eval_pure) whatever it cannot vouch for:
  *     - FPCR asks for another rounding mode or for flushing;
- *     - the operation could be inexact and FPSR.IXC is not set yet (almost always it is, after the first such operation);
+ *     - the operation could be inexact and FPSR.IXC is not set yet (it usually is, after the first such operation; until
+ *       then the cold code repeats the operation with clean exception bits, and returns if they stay clean);
  *     - the result says that there may be more to it than "inexact": a NaN (which one, and was it invalid?), an infinity
  *       (overflow, division by zero), or a number so small that it may have underflowed (Arm sees tininess before rounding,
  *       so the least normal numbers count). Exact zeros from zero operands are recognised in the cold code.
@@ -21,6 +22,7 @@ static void arithmetic(struct x64_fp *x, unsigned op, enum x64_fp_check kind)
 {
     x64_fp_modes(x, true);
     op3(x->c, opcode(x, op), XMM0, x->r[0], x->r[1]);
+    x64_fp_computed(x);
     x64_fp_check(x, kind);
     x64_fp_deliver(x, width(x));
 }
@@ -29,6 +31,7 @@ static void square_root(struct x64_fp *x)
 {
     x64_fp_modes(x, true);
     op2(x, opcode(x, SQRT), XMM0, x->r[0]);
+    x64_fp_computed(x);
     x64_fp_check(x, CHECK_NAN);
     x64_fp_deliver(x, width(x));
 }
@@ -42,6 +45,7 @@ static bool muladd(struct x64_fp *x)
     x64_fp_modes(x, true);
     movaps_rr(&x->c->a, XMM0, x->r[0]);
     vex_rrr(&x->c->a, X64_V(PP_66, MAP_0F38, x->dbl, op[x->own & 3] | x->scalar), XMM0, x->r[1], x->r[2]);
+    x64_fp_computed(x);
     x64_fp_check(x, CHECK_NORMAL);
     x64_fp_deliver(x, width(x));
     return true;
@@ -94,15 +98,15 @@ static void mask(struct x64_fp *x)
     x64_fp_deliver(x, width(x));
 }
 
-/* ROUNDxx's immediate, or -1 */
+/* ROUNDxx's immediate, with which it says when it was inexact; or -1 */
 static int round_imm(enum fp_rounding r)
 {
     switch (r) {
     case FP_TIEEVEN:
-    case FP_BY_FPCR: return 8; /* FPCR says nearest: look_at_modes */
-    case FP_NEGINF: return 8 | 1;
-    case FP_POSINF: return 8 | 2;
-    case FP_ZERO: return 8 | 3;
+    case FP_BY_FPCR: return 0; /* FPCR says nearest: x64_fp_modes */
+    case FP_NEGINF: return 1;
+    case FP_POSINF: return 2;
+    case FP_ZERO: return 3;
     default: return -1;
     }
 }
@@ -121,6 +125,7 @@ static bool to_integral(struct x64_fp *x)
         return false;
     x64_fp_modes(x, x->own & FP_EXACT);
     round_to(x, XMM0, x->r[0], imm);
+    x64_fp_computed(x);
     x64_fp_check(x, CHECK_NAN);
     x64_fp_deliver(x, width(x));
     return true;
@@ -143,6 +148,7 @@ static bool to_general(struct x64_fp *x)
         from = XMM0;
     }
     sse_rr(a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, 1, 0x2c), RAX, from); /* cvttsx2si */
+    x64_fp_computed(x);
     if (wide && is_unsigned) {
         test_rr(a, true, RAX, RAX);
         x->checked = x64_fp_jump(x, CC_S);
@@ -169,16 +175,18 @@ static bool from_general(struct x64_fp *x)
     if (x->own >> FP_FBITS_SHIFT)
         return false;
     unsigned from = x->r[0];
-    x64_fp_modes(x, wide || !x->dbl); /* 32 bits fit a double */
     if (wide && is_unsigned) {
         test_rr(a, true, from, from);
         x->checked = x64_fp_jump(x, CC_S);
-    } else if (is_unsigned) {
+    }
+    x64_fp_modes(x, wide || !x->dbl); /* 32 bits fit a double */
+    if (!wide && is_unsigned) {
         mov_rr(a, false, RAX, from);
         from = RAX, wide = true;
     }
     clear(x->c, XMM0);
     sse_rr(a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, wide, 0x2a), XMM0, from); /* cvtsi2sx */
+    x64_fp_computed(x);
     x64_fp_deliver(x, fp_bits(x->f));
     return true;
 }
@@ -197,6 +205,7 @@ static bool from_integers(struct x64_fp *x)
     } else {
         sse_rr(a, X64_V(PP_NONE, MAP_0F, 0, 0x5b), XMM0, x->r[0]); /* cvtdq2ps */
     }
+    x64_fp_computed(x);
     x64_fp_deliver(x, width(x));
     return true;
 }
@@ -211,6 +220,7 @@ static bool to_integers(struct x64_fp *x)
     x64_fp_modes(x, true);
     round_to(x, XMM0, x->r[0], imm);
     sse_rr(&c->a, X64_V(PP_F3, MAP_0F, 0, 0x5b), XMM0, XMM0); /* cvttps2dq */
+    x64_fp_computed(x);
     splat32(c, XMM1, 0x80000000);
     sse_rr(&c->a, OP66(0x76), XMM1, XMM0); /* pcmpeqd */
     movmskps(c, RAX, XMM1);
@@ -230,6 +240,7 @@ static bool convert(struct x64_fp *x, uint64_t imm)
     if (widen)
         x64_fp_check_ordered(x, x->r[0], x->r[0]);
     op2(x, opcode(x, 0x5a), XMM0, x->r[0]); /* cvt between ss and sd, ps and pd */
+    x64_fp_computed(x);
     if (!widen && x->scalar)
         x64_fp_check_scalar(x, false, true);
     else if (!widen)

@@ -16,12 +16,19 @@ void x64_fp_modes(struct x64_fp *x, bool inexact)
     struct x64_compiler *c = x->c;
     op_rm(&c->a, false, 0xf7, 0, x64_state(c, c->config->env.fpcr_offset)); /* test dword, imm32 */
     put32(&c->a, 3u << FPCR_RMODE_SHIFT | FPCR_FZ);
-    x->modes[x->n_modes++] = x64_fp_jump(x, CC_NE);
+    x->moded = x64_fp_jump(x, CC_NE);
     if (!inexact)
         return;
     op_rm(&c->a, false, 0xf6, 0, x64_state(c, c->config->env.fpsr_offset)); /* test byte, imm8 */
     put8(&c->a, FPSR_IXC);
-    x->modes[x->n_modes++] = x64_fp_jump(x, CC_E);
+    x->first_inexact = x64_fp_jump(x, CC_E);
+    x->start = c->a.p;
+}
+
+void x64_fp_computed(struct x64_fp *x)
+{
+    if (x->start)
+        x->end = x->c->a.p;
 }
 
 /* The upper bits of the exponent in EAX, shifted so that the sign is gone: 0xff000000 or 0xffe00000 and up are not finite. */
@@ -91,8 +98,14 @@ void x64_fp_check(struct x64_fp *x, enum x64_fp_check kind)
 
 /* ---- cold code ---- */
 
-/* struct x64_cold as used here: reg, reg2, stub: registers of the operands; target: the instruction's number; memop: how far
- * behind `from` the jump of the result check ends, 0: none; from2: the second mode jump, or NULL. */
+/* Ways in: from FPCR has a mode; from2 FPSR.IXC is not set; from3 the result did not pass. */
+
+/* A jump to be pointed somewhere by land(). */
+static uint8_t *jmp_near_later(struct x64_asm *a)
+{
+    jmp_near(a, a->p + 5);
+    return a->p;
+}
 
 /* ZF: the scalar in v is zero */
 static void is_zero(struct x64_compiler *c, bool dbl, unsigned v)
@@ -111,7 +124,7 @@ static void forgive_scalar(struct x64_compiler *c, const struct x64_cold *k, uns
         no[0] = jcc_short(a, CC_P);
         is_zero(c, dbl, k->reg2);
         jcc_near(a, CC_E, k->back);
-        is_zero(c, dbl, k->stub);
+        is_zero(c, dbl, k->reg3);
         jcc_near(a, CC_E, k->back);
     } else {
         is_zero(c, dbl, XMM0);
@@ -142,7 +155,7 @@ static void forgive_vector(struct x64_compiler *c, const struct x64_cold *k, uns
     uint32_t pp = dbl ? PP_66 : PP_NONE;
     zero_lanes(c, dbl, XMM1, sum ? k->reg2 : k->reg);
     if (op != IR_FP_DIV) {
-        zero_lanes(c, dbl, XMM2, sum ? k->stub : k->reg2);
+        zero_lanes(c, dbl, XMM2, sum ? k->reg3 : k->reg2);
         sse_rr(a, X64_V(pp, MAP_0F, 0, OR), XMM1, XMM2);
     }
     if (sum) { /* and not a NaN */
@@ -175,28 +188,59 @@ static void store_operand(struct x64_compiler *c, enum ir_type type, unsigned sl
         mov_mr(&c->a, true, at, reg);
 }
 
+static void land(struct x64_compiler *c, uint8_t *from)
+{
+    le32_put(from - 4, (uint32_t)(c->a.p - from));
+}
+
+/* FPSR.IXC is clear: computes with clean exception bits. If that was exact, goes on with the checks. */
+static void try_exact(struct x64_compiler *c, const struct x64_cold *k)
+{
+    struct x64_mem mxcsr = x64_frame(FRAME_CALL);
+    mov_mi(&c->a, false, mxcsr, 0x1f80); /* the default: all exceptions masked, none seen */
+    op_rm(&c->a, false, 0x0fae, 2, mxcsr); /* ldmxcsr */
+    memcpy(c->a.p, k->again, k->again_bytes);
+    c->a.p += k->again_bytes;
+    op_rm(&c->a, false, 0x0fae, 3, mxcsr); /* stmxcsr */
+    op_rm(&c->a, false, 0xf6, 0, mxcsr);   /* test byte, imm8 */
+    put8(&c->a, 0x20);                     /* PE */
+    jcc_near(&c->a, CC_E, k->again);
+}
+
+static void forgive(struct x64_compiler *c, const struct x64_cold *k, const struct ir_insn *i)
+{
+    bool dbl = fp_imm_format(i->imm) == FP_DOUBLE;
+    unsigned lanes = fp_imm_lanes(i->imm);
+    if (!forgives(i->op))
+        return;
+    if (lanes == 1)
+        forgive_scalar(c, k, i->op, dbl);
+    else
+        forgive_vector(c, k, i->op, dbl, lanes * fp_bits(fp_imm_format(i->imm)) == 128);
+}
+
 static void cold(struct x64_compiler *c, const struct x64_cold *k)
 {
-    const struct ir_insn *i = &c->ir->insn[k->target];
+    const struct ir_insn *i = &c->ir->insn[k->n];
     const struct ir_op_info *info = &ir_ops[i->op];
-    const uint8_t *start = c->a.p;
-    if (k->memop) {
-        uint8_t *checked = k->from + k->memop;
-        le32_put(checked - 4, (uint32_t)(c->a.p - checked));
-        bool dbl = fp_imm_format(i->imm) == FP_DOUBLE;
-        unsigned lanes = fp_imm_lanes(i->imm);
-        if (forgives(i->op) && lanes == 1)
-            forgive_scalar(c, k, i->op, dbl);
-        else if (forgives(i->op))
-            forgive_vector(c, k, i->op, dbl, lanes * fp_bits(fp_imm_format(i->imm)) == 128);
-        start = c->a.p;
+    uint8_t *over = NULL;
+    if (k->from2) {
+        land(c, k->from2);
+        if (k->again_bytes) {
+            try_exact(c, k);
+            over = jmp_near_later(&c->a);
+        }
     }
-    le32_put(k->from - 4, (uint32_t)(start - k->from));
-    if (k->from2)
-        le32_put(k->from2 - 4, (uint32_t)(start - k->from2));
+    if (k->from3) {
+        land(c, k->from3);
+        forgive(c, k, i);
+    }
+    if (over)
+        land(c, over);
+    land(c, k->from);
     store_operand(c, info->arg[0], 0, k->reg);
     store_operand(c, info->arg[1], 1, k->reg2);
-    store_operand(c, info->arg[2], 2, k->stub);
+    store_operand(c, info->arg[2], 2, k->reg3);
     mov_ri(&c->a, RCX, i->op);
     mov_ri(&c->a, RDX, i->imm);
     call_near(&c->a, c->code->stub[STUB_PURE][k->vectors]);
@@ -207,18 +251,20 @@ static void cold(struct x64_compiler *c, const struct x64_cold *k)
     jmp_near(&c->a, k->back);
 }
 
-/* The point where both ways meet, with the result in XMM0 or RAX. */
+/* The point where all ways meet, with the result in XMM0 or RAX. */
 static void join(struct x64_fp *x)
 {
     struct x64_compiler *c = x->c;
     struct x64_cold *k = x64_cold_add(c, cold);
-    k->from = x->modes[0];
-    k->from2 = x->n_modes > 1 ? x->modes[1] : NULL;
-    k->memop = x->checked ? (uint32_t)(x->checked - x->modes[0]) : 0;
+    k->from = x->moded;
+    k->from2 = x->first_inexact;
+    k->from3 = x->checked;
     k->reg = (uint8_t)x->r[0];
     k->reg2 = (uint8_t)x->r[1];
-    k->stub = (uint8_t)x->r[2];
-    k->target = c->n;
+    k->reg3 = (uint8_t)x->r[2];
+    k->n = (ir_ref)c->n;
+    k->again = x->start;
+    k->again_bytes = x->end ? (uint32_t)(x->end - x->start) : 0;
     k->vectors = x64_vectors_live(c);
     k->back = c->a.p;
 }

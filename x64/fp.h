@@ -19,9 +19,10 @@ struct x64_fp {
     unsigned own;
     bool dbl, scalar, full; /* full: all 128 bits */
     unsigned r[3];          /* registers of vector operands */
-    unsigned n_modes;
-    uint8_t *modes[2];      /* jumps taken before anything was computed */
-    uint8_t *checked;       /* the jump taken after looking at the result */
+    uint8_t *moded;         /* jumps (their ends): FPCR has a mode that the host's unit is not in */
+    uint8_t *first_inexact; /* FPSR.IXC is clear */
+    uint8_t *checked;       /* the result did not pass */
+    uint8_t *start, *end;   /* the instructions that compute the result in XMM0 or RAX from the operands, without jumps */
 };
 /* ---- instructions ---- */
 
@@ -100,6 +101,8 @@ static inline unsigned width(const struct x64_fp *x)
 uint8_t *x64_fp_jump(struct x64_fp *x, enum x64_cc cc);
 /* FPCR first; `inexact`: FPSR.IXC must be set already. Changes the host's flags only. */
 void x64_fp_modes(struct x64_fp *x, bool inexact);
+/* After the last instruction that may be inexact; before it, since x64_fp_modes, no jumps. */
+void x64_fp_computed(struct x64_fp *x);
 /* Looks at the result in XMM0, all of its lanes. Changes RAX, XMM1, XMM2. */
 void x64_fp_check(struct x64_fp *x, enum x64_fp_check kind);
 /* The same as FINITE or NORMAL for a given shape of result. */
