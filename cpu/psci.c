@@ -40,8 +40,17 @@ static int64_t cpu_suspend(struct vcpu *c, const struct arguments *x)
     return SUCCESS;
 }
 
+/* A line for the machine's log. */
+static void note(const struct vcpu *c, const char *text)
+{
+    const struct cpu_board *b = &c->set->board;
+    if (b->note)
+        b->note(b->ctx, c->id, text);
+}
+
 static int64_t cpu_off(struct vcpu *c, const struct arguments *x)
 {
+    note(c, "turned itself off");
     atomic_store(&c->power, CPU_OFF);
     for (unsigned i = 0; i < c->set->o.n_cpus; i++)
         if (atomic_load(&c->set->cpu[i]->power) != CPU_OFF)
@@ -69,6 +78,9 @@ static int64_t cpu_on(struct vcpu *c, const struct arguments *x)
     pthread_mutex_unlock(&c->set->lock);
     if (!mine)
         return off == CPU_ON ? ALREADY_ON : ON_PENDING;
+    char text[64];
+    snprintf(text, sizeof text, "brought online by CPU %u, at 0x%llx", c->id, (unsigned long long)x->a[1]);
+    note(t, text);
     vcpu_kick(t, CPU_PENDING_STOP);
     return SUCCESS;
 }

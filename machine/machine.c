@@ -303,3 +303,18 @@ void machine_unquiesce(struct machine *m)
 {
     hold(m, false);
 }
+
+void machine_describe(const struct machine *m, void (*each)(void *ctx, const char *text), void *ctx)
+{
+    char text[96];
+    for (size_t i = 0; i < m->bus.n_ranges; i++) {
+        const struct bus_range *r = &m->bus.range[i];
+        snprintf(text, sizeof text, "%s at 0x%" PRIx64, r->dev->type->name, r->gpa);
+        each(ctx, text);
+    }
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
+        if (m->virtio[slot]) {
+            snprintf(text, sizeof text, "%s in PCI slot %u", m->virtio[slot]->type->name, slot);
+            each(ctx, text);
+        }
+}

@@ -92,6 +92,9 @@ bool machine_entry(const struct machine *m, struct machine_entry *entry);
 /* The device tree as the guest gets it; borrowed until the next machine_load_linux or machine_destroy. */
 const void *machine_fdt(const struct machine *m, size_t *bytes);
 
+/* Calls each with a line for every device: "pl011 at 0x9000000", "virtio-blk in PCI slot 1". */
+void machine_describe(const struct machine *m, void (*each)(void *ctx, const char *text), void *ctx);
+
 /* Puts every device in its reset state. Memory keeps its contents: load again before starting again (with a boot ROM:
  * nothing to do, the device tree is placed anew, and boot_flags but VERBOSE are forgotten). */
 void machine_reset(struct machine *m);

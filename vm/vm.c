@@ -68,7 +68,7 @@ static void on_dead(void *ctx, const char *why)
 static void on_note(void *ctx, const char *text)
 {
     struct vm *vm = ctx;
-    NOTE(vm, "device", "%s", text);
+    NOTE(vm, strncmp(text, "cpu ", 4) ? "device" : "cpu", "%s", text);
 }
 
 static void on_guest_output(void *ctx, const uint8_t *bytes, size_t n)
@@ -123,7 +123,7 @@ static enum cpu_end boot_once(struct vm *vm, struct pome_error *err)
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "there is nothing to start in this machine");
         return CPU_END_ERROR;
     }
-    NOTE(vm, "boot", "starting CPU 0 at 0x%llx", (unsigned long long)entry.pc);
+    NOTE(vm, "cpu", "%u CPUs created, CPU 0 starts at 0x%llx", vm->config.n_cpus, (unsigned long long)entry.pc);
     cpu_power_on(vm->cpus, 0, entry.pc, entry.x0);
     if (!cpu_set_start(vm->cpus, err))
         return CPU_END_ERROR;
@@ -186,6 +186,7 @@ static void *supervisor_main(void *arg)
         log_boot_begin(vm->config.log, uuid);
         NOTE(vm, "boot", "%u CPUs, %llu MiB of memory, %zu disks", vm->config.n_cpus,
              (unsigned long long)(vm->config.ram_bytes / MiB), vm->config.n_disks);
+        machine_describe(vm->machine, on_note, vm);
         enum cpu_end end = boot_once(vm, &err);
         machine_quiesce(vm->machine, 10000);
         console_flush(vm->console, 2000); /* everything it said is out, logged and watched */
