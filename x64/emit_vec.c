@@ -167,32 +167,48 @@ static bool difference(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i);
-    if (size == 3)
-        return false;
     bool is_signed = i->op == IR_VABDS;
+    if (size == 3 && !c->host->avx512vl)
+        return false;
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
+    if (size == 3) { /* VPMAXSQ, VPMINSQ; VPMAXUQ, VPMINUQ */
+        evex_rrr(&c->a, is_signed ? V38W(0x3d) : V38W(0x3f), 0, XMM0, a, b, 0, false, false);
+        evex_rrr(&c->a, is_signed ? V38W(0x39) : V38W(0x3b), 0, XMM1, a, b, 0, false, false);
+        vrr(c, PSUBQ, d, XMM0, XMM1);
+        return true;
+    }
     vrr(c, opcode_of(is_signed ? IR_VMAXS : IR_VMAXU, size), XMM0, a, b);
     vrr(c, opcode_of(is_signed ? IR_VMINS : IR_VMINU, size), XMM1, a, b);
     vrr(c, opcode_of(IR_VSUB, size), d, XMM0, XMM1);
     return true;
 }
 
-/* (a & b) + ((a ^ b) >> 1), for elements that have a shift */
-static bool halving_add(struct x64_compiler *c)
+/* (a & b) + ((a ^ b) >> 1), or rounded up (a | b) - ((a ^ b) >> 1), for elements that have a shift */
+static bool halving_add(struct x64_compiler *c, bool is_signed, bool round)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i);
-    if (size == 0)
+    if (size == 0 || (size == 3 && is_signed))
         return false;
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
-    vrr(c, PAND, XMM0, a, b);
+    vrr(c, round ? POR : PAND, XMM0, a, b);
     vrr(c, PXOR, XMM1, a, b);
-    vshift(c, i->op == IR_VHADDS ? SHIFT_SIGNED : SHIFT_RIGHT, size, XMM1, XMM1, 1);
-    vrr(c, opcode_of(IR_VADD, size), d, XMM0, XMM1);
+    vshift(c, is_signed ? SHIFT_SIGNED : SHIFT_RIGHT, size, XMM1, XMM1, 1);
+    vrr(c, opcode_of(round ? IR_VSUB : IR_VADD, size), d, XMM0, XMM1);
     return true;
 }
 
 /* ---- comparisons ---- */
+
+/* 64 bits: the signed comparison, with the signs turned over. XMM0, XMM1 are lost */
+static void unsigned_greater_64(struct x64_compiler *c, unsigned d, unsigned a, unsigned b)
+{
+    vones(c, XMM0);
+    vshift(c, SHIFT_LEFT, 3, XMM0, XMM0, 63);
+    vrr(c, PXOR, XMM1, a, XMM0);
+    vrr(c, PXOR, XMM0, b, XMM0);
+    vrr(c, PCMPGTQ, d, XMM1, XMM0);
+}
 
 /* a >= b: the greater one of them is a */
 static bool greater_or_equal(struct x64_compiler *c)
@@ -200,10 +216,12 @@ static bool greater_or_equal(struct x64_compiler *c)
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i);
     bool is_signed = i->op == IR_VCMGE;
-    if (size == 3 && !is_signed)
-        return false;
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
-    if (size == 3) {
+    if (size == 3 && !is_signed) {
+        unsigned_greater_64(c, XMM0, b, a);
+        vones(c, XMM1);
+        vrr(c, PXOR, d, XMM0, XMM1);
+    } else if (size == 3) {
         vrr(c, PCMPGTQ, XMM0, b, a);
         vones(c, XMM1);
         vrr(c, PXOR, d, XMM0, XMM1);
@@ -214,18 +232,14 @@ static bool greater_or_equal(struct x64_compiler *c)
     return true;
 }
 
-/* a > b, unsigned: not b >= a. 64 bits: signed, with the signs turned over */
+/* a > b, unsigned: not b >= a */
 static bool higher(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i);
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
     if (size == 3) {
-        vones(c, XMM0);
-        vshift(c, SHIFT_LEFT, 3, XMM0, XMM0, 63);
-        vrr(c, PXOR, XMM1, a, XMM0);
-        vrr(c, PXOR, XMM0, b, XMM0);
-        vrr(c, PCMPGTQ, d, XMM1, XMM0);
+        unsigned_greater_64(c, d, a, b);
         return true;
     }
     vrr(c, opcode_of(IR_VMAXU, size), XMM0, a, b);
@@ -303,15 +317,29 @@ static bool shift(struct x64_compiler *c)
     return true;
 }
 
+/* d = x >> n plus the last bit shifted out, of bytes; d is no operand's register */
+static void rounding_shift_bytes(struct x64_compiler *c, unsigned op, unsigned d, unsigned a, unsigned n)
+{
+    shift_bytes(c, op, d, a, n);
+    vshift(c, SHIFT_RIGHT, 1, XMM0, a, n - 1);
+    byte_mask(c, XMM1, 1);
+    vrr(c, PAND, XMM0, XMM0, XMM1);
+    vrr(c, PADDB, d, d, XMM0);
+}
+
 /* x >> n plus the last bit shifted out */
 static bool rounding_shift(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i), n = vec_n(i), bits = 8u << size;
     bool is_signed = i->op == IR_VRSAR;
-    if (size == 0 || (size == 3 && is_signed && !c->host->avx512vl))
+    if (n == 0 || (size == 3 && is_signed && !c->host->avx512vl))
         return false;
-    unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
+    unsigned a = x64_use_v(c, i->a), d = size ? vec_result(c, i->a) : x64_def_v(c);
+    if (size == 0) {
+        rounding_shift_bytes(c, is_signed ? IR_VSAR : IR_VSHR, d, a, n);
+        return true;
+    }
     vshift(c, SHIFT_LEFT, size, XMM0, a, bits - n);
     vshift(c, SHIFT_RIGHT, size, XMM0, XMM0, bits - 1);
     if (size == 3 && is_signed)
@@ -328,9 +356,15 @@ static bool shift_insert(struct x64_compiler *c)
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i), n = vec_n(i), bits = 8u << size;
     enum shift_kind in = i->op == IR_VSLI ? SHIFT_LEFT : SHIFT_RIGHT, out = i->op == IR_VSLI ? SHIFT_RIGHT : SHIFT_LEFT;
-    if (size == 0)
-        return false;
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
+    if (size == 0) {
+        vshift(c, in, 1, XMM0, b, n);
+        byte_mask(c, XMM1, in == SHIFT_LEFT ? 0xff << n & 0xff : 0xffu >> n);
+        vrr(c, PAND, XMM0, XMM0, XMM1);
+        vrr(c, PANDN, XMM1, XMM1, a);
+        vrr(c, POR, d, XMM0, XMM1);
+        return true;
+    }
     vshift(c, in, size, XMM0, b, n);
     vshift(c, in, size, XMM1, a, bits - n);
     vshift(c, out, size, XMM1, XMM1, bits - n);
@@ -452,33 +486,38 @@ static bool pairs(struct x64_compiler *c)
     return true;
 }
 
+/* d = sums of neighbours, twice as wide. XMM0, XMM1 are lost */
+static void add_neighbours(struct x64_compiler *c, unsigned size, bool is_signed, unsigned d, unsigned a)
+{
+    unsigned bits = 8u << size;
+    enum shift_kind kind = is_signed ? SHIFT_SIGNED : SHIFT_RIGHT;
+    vshift(c, SHIFT_LEFT, size + 1, XMM1, a, bits);
+    if (size == 2 && is_signed) {
+        shift_signed_64(c, XMM0, a, bits);
+        shift_signed_64(c, XMM1, XMM1, bits);
+    } else {
+        vshift(c, kind, size + 1, XMM0, a, bits);
+        vshift(c, kind, size + 1, XMM1, XMM1, bits);
+    }
+    vrr(c, opcode_of(IR_VADD, size + 1), d, XMM0, XMM1);
+}
+
 static bool pairs_long(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    unsigned size = vec_size(i), bits = 8u << size;
     bool is_signed = i->op == IR_VADDLPS;
-    if (size == 2 && is_signed)
+    if (vec_size(i) == 2 && is_signed && !c->host->avx512vl)
         return false;
-    enum shift_kind kind = is_signed ? SHIFT_SIGNED : SHIFT_RIGHT;
     unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
-    vshift(c, kind, size + 1, XMM0, a, bits);
-    vshift(c, SHIFT_LEFT, size + 1, XMM1, a, bits);
-    vshift(c, kind, size + 1, XMM1, XMM1, bits);
-    vrr(c, opcode_of(IR_VADD, size + 1), d, XMM0, XMM1);
+    add_neighbours(c, vec_size(i), is_signed, d, a);
     return true;
 }
 
 /* ---- across ---- */
 
-/* Halves are folded upon each other; only element 0 counts. */
-static bool across(struct x64_compiler *c)
+/* d = element 0 of a's elements joined by v: halves are folded upon each other. XMM0, XMM1 are lost */
+static void fold(struct x64_compiler *c, uint32_t v, unsigned size, unsigned d, unsigned a)
 {
-    const struct ir_insn *i = x64_insn(c);
-    unsigned size = vec_size(i);
-    uint32_t v = opcode_of(element_op(i->op), size);
-    if (!v)
-        return false;
-    unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
     vrri(c, PSHUFD, XMM0, 0, a, 0x4e);
     vrr(c, v, XMM0, XMM0, a);
     if (size < 3) {
@@ -494,16 +533,34 @@ static bool across(struct x64_compiler *c)
         vrr(c, v, XMM0, XMM0, XMM1);
     }
     vkeep(c, size, d, XMM0);
+}
+
+static bool across(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned size = vec_size(i);
+    uint32_t v = opcode_of(element_op(i->op), size);
+    if (!v)
+        return false;
+    unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
+    fold(c, v, size, d, a);
     return true;
 }
 
-/* Bytes: PSADBW against zero adds eight of them */
+/* Neighbours first; sums of bytes at once by PSADBW, which adds eight of them to zero. */
 static bool sum_long(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    if (vec_size(i))
+    unsigned size = vec_size(i);
+    bool is_signed = i->op == IR_VADDLVS;
+    if (size == 2 && is_signed && !c->host->avx512vl)
         return false;
     unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
+    if (size || is_signed) {
+        add_neighbours(c, size, is_signed, XMM2, a);
+        fold(c, opcode_of(IR_VADD, size + 1), size + 1, d, XMM2);
+        return true;
+    }
     vzero(c, XMM0);
     vrr(c, PSADBW, XMM0, a, XMM0);
     vrri(c, PSHUFD, XMM1, 0, XMM0, 0x4e);
@@ -559,8 +616,8 @@ static bool with_avx(struct x64_compiler *c)
     case IR_VABS: return absolute(c);
     case IR_VMUL: return vec_size(i) == 0 && multiply_bytes(c);
     case IR_VABDS: case IR_VABDU: return difference(c);
-    case IR_VHADDS: return vec_size(i) != 3 && halving_add(c);
-    case IR_VHADDU: return halving_add(c);
+    case IR_VHADDS: case IR_VHADDU: return halving_add(c, i->op == IR_VHADDS, false);
+    case IR_VRHADDS: case IR_VRHADDU: return halving_add(c, i->op == IR_VRHADDS, true);
     case IR_VCMGE: case IR_VCMHS: return greater_or_equal(c);
     case IR_VCMHI: return higher(c);
     case IR_VTST: return test(c);
@@ -572,7 +629,7 @@ static bool with_avx(struct x64_compiler *c)
     case IR_VADDP: case IR_VMINPS: case IR_VMINPU: case IR_VMAXPS: case IR_VMAXPU: return pairs(c);
     case IR_VADDLPS: case IR_VADDLPU: return pairs_long(c);
     case IR_VADDV: case IR_VMINVS: case IR_VMINVU: case IR_VMAXVS: case IR_VMAXVU: return across(c);
-    case IR_VADDLVU: return sum_long(c);
+    case IR_VADDLVS: case IR_VADDLVU: return sum_long(c);
     case IR_VCNT: case IR_VRBIT: return bits(c);
     default: return x64_emit_vec_move(c) || x64_emit_vec_crypto(c);
     }

@@ -1,6 +1,6 @@
 /*
- * emit_vec_sat.c - saturating vector operations of 8- and 16-bit elements, with FPSR.QC: the saturated result is compared
- * with the exact one where that is cheap. The host's flags are lost.
+ * emit_vec_sat.c - the more frequent saturating vector operations, with FPSR.QC: the saturated result is compared with the
+ * exact one, or the lanes that saturate are known from their signs. The host's flags are lost.
  */
 #include "x64/vec.h"
 
@@ -13,6 +13,43 @@ static void note_saturation(struct x64_compiler *c, unsigned v)
     uint8_t *none = jcc_short(&c->a, CC_E);
     alu_mi(&c->a, ALU_OR, false, x64_state(c, c->config->env.fpsr_offset), FPSR_QC);
     jump_here(&c->a, none);
+}
+
+/* d = the sign of each element, in all its bits */
+static void signs(struct x64_compiler *c, unsigned size, unsigned d, unsigned a)
+{
+    if (size == 2) {
+        vshift(c, SHIFT_SIGNED, 2, d, a, 31);
+    } else {
+        vzero(c, d == a ? XMM2 : d);
+        vrr(c, PCMPGTQ, d, d == a ? XMM2 : d, a);
+    }
+}
+
+/* 32 and 64 bits: overflow shows in the signs; the result then is the limit on a's side. */
+static bool signed_add_or_subtract(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned size = vec_size(i);
+    bool add = i->op == IR_VQADDS;
+    if (!add && i->op != IR_VQSUBS)
+        return false;
+    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = x64_def_v(c);
+    if (add)
+        vrr(c, size == 2 ? PADDD : PADDQ, XMM0, a, b);
+    else
+        vrr(c, size == 2 ? PSUBD : PSUBQ, XMM0, a, b);
+    vrr(c, PXOR, XMM1, a, XMM0);
+    vrr(c, PXOR, XMM2, b, add ? XMM0 : a);
+    vrr(c, PAND, XMM1, XMM1, XMM2);
+    signs(c, size, XMM1, XMM1);
+    signs(c, size, XMM2, a);
+    vones(c, d);
+    vshift(c, SHIFT_RIGHT, size, d, d, 1);
+    vrr(c, PXOR, d, d, XMM2);
+    vrri(c, V3A(0x4c), d, XMM0, d, XMM1 << 4); /* VPBLENDVB */
+    note_saturation(c, XMM1);
+    return true;
 }
 
 static bool add_or_subtract(struct x64_compiler *c)
@@ -29,7 +66,7 @@ static bool add_or_subtract(struct x64_compiler *c)
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i), k = 0;
     if (size > 1)
-        return false;
+        return signed_add_or_subtract(c);
     while (table[k].op != i->op)
         k++;
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
@@ -41,9 +78,59 @@ static bool add_or_subtract(struct x64_compiler *c)
 }
 
 /* Only the least number squared saturates, and only it gives the least number, which then becomes the greatest. */
+static void fix_least(struct x64_compiler *c, unsigned size, unsigned d, unsigned v)
+{
+    vones(c, XMM1);
+    vshift(c, SHIFT_LEFT, size, XMM1, XMM1, (8u << size) - 1);
+    vrr(c, size == 1 ? PCMPEQW : size == 2 ? PCMPEQD : PCMPEQQ, XMM1, XMM1, v);
+    vrr(c, PXOR, d, v, XMM1);
+    note_saturation(c, XMM1);
+}
+
+/* 32 bits: even and odd elements as 64-bit products; their bits 62..31 */
+static bool multiply_high_32(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = x64_def_v(c);
+    vrr(c, PMULDQ, XMM0, a, b);
+    vshift(c, SHIFT_RIGHT, 3, XMM1, a, 32);
+    vshift(c, SHIFT_RIGHT, 3, XMM2, b, 32);
+    vrr(c, PMULDQ, XMM1, XMM1, XMM2);
+    if (i->op == IR_VSQRDMULH) {
+        vones(c, d);
+        vshift(c, SHIFT_RIGHT, 3, d, d, 63);
+        vshift(c, SHIFT_LEFT, 3, d, d, 30);
+        vrr(c, PADDQ, XMM0, XMM0, d);
+        vrr(c, PADDQ, XMM1, XMM1, d);
+    }
+    vshift(c, SHIFT_RIGHT, 3, XMM0, XMM0, 31);
+    vshift(c, SHIFT_LEFT, 3, XMM1, XMM1, 1);
+    vrri(c, PBLENDW, XMM0, XMM0, XMM1, 0xcc);
+    fix_least(c, 2, d, XMM0);
+    return true;
+}
+
+static bool multiply_long(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned size = vec_size(i);
+    if (size != 1 && size != 2)
+        return false;
+    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
+    uint32_t extend = size == 1 ? V38(0x23) : V38(0x25);
+    vrr(c, extend, XMM0, 0, a);
+    vrr(c, extend, XMM1, 0, b);
+    vrr(c, size == 1 ? PMULLD : PMULDQ, XMM0, XMM0, XMM1);
+    vrr(c, size == 1 ? PADDD : PADDQ, XMM0, XMM0, XMM0);
+    fix_least(c, size + 1, d, XMM0);
+    return true;
+}
+
 static bool multiply_high(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
+    if (vec_size(i) == 2)
+        return multiply_high_32(c);
     if (vec_size(i) != 1)
         return false;
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
@@ -56,11 +143,7 @@ static bool multiply_high(struct x64_compiler *c)
         vrr(c, PADDW, XMM0, XMM0, XMM0);
         vrr(c, POR, XMM0, XMM0, XMM1);
     }
-    vones(c, XMM1);
-    vshift(c, SHIFT_LEFT, 1, XMM1, XMM1, 15);
-    vrr(c, PCMPEQW, XMM1, XMM1, XMM0);
-    vrr(c, PXOR, d, XMM0, XMM1);
-    note_saturation(c, XMM1);
+    fix_least(c, 1, d, XMM0);
     return true;
 }
 
@@ -93,6 +176,7 @@ bool x64_emit_vec_sat(struct x64_compiler *c)
     switch (x64_insn(c)->op) {
     case IR_VQADDS: case IR_VQADDU: case IR_VQSUBS: case IR_VQSUBU: return add_or_subtract(c);
     case IR_VSQDMULH: case IR_VSQRDMULH: return multiply_high(c);
+    case IR_VSQDMULL: return multiply_long(c);
     case IR_VQXTNS: case IR_VQXTNU: case IR_VQXTUN: return narrow(c);
     default: return false;
     }
