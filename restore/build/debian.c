@@ -15,10 +15,12 @@
 #include "base/error.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -26,6 +28,7 @@
 enum { PATH_BYTES = 1024, TEXT_BYTES = 256, ROOTFS_LINES = 1000 };
 
 #define WORK_NEEDED (3 * GiB)
+#define WORK_NAME   "pome-image-"
 
 static const char cmdline[] = "console=ttyAMA0 root=PARTLABEL=Container ro";
 static const char recovery_cmdline[] = "console=ttyAMA0";
@@ -38,6 +41,7 @@ struct build {
     char work[PATH_BYTES], cache[PATH_BYTES], log_path[PATH_BYTES + 32];
     char packages[PATH_BYTES];
     FILE *log;
+    int work_lock;        /* the open work folder, locked; -1: none */
     size_t step;          /* the one that runs */
     uint64_t lines;       /* of output in this step */
     double fraction;      /* never goes back */
@@ -163,26 +167,6 @@ static bool write_scripts(struct build *b, struct pome_error *err)
     return true;
 }
 
-static bool open_work(struct build *b, struct pome_error *err)
-{
-    const char *tmp = getenv("TMPDIR");
-    struct statvfs fs;
-    snprintf(b->work, sizeof b->work, "%s/pome-image-XXXXXX", tmp && *tmp == '/' ? tmp : "/var/tmp");
-    if (!mkdtemp(b->work)) {
-        pome_fail_errno(err, "%s", b->work);
-        *b->work = 0;
-        return false;
-    }
-    if (!statvfs(b->work, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < WORK_NEEDED)
-        return pome_fail(err, POME_ERROR_OUT_OF_DISK_SPACE, "%s: %llu MiB are free, a build needs %llu (TMPDIR chooses another place)",
-                         b->work, (unsigned long long)((uint64_t)fs.f_bavail * fs.f_frsize >> 20),
-                         (unsigned long long)(WORK_NEEDED >> 20));
-    /* nobody works here when we are root; nobody else may read what is not finished. */
-    if (!geteuid() && chown(b->work, TOOL_NOBODY, TOOL_NOBODY))
-        return pome_fail_errno(err, "%s", b->work);
-    return write_scripts(b, err);
-}
-
 static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *ftw)
 {
     if (kind == FTW_DNR && !chmod(path, 0700)) /* package folders without read right */
@@ -198,6 +182,53 @@ static void remove_work(const char *work)
     nftw(work, remove_one, 32, FTW_DEPTH | FTW_PHYS);
     if (!access(work, F_OK))
         nftw(work, remove_one, 32, FTW_DEPTH | FTW_PHYS); /* what the first round made readable */
+}
+
+/* Removes work folders of builds that were killed: a living build holds a lock on its own. */
+static void remove_stale(const char *tmp)
+{
+    DIR *d = opendir(tmp);
+    uid_t mine = geteuid() ? geteuid() : TOOL_NOBODY;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char path[PATH_BYTES + 64];
+        struct stat s;
+        if (strncmp(e->d_name, WORK_NAME, sizeof WORK_NAME - 1) || strlen(e->d_name) != sizeof WORK_NAME - 1 + 6)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", tmp, e->d_name);
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        /* A minute: between making a folder and locking it. */
+        if (fd >= 0 && !fstat(fd, &s) && s.st_uid == mine && s.st_ctime < time(NULL) - 60 && !flock(fd, LOCK_EX | LOCK_NB))
+            remove_work(path);
+        if (fd >= 0)
+            close(fd);
+    }
+    if (d)
+        closedir(d);
+}
+
+static bool open_work(struct build *b, struct pome_error *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    struct statvfs fs;
+    tmp = tmp && *tmp == '/' ? tmp : "/var/tmp";
+    remove_stale(tmp);
+    snprintf(b->work, sizeof b->work, "%s/" WORK_NAME "XXXXXX", tmp);
+    if (!mkdtemp(b->work)) {
+        pome_fail_errno(err, "%s", b->work);
+        *b->work = 0;
+        return false;
+    }
+    b->work_lock = open(b->work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (b->work_lock < 0 || flock(b->work_lock, LOCK_EX | LOCK_NB))
+        return pome_fail_errno(err, "%s", b->work);
+    if (!statvfs(b->work, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < WORK_NEEDED)
+        return pome_fail(err, POME_ERROR_OUT_OF_DISK_SPACE, "%s: %llu MiB are free, a build needs %llu (TMPDIR chooses another place)",
+                         b->work, (unsigned long long)((uint64_t)fs.f_bavail * fs.f_frsize >> 20),
+                         (unsigned long long)(WORK_NEEDED >> 20));
+    /* nobody works here when we are root; nobody else may read what is not finished. */
+    if (!geteuid() && chown(b->work, TOOL_NOBODY, TOOL_NOBODY))
+        return pome_fail_errno(err, "%s", b->work);
+    return write_scripts(b, err);
 }
 
 /* --- progress --- */
@@ -382,10 +413,12 @@ static bool check_output(const struct pome_image_build_options *o, struct pome_e
 bool image_build_debian(const struct pome_image_build_options *options, pome_progress_fn *progress, void *user,
                         struct pome_error *err)
 {
-    struct build b = {.options = options, .progress = progress, .user = user};
+    struct build b = {.options = options, .progress = progress, .user = user, .work_lock = -1};
     bool ok = check_output(options, err) && check_programs(&b, err) && check_names(&b, err) && open_cache(&b, err) &&
               open_work(&b, err) && run_steps(&b, err);
     remove_work(b.work);
+    if (b.work_lock >= 0)
+        close(b.work_lock);
     if (b.log)
         fclose(b.log);
     return ok;

@@ -1,4 +1,10 @@
-/* tool.c - runs one program of a build, in a process group of its own. */
+/*
+ * tool.c - runs one program of a build.
+ *
+ * How it works: between us and the program stands a supervisor, a fork of us that does nothing but wait. It is the
+ * "subreaper" of all that the program starts, so that daemons which leave their process group (fakeroot's) come back to it
+ * when their parents die, and it ends them: when the program is done, when we ask with SIGTERM, and when we die.
+ */
 #include "restore/build/tool.h"
 
 #include "base/error.h"
@@ -30,12 +36,11 @@ bool tool_exists(const char *name)
     return false;
 }
 
-/* In the child, between fork and exec: only calls that are safe there. */
+/* In the program's process, between fork and exec: only calls that are safe there. */
 static _Noreturn void become(const struct tool *t, int output)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 || chdir(t->directory))
         _exit(126);
     if (t->drop_rights && !geteuid() &&
@@ -47,6 +52,91 @@ static _Noreturn void become(const struct tool *t, int output)
     _exit(errno == ENOENT ? 127 : 126);
 }
 
+static volatile sig_atomic_t asked_to_end;
+
+static void on_term(int signal_number)
+{
+    asked_to_end = 1;
+}
+
+static void rest_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+/* SIGKILL for each child that the kernel lists; their orphans become our children and are met in the next round. */
+static void kill_children(void)
+{
+    char text[4096];
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+    long pid = 0;
+    for (ssize_t i = 0; i < n; i++) {
+        if (text[i] >= '0' && text[i] <= '9') {
+            pid = pid * 10 + text[i] - '0';
+        } else if (pid > 1) {
+            kill((pid_t)pid, SIGKILL);
+            pid = 0;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Waits for the program, which is asked and then made to end when we are; leaves nothing of it behind. */
+static _Noreturn void supervise(pid_t program)
+{
+    int status = 0, result = 125;
+    long waited_ms = 0;
+    for (bool running = true; running;) {
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        running = pid != program && !(pid < 0 && errno == ECHILD);
+        if (pid == program)
+            result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        if (pid)
+            continue;
+        if (asked_to_end && !waited_ms)
+            kill(-program, SIGTERM);
+        if (asked_to_end && (waited_ms += 20) > GRACE_MS)
+            kill(-program, SIGKILL);
+        rest_ms(20);
+    }
+    while (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD) {
+        kill_children();
+        rest_ms(1);
+    }
+    _exit(result);
+}
+
+/* In the supervisor, after fork. */
+static _Noreturn void supervisor(const struct tool *t, int output, pid_t parent)
+{
+    struct sigaction term = {.sa_handler = on_term};
+    sigset_t none;
+    for (int s = 1; s < NSIG; s++)
+        signal(s, s == SIGINT || s == SIGHUP ? SIG_IGN : SIG_DFL); /* Ctrl-C reaches us all: the caller decides */
+    sigaction(SIGTERM, &term, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+    if (getppid() != parent)
+        _exit(125);
+    sigemptyset(&none);
+    pid_t program = fork();
+    if (!program) {
+        for (int s = 1; s < NSIG; s++)
+            signal(s, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        for (const char *const *e = t->environment; e && *e; e++)
+            putenv((char *)(uintptr_t)*e);
+        become(t, output);
+    }
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    close(output);
+    if (program < 0)
+        _exit(125);
+    supervise(program);
+}
+
 static pid_t start(const struct tool *t, int *output, struct pome_error *err)
 {
     int p[2];
@@ -55,17 +145,12 @@ static pid_t start(const struct tool *t, int *output, struct pome_error *err)
         return -1;
     }
     sigset_t all, old;
+    pid_t parent = getpid();
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &old);
     pid_t pid = fork();
-    if (!pid) {
-        for (int s = 1; s < NSIG; s++)
-            signal(s, SIG_DFL);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        for (const char *const *e = t->environment; e && *e; e++)
-            putenv((char *)(uintptr_t)*e);
-        become(t, p[1]);
-    }
+    if (!pid)
+        supervisor(t, p[1], parent);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     close(p[1]);
     if (pid < 0) {
@@ -128,22 +213,6 @@ static bool follow(const struct tool *t, int output, struct lines *l)
     }
 }
 
-/* Asks the whole group to end, then makes it. */
-static void end_group(pid_t pid)
-{
-    kill(-pid, SIGTERM);
-    for (int ms = 0; ms < GRACE_MS; ms += 50) {
-        if (waitpid(pid, NULL, WNOHANG) == pid) {
-            kill(-pid, SIGKILL);
-            return;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
-    }
-    kill(-pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-}
-
 bool tool_run(const struct tool *t, struct pome_error *err)
 {
     struct lines l = {.n = 0};
@@ -152,14 +221,14 @@ bool tool_run(const struct tool *t, struct pome_error *err)
     if (pid < 0)
         return false;
     bool going = follow(t, output, &l);
+    if (!going)
+        kill(pid, SIGTERM);
     close(output);
-    if (!going) {
-        end_group(pid);
-        return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
-    }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     fflush(t->log);
+    if (!going)
+        return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
     if (WIFEXITED(status) && !WEXITSTATUS(status))
         return true;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127 && !*l.last)
