@@ -3,8 +3,11 @@
  *
  * How it works. `lock` guards the rings. The writer sleeps until the output ring has bytes, waits a millisecond more so
  * that a line does not cost a wake-up per character, and writes them in pieces of at most 4096 bytes. The reader polls
- * the input descriptor and an eventfd that ends it. No lock is held during read and write. Destroying cancels a writer
- * that is stuck in write(2); that is the only place where it can be cancelled.
+ * the input descriptor and an eventfd that ends it. No lock is held during read and write.
+ *
+ * Writing must not block where it cannot be ended, yet the descriptor is shared with others who would be surprised by
+ * O_NONBLOCK. So terminals and pipes are opened once more, sockets are written to with MSG_DONTWAIT, and files do not
+ * block. Where opening fails (a terminal of another user), small writes after poll() must do.
  */
 #include "backend/console.h"
 
@@ -12,16 +15,21 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BATCH_NS   1000000
 #define PIECE      4096
+#define SMALL      512
 #define EAGER_FILL (CONSOLE_OUT_BYTES / 4) /* do not wait for more when this much is there */
 
 struct ring {
@@ -37,7 +45,9 @@ struct console {
     struct ring out, in;
     size_t writing; /* bytes taken from `out` that are not written yet */
     bool stop, wants_room, reader_runs, writer_runs;
-    int wake;
+    int wake, give_up; /* eventfds: end the reader; end a writer that waits */
+    int out_fd;        /* ours */
+    bool out_is_socket;
     pthread_t reader, writer;
     struct console_client client;
     struct loop_task input_task, room_task;
@@ -70,17 +80,39 @@ static struct timespec moment(uint64_t ns)
     return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
 }
 
-/* False when the host's side is gone. Cancellable. */
-static bool write_all(int fd, const uint8_t *bytes, size_t n)
+/* Opens what the descriptor refers to once more, if that helps (see above). */
+static int open_output(struct console *c)
+{
+    struct stat st;
+    char path[32];
+    if (c->o.out_fd < 0 || fstat(c->o.out_fd, &st))
+        return -1;
+    c->out_is_socket = S_ISSOCK(st.st_mode);
+    int fd = -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", c->o.out_fd);
+    if (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))
+        fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd >= 0 ? fd : fcntl(c->o.out_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* Waits until something can be written; false: to give up. */
+static bool wait_writable(const struct console *c)
+{
+    struct pollfd p[2] = { { .fd = c->out_fd, .events = POLLOUT }, { .fd = c->give_up, .events = POLLIN } };
+    return (poll(p, 2, -1) >= 0 || errno == EINTR) && !p[1].revents;
+}
+
+/* False when the host's side is gone, or it is time to give up. */
+static bool write_all(const struct console *c, const uint8_t *bytes, size_t n)
 {
     while (n) {
-        ssize_t done = write(fd, bytes, n);
-        if (done < 0 && errno == EAGAIN) {
-            struct pollfd p = { .fd = fd, .events = POLLOUT };
-            poll(&p, 1, -1);
-        } else if (done < 0 && errno != EINTR) {
+        if (!wait_writable(c))
             return false;
-        } else if (done > 0) {
+        ssize_t done = c->out_is_socket ? send(c->out_fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                        : write(c->out_fd, bytes, MIN(n, SMALL));
+        if (done < 0 && errno != EINTR && errno != EAGAIN)
+            return false;
+        if (done > 0) {
             bytes += done;
             n -= (size_t)done;
         }
@@ -105,7 +137,7 @@ static void *writer(void *ctx)
 {
     struct console *c = ctx;
     uint8_t piece[PIECE];
-    bool alive = c->o.out_fd >= 0;
+    bool alive = c->out_fd >= 0;
     pthread_mutex_lock(&c->lock);
     while (wait_for_output(c)) {
         size_t n = c->writing = ring_get(&c->out, piece, sizeof piece);
@@ -116,22 +148,14 @@ static void *writer(void *ctx)
         pthread_mutex_unlock(&c->lock);
         if (c->o.tap)
             c->o.tap(c->o.tap_ctx, piece, n);
-        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
         if (alive)
-            alive = write_all(c->o.out_fd, piece, n);
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+            alive = write_all(c, piece, n);
         pthread_mutex_lock(&c->lock);
         c->writing = 0;
         pthread_cond_broadcast(&c->out_done);
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
-}
-
-static void *writer_start(void *ctx)
-{
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    return writer(ctx);
 }
 
 /* Bytes that fit the input ring now; waits for at least one; 0: stopped. */
@@ -217,7 +241,9 @@ struct console *console_create(struct loop *loop, const struct console_options *
     pthread_cond_init(&c->in_room, &monotonic);
     pthread_condattr_destroy(&monotonic);
     c->wake = eventfd(0, EFD_CLOEXEC);
-    if (c->wake < 0 || !(c->writer_runs = start(&c->writer, writer_start, c)) ||
+    c->give_up = eventfd(0, EFD_CLOEXEC);
+    c->out_fd = open_output(c);
+    if (c->wake < 0 || c->give_up < 0 || !(c->writer_runs = start(&c->writer, writer, c)) ||
         (c->o.in_fd >= 0 && !(c->reader_runs = start(&c->reader, reader, c)))) {
         pome_fail_errno(err, "console");
         console_destroy(c, 0);
@@ -249,14 +275,17 @@ void console_destroy(struct console *c, unsigned drain_ms)
     eventfd_write(c->wake, 1);
     if (c->writer_runs) {
         if (!console_flush(c, drain_ms))
-            pthread_cancel(c->writer);
+            eventfd_write(c->give_up, 1);
         pthread_join(c->writer, NULL);
     }
     if (c->reader_runs)
         pthread_join(c->reader, NULL);
     loop_unpost(c->loop, &c->input_task);
     loop_unpost(c->loop, &c->room_task);
+    if (c->out_fd >= 0)
+        close(c->out_fd);
     close(c->wake);
+    close(c->give_up);
     pthread_cond_destroy(&c->out_some);
     pthread_cond_destroy(&c->out_done);
     pthread_cond_destroy(&c->in_room);
