@@ -53,17 +53,23 @@ static bool inside(uint64_t va, unsigned bytes)
     return va - TEST_MEMORY_BASE <= TEST_MEMORY_PAGES * 4096u - bytes;
 }
 
+uint8_t *test_memory_at(struct test_memory *m, uint64_t va)
+{
+    uint64_t at = va - TEST_MEMORY_BASE, page = at / 4096;
+    return &m->bytes[(page * 5 + 3) % TEST_MEMORY_PAGES * 4096 + at % 4096];
+}
+
 static void read_bytes(struct test_state *s, uint64_t va, void *out, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++)
-        ((uint8_t *)out)[i] = inside(va + i, 1) ? s->memory->bytes[va + i - TEST_MEMORY_BASE] : (uint8_t)hash(va + i);
+        ((uint8_t *)out)[i] = inside(va + i, 1) ? *test_memory_at(s->memory, va + i) : (uint8_t)hash(va + i);
 }
 
 static void write_bytes(struct test_state *s, uint64_t va, const void *from, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++)
         if (inside(va + i, 1))
-            s->memory->bytes[va + i - TEST_MEMORY_BASE] = ((const uint8_t *)from)[i];
+            *test_memory_at(s->memory, va + i) = ((const uint8_t *)from)[i];
         else
             s->memory->outside += hash(va + i + ((const uint8_t *)from)[i]);
 }
@@ -368,6 +374,29 @@ static void idiom(struct gen *g)
         ir_emit(g->b, IR_EXIT_COND, f, (ir_ref)below(g, 14), 0, (uint64_t)target(g) & ones(62));
 }
 
+/* Fields of a structure: loads and stores off one base. */
+static void fields(struct gen *g)
+{
+    static const uint16_t ops[] = {IR_LOAD, IR_STORE, IR_LOADV, IR_STOREV, IR_LOAD, IR_STORE};
+    ir_ref base = address(g);
+    for (unsigned n = 2 + below(g, 5); n; n--) {
+        enum ir_op op = ops[below(g, ARRAY_SIZE(ops))];
+        ir_ref at = base;
+        if (below(g, 4))
+            at = ir_emit(g->b, below(g, 4) ? IR_ADD64 : IR_SUB64, base, ir_const(g->b, below(g, 8) ? below(g, 100) : below(g, 5000)), 0, 0);
+        if (below(g, 8) == 0)
+            base = at;
+        ir_ref value = op == IR_STORE ? operand(g, IR_I64) : op == IR_STOREV ? operand(g, IR_V128) : 0;
+        ir_ref v = ir_emit(g->b, op, at, value, 0, immediate(g, op));
+        if (op == IR_LOAD && below(g, 2))
+            ir_emit(g->b, IR_SET64, v, 0, 0, 8 * below(g, 32));
+        if (op == IR_LOADV && below(g, 2))
+            ir_emit(g->b, IR_SETV, v, 0, 0, offsetof(struct test_state, v) + 16 * below(g, 8));
+        if (below(g, 8) == 0)
+            idiom(g);
+    }
+}
+
 static bool allowed(enum ir_op op, bool (*wanted)(enum ir_op))
 {
     if (ir_ops[op].effects & (IR_EFF_EXIT | IR_EFF_MARK) && op != IR_INSN)
@@ -384,6 +413,8 @@ void test_random_block(struct test_random *r, struct ir_block *b, unsigned n_ops
         enum ir_op op = (enum ir_op)below(&g, IR_OP_COUNT);
         if (below(&g, 6) == 0)
             idiom(&g);
+        else if (below(&g, 12) == 0 && (!wanted || wanted(IR_LOAD)))
+            fields(&g);
         /* leaving early is rare, so that most of a block runs */
         else if (allowed(op, wanted) && !(ir_ops[op].effects & (IR_EFF_SIDE_EXIT | IR_EFF_CALL) && below(&g, 8)))
             random_op(&g, op);

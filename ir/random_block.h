@@ -16,13 +16,16 @@ struct test_state {
     struct test_memory *memory;
 };
 
-enum { TEST_MEMORY_PAGES = 16, TEST_MEMORY_BASE = 0x40000000 };
+enum { TEST_MEMORY_PAGES = 16, TEST_MEMORY_BASE = 0x10000000 };
 /* Memory at TEST_MEMORY_BASE. Elsewhere a byte reads as a function of its address, stores are summed up in `outside`; the last
  * two pages raise. */
 struct test_memory {
     uint8_t bytes[TEST_MEMORY_PAGES * 4096];
     uint64_t outside;
 };
+
+/* Where the byte of an address inside is: neighbouring pages are not neighbours in `bytes`. */
+uint8_t *test_memory_at(struct test_memory *m, uint64_t va);
 
 /* Functions over struct test_state; helper 0: a hash of its operands; 1: changes X, V, FLAGS; 2: raises sometimes. */
 extern const struct ir_env test_env;

@@ -282,6 +282,13 @@ static inline void test_ri(struct x64_asm *a, bool w, unsigned x, int32_t v)
     put32(a, (uint32_t)v);
 }
 
+/* test r8, imm8 */
+static inline void test_ri8(struct x64_asm *a, unsigned x, unsigned v)
+{
+    op_rr8(a, false, 0xf6, 0, x);
+    put8(a, v);
+}
+
 static inline void bt_ri(struct x64_asm *a, bool w, unsigned x, unsigned bit)
 {
     op_rr(a, w, 0x0fba, 4, x);

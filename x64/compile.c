@@ -32,15 +32,15 @@ static bool fusable(const struct x64_compiler *c, const struct ir_insn *f)
 static void find_last_uses(struct x64_compiler *c)
 {
     const struct ir_block *b = c->ir;
-    for (unsigned n = 0; n < b->n; n++)
-        c->value[n] = (struct x64_value){.reg = NO_REG};
     for (unsigned n = b->n - 1; n >= 1; n--) {
         const struct ir_insn *i = &b->insn[n];
         if (is_dead(c, n))
             continue;
         /* operands of what is recomputed at its uses live as long as it does */
         unsigned until = x64_flags_lazy(i->op) || c->value[n].fused ? c->value[n].last : n;
-        if (i->a)
+        if (c->value[n].group)
+            touch(c, x64_group_of(c, n)->base, n);
+        else if (i->a)
             touch(c, i->a, until);
         if (i->b && i->op != IR_EXIT_COND)
             touch(c, i->b, until);
@@ -86,7 +86,7 @@ static bool emit(struct x64_compiler *c)
 static bool has_room(const struct x64_compiler *c)
 {
     size_t at = (size_t)(c->a.p - c->code->rw);
-    return at + 2 * X64_OP_BYTES + (size_t)c->n_cold * 128 < c->code->size && c->code->n_patches < c->code->max_patches;
+    return at + 2 * X64_OP_BYTES + (size_t)c->n_cold * 192 < c->code->size && c->code->n_patches < c->code->max_patches;
 }
 
 static bool emit_all(struct x64_compiler *c)
@@ -138,6 +138,9 @@ bool x64_compile(struct x64_code *code, const struct x64_config *config, const s
     c->failed = false;
     c->n_cold = 0;
     x64_regs_init(c);
+    for (unsigned n = 0; n < ir->n; n++)
+        c->value[n] = (struct x64_value){.reg = NO_REG};
+    x64_groups_find(c);
     find_last_uses(c);
     size_t start = align_up(code->used, 16);
     out->entry = code->rx + start;

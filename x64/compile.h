@@ -53,6 +53,9 @@ enum {
     X64_HOMES = 4096 / 8,         /* guest state that homes are kept for */
 };
 
+enum { X64_TLB_SHIFT = 5 };
+static_assert(sizeof(struct x64_tlb_entry) == 1 << X64_TLB_SHIFT, "look-ups scale by it");
+
 /* Order and kinds of the shared stubs. */
 enum x64_stub {
     STUB_EXIT,           /* rax: enum x64_exit | link << 32: leave */
@@ -65,6 +68,8 @@ enum x64_stub {
     STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
     STUB_CALL,
     STUB_PURE,
+    STUB_LOOK_UP,        /* + 1: writes, + 2: unprivileged. rax: address, edx: size - 1; ZF: hit, then rdx: addend; changes rcx */
+    STUB_LOOK_UP_LAST = STUB_LOOK_UP + 3,
     STUB_COUNT,
 };
 
@@ -91,7 +96,18 @@ struct x64_value {
     uint16_t home;    /* state offset + 1 */
     ir_ref last;      /* instruction of the last use; 0: unused */
     uint16_t uses;
+    uint16_t group;   /* memory operations: number of the group + 1 */
+    int32_t offset;   /* ... and the distance of the address from its base */
 };
+
+/* Accesses to one page off one base value, with one look-up (group.c). The addend is kept as value X64_MAX_... + number. */
+struct x64_group {
+    ir_ref base;
+    int32_t min, end; /* offsets from base that are accessed: [min, end) */
+    uint16_t first, last, count;
+    bool write, unpriv;
+};
+enum { X64_MAX_GROUPS = 255 };
 
 struct x64_class {
     ir_ref owner[16];  /* whose value a register holds; 0: free */
@@ -120,12 +136,26 @@ struct x64_compiler {
     struct x64_cold *cold;
     unsigned n_cold, max_cold;
     uint64_t random;       /* register choice: 0 in order */
-    struct x64_value value[IR_MAX_INSNS];
+    unsigned n_groups;
+    struct x64_group group[X64_MAX_GROUPS];
+    struct x64_value value[IR_MAX_INSNS + X64_MAX_GROUPS]; /* by instruction, then the groups' addends */
 };
 
 static inline const struct ir_insn *x64_insn(const struct x64_compiler *c)
 {
     return &c->ir->insn[c->n];
+}
+
+/* ---- groups (group.c) ---- */
+void x64_groups_find(struct x64_compiler *c);
+/* The group of instruction n, NULL if it looks its address up alone. */
+static inline struct x64_group *x64_group_of(struct x64_compiler *c, unsigned n)
+{
+    return c->value[n].group ? &c->group[c->value[n].group - 1] : NULL;
+}
+static inline ir_ref x64_addend_of(const struct x64_compiler *c, unsigned n)
+{
+    return (ir_ref)(IR_MAX_INSNS + c->value[n].group - 1);
 }
 
 /* ---- registers (regs.c) ---- */
@@ -210,6 +240,11 @@ struct x64_cold {
     uint8_t reg, reg2; /* operands by kind */
     uint8_t stub;
     bool vectors;
+    uint8_t addend;    /* grouped accesses: register of the group's addend, else NO_REG */
+    bool leader;       /* the group's first */
+    bool write;
+    int32_t disp;      /* of the address from reg */
+    void (*access)(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m);
     uint8_t *from;     /* end of the jump (rel32) that comes here */
     uint8_t *from2;    /* another, or NULL */
     uint8_t *back;     /* where to continue */

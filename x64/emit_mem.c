@@ -6,15 +6,14 @@
  *   (so that an access over the end of the page, whose own page would match, goes the slow way), or, where alignment is
  *   demanded, the address with the page offset but the low bits removed. On a hit RDX is the addend and [va + RDX] the
  *   host's memory. On a miss cold code calls the environment through a stub and joins again.
+ *   Accesses off one base share a look-up (group.c): the first checks the whole range and keeps the addend, the others only
+ *   test whether it is odd, which is how the first says that it failed.
  *
  * Order (x86-TSO under Arm's rules)
  *   Plain loads are acquires, plain stores releases; a store-release is an XCHG so that a later load-acquire cannot pass
  *   it (RCsc). A full barrier is a locked OR on the stack. Locked operations are full barriers.
  */
 #include "x64/compile.h"
-
-enum { ENTRY_SHIFT = 5 };
-static_assert(sizeof(struct x64_tlb_entry) == 1 << ENTRY_SHIFT, "the look-up scales by it");
 
 static void slow_args(struct x64_compiler *c, const struct x64_cold *k)
 {
@@ -37,45 +36,127 @@ static void extend_into(struct x64_compiler *c, unsigned d, uint64_t memop)
         movzx_rr(&c->a, log2, d, RAX);
 }
 
-/* Leaves the addend in RDX; a miss jumps to the cold code (with nothing but RAX, RCX changed). */
-static struct x64_cold *look_up(struct x64_compiler *c, unsigned va, uint64_t memop, bool write, enum x64_stub stub,
-                                void (*slow)(struct x64_compiler *, const struct x64_cold *))
+/* ---- addresses ---- */
+
+/* Where the current instruction's address is: reg + disp. */
+struct place {
+    unsigned reg;
+    int32_t disp;
+};
+
+/* To be called with the other uses. The group's addend is in a register from here on. */
+static struct place address(struct x64_compiler *c)
+{
+    const struct x64_group *g = x64_group_of(c, c->n);
+    if (!g)
+        return (struct place){x64_use(c, x64_insn(c)->a), 0};
+    struct place p = {x64_use(c, g->base), c->value[c->n].offset};
+    if (g->first == c->n)
+        x64_bind_new(c, x64_addend_of(c, c->n));
+    else
+        x64_use(c, x64_addend_of(c, c->n));
+    return p;
+}
+
+/* May a result take the address's register? */
+static unsigned def_for_load(struct x64_compiler *c)
+{
+    const struct x64_group *g = x64_group_of(c, c->n);
+    ir_ref base = g ? g->base : x64_insn(c)->a;
+    return x64_dies(c, base) && x64_where(c, base) != NO_REG ? x64_def_over(c, base) : x64_def(c);
+}
+
+/* RAX = page of reg + last (with the low bits `aligned` kept), compared with the tag of the line for reg + first. */
+static void compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int32_t last, uint32_t aligned, bool write, bool unpriv)
 {
     const struct x64_config *g = c->config;
-    unsigned size = 1u << (memop & IR_MEM_SIZE_MASK);
-    bool aligned = g->align_check || memop & IR_MEM_ALIGNED;
-    int32_t keep = (int32_t)0xfffff000;
-
-    mov_rr(&c->a, false, RCX, va);
-    shift_ri(&c->a, SH_SHR, false, RCX, 12 - ENTRY_SHIFT);
-    alu_ri(&c->a, ALU_AND, false, RCX, (int32_t)(ones(g->tlb_bits) << ENTRY_SHIFT));
-    alu_rm(&c->a, ALU_ADD, true, RCX, x64_state(c, g->tlb_offset[memop & IR_MEM_UNPRIV ? 1 : 0]));
-    if (size > 1 && !aligned) {
-        lea(&c->a, true, RAX, mem_at(va, (int32_t)size - 1));
-    } else {
-        mov_rr(&c->a, true, RAX, va);
-        keep |= (int32_t)size - 1;
-    }
-    alu_ri(&c->a, ALU_AND, true, RAX, keep);
+    if (first)
+        lea(&c->a, false, RCX, mem_at(reg, first));
+    else
+        mov_rr(&c->a, false, RCX, reg);
+    shift_ri(&c->a, SH_SHR, false, RCX, 12 - X64_TLB_SHIFT);
+    alu_ri(&c->a, ALU_AND, false, RCX, (int32_t)(ones(g->tlb_bits) << X64_TLB_SHIFT));
+    alu_rm(&c->a, ALU_ADD, true, RCX, x64_state(c, g->tlb_offset[unpriv]));
+    if (last)
+        lea(&c->a, true, RAX, mem_at(reg, last));
+    else
+        mov_rr(&c->a, true, RAX, reg);
+    alu_ri(&c->a, ALU_AND, true, RAX, (int32_t)(0xfffff000 | aligned));
     alu_rm(&c->a, ALU_CMP, true, RAX,
            mem_at(RCX, write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read)));
+}
+
+typedef void access_fn(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m);
+typedef void slow_fn(struct x64_compiler *c, const struct x64_cold *k);
+
+/* Emits what must hold before the access, and remembers the cold code for when it does not; *m is the host's memory. */
+static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool write, enum x64_stub stub, slow_fn *slow,
+                                struct x64_mem *m)
+{
+    uint64_t memop = x64_insn(c)->imm;
+    int32_t size = 1 << (memop & IR_MEM_SIZE_MASK);
+    bool unpriv = memop & IR_MEM_UNPRIV, aligned = c->config->align_check || memop & IR_MEM_ALIGNED;
+    const struct x64_group *g = x64_group_of(c, c->n);
+    unsigned addend = g ? x64_where(c, x64_addend_of(c, c->n)) : RDX;
+    bool leader = g && g->first == c->n;
+
+    if (leader)
+        compare_tag(c, p.reg, g->min, g->end - 1, 0, g->write, g->unpriv);
+    else if (g)
+        test_ri8(&c->a, addend, 1);
+    else
+        compare_tag(c, p.reg, 0, aligned ? 0 : size - 1, aligned ? (uint32_t)size - 1 : 0, write, unpriv);
     jcc_near(&c->a, CC_NE, c->a.p + 6);
     struct x64_cold *k = x64_cold_add(c, slow);
     k->from = c->a.p;
-    k->reg = (uint8_t)va;
+    k->reg = (uint8_t)p.reg;
+    k->disp = p.disp;
     k->memop = (uint32_t)memop;
-    k->stub = stub;
+    k->stub = (uint8_t)stub;
     k->vectors = x64_vectors_live(c);
-    mov_rm(&c->a, true, RDX, mem_at(RCX, offsetof(struct x64_tlb_entry, addend)));
+    k->addend = (uint8_t)(g ? addend : NO_REG);
+    k->leader = leader;
+    k->write = write;
+    if (!g || leader)
+        mov_rm(&c->a, true, addend, mem_at(RCX, offsetof(struct x64_tlb_entry, addend)));
     x64_flags_lost(c);
+    *m = mem_indexed(p.reg, addend, 0, p.disp);
     return k;
+}
+
+/* Begins cold code: the address in RAX. An access of a failed group looks for itself before it gives up. */
+static void begin_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    if (k->disp)
+        lea(&c->a, true, RAX, mem_at(k->reg, k->disp));
+    else
+        mov_rr(&c->a, true, RAX, k->reg);
+    if (k->addend == NO_REG)
+        return;
+    if (k->leader)
+        mov_ri(&c->a, k->addend, 1); /* no addend is odd: the others see it */
+    mov_ri(&c->a, RDX, (1u << (k->memop & IR_MEM_SIZE_MASK)) - 1);
+    call_near(&c->a, c->code->stub[STUB_LOOK_UP + k->write + (k->memop & IR_MEM_UNPRIV ? 2 : 0)][0]);
+    uint8_t *miss = jcc_short(&c->a, CC_NE);
+    k->access(c, k, mem_indexed(RAX, RDX, 0, 0));
+    jmp_near(&c->a, k->back);
+    jump_here(&c->a, miss);
 }
 
 /* ---- loads ---- */
 
+static void load_access(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m)
+{
+    unsigned log2 = k->memop & IR_MEM_SIZE_MASK;
+    if (k->memop & (IR_MEM_SEXT64 | IR_MEM_SEXT32))
+        mov_load_sx(&c->a, log2, (k->memop & IR_MEM_SEXT64) != 0, k->reg2, m);
+    else
+        mov_load_zx(&c->a, log2, k->reg2, m);
+}
+
 static void load_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
-    mov_rr(&c->a, true, RAX, k->reg);
+    begin_slow(c, k);
     slow_args(c, k);
     extend_into(c, k->reg2, k->memop);
     jmp_near(&c->a, k->back);
@@ -83,35 +164,19 @@ static void load_slow(struct x64_compiler *c, const struct x64_cold *k)
 
 static void load(struct x64_compiler *c)
 {
-    const struct ir_insn *i = x64_insn(c);
-    unsigned va = x64_use(c, i->a), log2 = i->imm & IR_MEM_SIZE_MASK;
-    unsigned d = x64_dies(c, i->a) ? x64_def_over(c, i->a) : x64_def(c);
-    struct x64_cold *k = look_up(c, va, i->imm, false, STUB_LOAD, load_slow);
-    struct x64_mem m = mem_indexed(va, RDX, 0, 0);
+    struct x64_mem m;
+    struct place p = address(c);
+    unsigned d = def_for_load(c);
+    struct x64_cold *k = look_up(c, p, false, STUB_LOAD, load_slow, &m);
     k->reg2 = (uint8_t)d;
-    if (i->imm & (IR_MEM_SEXT64 | IR_MEM_SEXT32))
-        mov_load_sx(&c->a, log2, (i->imm & IR_MEM_SEXT64) != 0, d, m);
-    else
-        mov_load_zx(&c->a, log2, d, m);
+    k->access = load_access;
+    load_access(c, k, m);
     k->back = c->a.p;
 }
 
-static void load_vector_slow(struct x64_compiler *c, const struct x64_cold *k)
+static void load_vector_access(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m)
 {
-    mov_rr(&c->a, true, RAX, k->reg);
-    slow_args(c, k);
-    movups_rm(&c->a, k->reg2, x64_frame(FRAME_ARGS));
-    jmp_near(&c->a, k->back);
-}
-
-static void load_vector(struct x64_compiler *c)
-{
-    const struct ir_insn *i = x64_insn(c);
-    unsigned va = x64_use(c, i->a), d = x64_def_v(c);
-    struct x64_cold *k = look_up(c, va, i->imm, false, STUB_LOADV, load_vector_slow);
-    struct x64_mem m = mem_indexed(va, RDX, 0, 0);
-    unsigned log2 = i->imm & IR_MEM_SIZE_MASK;
-    k->reg2 = (uint8_t)d;
+    unsigned log2 = k->memop & IR_MEM_SIZE_MASK, d = k->reg2;
     if (log2 == 4) {
         movups_rm(&c->a, d, m);
     } else if (log2 == 3) {
@@ -122,18 +187,51 @@ static void load_vector(struct x64_compiler *c)
         mov_load_zx(&c->a, log2, RAX, m);
         movd_vr(&c->a, false, d, RAX);
     }
+}
+
+static void load_vector_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    begin_slow(c, k);
+    slow_args(c, k);
+    movups_rm(&c->a, k->reg2, x64_frame(FRAME_ARGS));
+    jmp_near(&c->a, k->back);
+}
+
+static void load_vector(struct x64_compiler *c)
+{
+    struct x64_mem m;
+    struct place p = address(c);
+    unsigned d = x64_def_v(c);
+    struct x64_cold *k = look_up(c, p, false, STUB_LOADV, load_vector_slow, &m);
+    k->reg2 = (uint8_t)d;
+    k->access = load_vector_access;
+    load_vector_access(c, k, m);
     k->back = c->a.p;
 }
 
-/* ---- stores ---- */
+/* ---- stores: the value is in reg2, or (NO_REG) the immediate `target` ---- */
+
+static void store_access(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m)
+{
+    unsigned log2 = k->memop & IR_MEM_SIZE_MASK;
+    if (k->memop & IR_MEM_RELEASE) {
+        mov_rr(&c->a, true, RCX, k->reg2);
+        xchg_mr(&c->a, log2, m, RCX);
+    } else if (k->reg2 == NO_REG) {
+        mov_store_imm(&c->a, log2, m, (int32_t)k->target);
+    } else {
+        mov_store(&c->a, log2, m, k->reg2);
+    }
+}
 
 static void store_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
-    mov_rr(&c->a, true, RAX, k->reg);
+    unsigned log2 = k->memop & IR_MEM_SIZE_MASK;
+    begin_slow(c, k);
     if (k->reg2 == NO_REG)
-        mov_ri(&c->a, RDX, (uint64_t)k->target & ones(8u << (k->memop & IR_MEM_SIZE_MASK)));
+        mov_ri(&c->a, RDX, (uint64_t)k->target & ones(8u << log2));
     else
-        movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, k->reg2);
+        movzx_rr(&c->a, log2, RDX, k->reg2);
     slow_args(c, k);
     jmp_near(&c->a, k->back);
 }
@@ -141,42 +239,24 @@ static void store_slow(struct x64_compiler *c, const struct x64_cold *k)
 static void store(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    unsigned va = x64_use(c, i->a), log2 = i->imm & IR_MEM_SIZE_MASK, r = NO_REG;
+    struct place p = address(c);
+    struct x64_mem m;
+    unsigned log2 = i->imm & IR_MEM_SIZE_MASK, r = NO_REG;
     int32_t imm = 0;
     bool release = i->imm & IR_MEM_RELEASE;
-    bool immediate = !release && x64_imm32(c, i->b, log2 == 3, &imm) && x64_where(c, i->b) == NO_REG;
-    if (!immediate)
+    if (release || !x64_imm32(c, i->b, log2 == 3, &imm) || x64_where(c, i->b) != NO_REG)
         r = x64_use(c, i->b);
-    struct x64_cold *k = look_up(c, va, i->imm, true, STUB_STORE, store_slow);
-    struct x64_mem m = mem_indexed(va, RDX, 0, 0);
+    struct x64_cold *k = look_up(c, p, true, STUB_STORE, store_slow, &m);
     k->reg2 = (uint8_t)r;
     k->target = imm;
-    if (release) {
-        mov_rr(&c->a, true, RCX, r);
-        xchg_mr(&c->a, log2, m, RCX);
-    } else if (immediate) {
-        mov_store_imm(&c->a, log2, m, imm);
-    } else {
-        mov_store(&c->a, log2, m, r);
-    }
+    k->access = store_access;
+    store_access(c, k, m);
     k->back = c->a.p;
 }
 
-static void store_vector_slow(struct x64_compiler *c, const struct x64_cold *k)
+static void store_vector_access(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m)
 {
-    mov_rr(&c->a, true, RAX, k->reg);
-    movups_mr(&c->a, x64_frame(FRAME_ARGS), k->reg2);
-    slow_args(c, k);
-    jmp_near(&c->a, k->back);
-}
-
-static void store_vector(struct x64_compiler *c)
-{
-    const struct ir_insn *i = x64_insn(c);
-    unsigned va = x64_use(c, i->a), v = x64_use_v(c, i->b), log2 = i->imm & IR_MEM_SIZE_MASK;
-    struct x64_cold *k = look_up(c, va, i->imm, true, STUB_STOREV, store_vector_slow);
-    struct x64_mem m = mem_indexed(va, RDX, 0, 0);
-    k->reg2 = (uint8_t)v;
+    unsigned log2 = k->memop & IR_MEM_SIZE_MASK, v = k->reg2;
     if (log2 == 4) {
         movups_mr(&c->a, m, v);
     } else if (log2 == 3) {
@@ -184,9 +264,28 @@ static void store_vector(struct x64_compiler *c)
     } else if (log2 == 2) {
         movd_mv(&c->a, m, v);
     } else {
-        movd_rv(&c->a, false, RAX, v);
-        mov_store(&c->a, log2, m, RAX);
+        movd_rv(&c->a, false, RCX, v);
+        mov_store(&c->a, log2, m, RCX);
     }
+}
+
+static void store_vector_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    begin_slow(c, k);
+    movups_mr(&c->a, x64_frame(FRAME_ARGS), k->reg2);
+    slow_args(c, k);
+    jmp_near(&c->a, k->back);
+}
+
+static void store_vector(struct x64_compiler *c)
+{
+    struct x64_mem m;
+    struct place p = address(c);
+    unsigned v = x64_use_v(c, x64_insn(c)->b);
+    struct x64_cold *k = look_up(c, p, true, STUB_STOREV, store_vector_slow, &m);
+    k->reg2 = (uint8_t)v;
+    k->access = store_vector_access;
+    store_vector_access(c, k, m);
     k->back = c->a.p;
 }
 
@@ -194,7 +293,7 @@ static void store_vector(struct x64_compiler *c)
 
 static void atomic_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
-    mov_rr(&c->a, true, RAX, k->reg);
+    begin_slow(c, k);
     movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target);
     slow_args(c, k);
     extend_into(c, k->reg2, k->memop);
@@ -237,12 +336,14 @@ static void atomic(struct x64_compiler *c)
         slow_only(c, STUB_ATOMIC); /* rare: bytes and halfwords would need extending in the loop */
         return;
     }
-    unsigned va = x64_use(c, i->a), r = x64_use(c, i->b), d = x64_def(c);
-    struct x64_cold *k = look_up(c, va, i->imm, true, STUB_ATOMIC, atomic_slow);
+    struct x64_mem m;
+    struct place p = address(c);
+    unsigned r = x64_use(c, i->b), d = x64_def(c);
+    struct x64_cold *k = look_up(c, p, true, STUB_ATOMIC, atomic_slow, &m);
     k->reg2 = (uint8_t)d;
     k->target = r;
-    lea(&c->a, true, RDX, mem_indexed(va, RDX, 0, 0));
-    struct x64_mem m = mem_at(RDX, 0);
+    lea(&c->a, true, RDX, m);
+    m = mem_at(RDX, 0);
     if (rmw == IR_RMW_ADD || rmw == IR_RMW_SWP) {
         mov_rr(&c->a, true, RAX, r);
         if (rmw == IR_RMW_ADD)
@@ -262,7 +363,7 @@ static void atomic(struct x64_compiler *c)
 
 static void cas_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
-    mov_rr(&c->a, true, RAX, k->reg);
+    begin_slow(c, k);
     movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target >> 4);
     mov_mr(&c->a, true, x64_frame(FRAME_ARGS), RDX);
     movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target & 15);
@@ -275,12 +376,14 @@ static void cas(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned log2 = i->imm & IR_MEM_SIZE_MASK;
-    unsigned va = x64_use(c, i->a), expected = x64_use(c, i->b), desired = x64_use(c, i->c), d = x64_def(c);
-    struct x64_cold *k = look_up(c, va, i->imm, true, STUB_CAS, cas_slow);
+    struct x64_mem m;
+    struct place p = address(c);
+    unsigned expected = x64_use(c, i->b), desired = x64_use(c, i->c), d = x64_def(c);
+    struct x64_cold *k = look_up(c, p, true, STUB_CAS, cas_slow, &m);
     k->reg2 = (uint8_t)d;
     k->target = expected | desired << 4;
     mov_rr(&c->a, true, RAX, expected);
-    lock_cmpxchg(&c->a, log2, mem_indexed(va, RDX, 0, 0), desired);
+    lock_cmpxchg(&c->a, log2, m, desired);
     movzx_rr(&c->a, log2, d, RAX);
     k->back = c->a.p;
 }

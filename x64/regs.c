@@ -6,9 +6,15 @@
  */
 #include "x64/compile.h"
 
+/* Addends of groups are values without an instruction: integers. */
+static bool is_addend(ir_ref ref)
+{
+    return ref >= IR_MAX_INSNS;
+}
+
 static bool is_vector(const struct x64_compiler *c, ir_ref ref)
 {
-    return ir_ops[c->ir->insn[ref].op].result == IR_V128;
+    return !is_addend(ref) && ir_ops[c->ir->insn[ref].op].result == IR_V128;
 }
 
 static void class_init(struct x64_class *k, uint32_t allocatable)
@@ -69,7 +75,7 @@ static void load_const(struct x64_compiler *c, unsigned r, uint64_t v)
 
 static bool constant(const struct x64_compiler *c, ir_ref ref, uint64_t *v)
 {
-    const struct ir_insn *i = &c->ir->insn[ref];
+    const struct ir_insn *i = &c->ir->insn[is_addend(ref) ? 0 : ref];
     if (i->op == IR_FCONST)
         *v = ir_flags_from_nzcv((uint32_t)i->imm << 28);
     else if (i->op == IR_CONST)
@@ -354,7 +360,7 @@ void x64_homes_lost(struct x64_compiler *c, bool all)
 static void release(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_value *v = &c->value[ref];
-    const struct ir_insn *i = &c->ir->insn[ref];
+    const struct ir_insn *i = &c->ir->insn[is_addend(ref) ? 0 : ref];
     if (ref == 0 || v->last > c->n)
         return;
     struct x64_class *k = is_vector(c, ref) ? &c->xmm : &c->gpr;
@@ -383,6 +389,10 @@ void x64_op_end(struct x64_compiler *c)
     if (i->op != IR_EXIT_COND)
         release(c, i->b);
     release(c, i->c);
+    if (c->value[c->n].group) {
+        release(c, x64_group_of(c, c->n)->base);
+        release(c, x64_addend_of(c, c->n));
+    }
     release(c, (ir_ref)c->n);
     c->gpr.pinned = c->xmm.pinned = 0;
 }

@@ -151,6 +151,26 @@ static void pure_stub(struct maker *m)
     }
 }
 
+/* The inline look-up of emit_mem.c, for accesses whose group's look-up failed. */
+static void look_up_stubs(struct maker *m)
+{
+    const struct x64_config *g = m->config;
+    for (unsigned k = 0; k < 4; k++) {
+        align(m);
+        m->code->stub[STUB_LOOK_UP + k][0] = m->code->stub[STUB_LOOK_UP + k][1] = m->a.p;
+        mov_rr(&m->a, false, RCX, RAX);
+        shift_ri(&m->a, SH_SHR, false, RCX, 12 - X64_TLB_SHIFT);
+        alu_ri(&m->a, ALU_AND, false, RCX, (int32_t)(ones(g->tlb_bits) << X64_TLB_SHIFT));
+        alu_rm(&m->a, ALU_ADD, true, RCX, state_mem(m, g->tlb_offset[k >> 1]));
+        alu_rr(&m->a, ALU_ADD, true, RDX, RAX);
+        alu_ri(&m->a, ALU_AND, true, RDX, (int32_t)0xfffff000);
+        alu_rm(&m->a, ALU_CMP, true, RDX,
+               mem_at(RCX, k & 1 ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read)));
+        mov_rm(&m->a, true, RDX, mem_at(RCX, offsetof(struct x64_tlb_entry, addend)));
+        ret(&m->a);
+    }
+}
+
 static void exit_stub(struct maker *m, enum x64_stub stub)
 {
     align(m);
@@ -227,6 +247,7 @@ bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
     memory_stub(&m, STUB_STOREXV, (const void *)(uintptr_t)e->store_ex128, "VMP");
     call_stub(&m);
     pure_stub(&m);
+    look_up_stubs(&m);
     align(&m);
     code->used = code->reset_to = (size_t)(m.a.p - code->rw);
     return true;

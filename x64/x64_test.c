@@ -54,7 +54,7 @@ static void random_tlb(struct test_random *r, struct test_memory *m)
             tlb[t][i] = (struct x64_tlb_entry){
                 .tag_read = kind & 1 ? va : ~UINT64_C(0),
                 .tag_write = kind & 2 ? va : ~UINT64_C(0),
-                .addend = (uint64_t)(uintptr_t)m->bytes - TEST_MEMORY_BASE,
+                .addend = (uint64_t)(uintptr_t)test_memory_at(m, va) - va,
             };
         }
     for (unsigned i = 0; i < 1 << JUMP_BITS; i++)

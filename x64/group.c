@@ -1,0 +1,106 @@
+/*
+ * group.c - which memory accesses share one look-up.
+ *
+ * How it works
+ *   An address is a base value plus a constant (ADD and SUB of constants are looked through). Accesses off the same base whose
+ *   bytes lie close together form a group: the first one looks up the line of the lowest address and compares its tag with the
+ *   page of the highest byte, so one comparison says that the whole range is in one page that may be accessed. If any
+ *   member writes, the page must be writable (which in the A64 translation regimes implies readable).
+ *   A store that may not be reached (a side exit comes first) does not join a group of loads: the page may be read-only.
+ *   A call ends all groups: it may change the translation.
+ *   Accesses that must be aligned stay alone, since one comparison cannot check the alignment of several.
+ */
+#include "x64/compile.h"
+
+enum { RANGE = 1024, ACTIVE = 4 };
+
+struct scan {
+    struct x64_compiler *c;
+    uint16_t active[ACTIVE]; /* numbers of groups + 1, youngest first */
+    unsigned side_exit;      /* the last one seen */
+};
+
+static ir_ref find_base(const struct ir_block *b, ir_ref ref, int64_t *offset)
+{
+    uint64_t k;
+    *offset = 0;
+    for (;;) {
+        const struct ir_insn *i = &b->insn[ref];
+        if (i->op == IR_ADD64 && ir_is_const(b, i->b, &k)) {
+            ref = i->a;
+        } else if (i->op == IR_ADD64 && ir_is_const(b, i->a, &k)) {
+            ref = i->b;
+        } else if (i->op == IR_SUB64 && ir_is_const(b, i->b, &k)) {
+            ref = i->a;
+            k = 0 - k;
+        } else {
+            return ref;
+        }
+        if ((int64_t)k > INT32_MAX / 2 || (int64_t)k < INT32_MIN / 2 || *offset > INT32_MAX / 4 || *offset < INT32_MIN / 4)
+            return 0;
+        *offset += (int64_t)k;
+    }
+}
+
+static bool can_join(const struct scan *s, const struct x64_group *g, ir_ref base, int64_t offset, int64_t end, bool write, bool unpriv)
+{
+    return g->base == base && g->unpriv == unpriv && MAX(end, (int64_t)g->end) - MIN(offset, (int64_t)g->min) <= RANGE &&
+           (!write || g->write || g->first > s->side_exit);
+}
+
+static void join(struct x64_compiler *c, struct x64_group *g, unsigned n, int64_t offset, int64_t end, bool write)
+{
+    g->min = (int32_t)MIN(offset, (int64_t)g->min);
+    g->end = (int32_t)MAX(end, (int64_t)g->end);
+    g->last = (uint16_t)n;
+    g->count++;
+    g->write |= write;
+    c->value[n].group = (uint16_t)(g - c->group + 1);
+    c->value[n].offset = (int32_t)offset;
+}
+
+static void visit(struct scan *s, unsigned n, bool write)
+{
+    struct x64_compiler *c = s->c;
+    const struct ir_insn *i = &c->ir->insn[n];
+    int64_t offset, end;
+    bool unpriv = i->imm & IR_MEM_UNPRIV;
+    ir_ref base = find_base(c->ir, i->a, &offset);
+    end = offset + (1 << (i->imm & IR_MEM_SIZE_MASK));
+    if (!base || c->ir->insn[base].op == IR_CONST || i->imm & (IR_MEM_ALIGNED | IR_MEM_RELEASE))
+        return;
+    for (unsigned k = 0; k < ACTIVE; k++)
+        if (s->active[k] && can_join(s, &c->group[s->active[k] - 1], base, offset, end, write, unpriv)) {
+            join(c, &c->group[s->active[k] - 1], n, offset, end, write);
+            return;
+        }
+    if (c->n_groups == X64_MAX_GROUPS)
+        return;
+    struct x64_group *g = &c->group[c->n_groups++];
+    *g = (struct x64_group){.base = base, .min = (int32_t)offset, .end = (int32_t)end, .first = (uint16_t)n, .unpriv = unpriv};
+    join(c, g, n, offset, end, write);
+    memmove(s->active + 1, s->active, sizeof s->active - sizeof *s->active);
+    s->active[0] = (uint16_t)c->n_groups;
+}
+
+void x64_groups_find(struct x64_compiler *c)
+{
+    struct scan s = {.c = c};
+    c->n_groups = 0;
+    if (c->config->align_check)
+        return;
+    for (unsigned n = 1; n < c->ir->n; n++) {
+        switch (c->ir->insn[n].op) {
+        case IR_LOAD: case IR_LOADV: visit(&s, n, false); break;
+        case IR_STORE: case IR_STOREV: visit(&s, n, true); break;
+        case IR_CALL: memset(s.active, 0, sizeof s.active); break;
+        case IR_EXIT_COND: case IR_EXIT_NZ: case IR_EXIT_Z: s.side_exit = n; break;
+        }
+    }
+    for (unsigned k = 0; k < c->n_groups; k++) {
+        struct x64_group *g = &c->group[k];
+        if (g->count == 1)
+            c->value[g->first].group = 0;
+        c->value[IR_MAX_INSNS + k] = (struct x64_value){.reg = NO_REG, .last = g->last};
+    }
+}
