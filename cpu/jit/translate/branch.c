@@ -8,11 +8,6 @@
 
 enum { MAX_SIDE_EXITS = 8 };
 
-static uint64_t target(struct tr *t, int64_t offset)
-{
-    return (uint64_t)((int64_t)t->page_off + offset);
-}
-
 static void side_exit(struct tr *t)
 {
     if (++t->side_exits == MAX_SIDE_EXITS && !t->ended)
@@ -42,19 +37,19 @@ void translate_B_cond(struct tr *t, const struct a64_insn *i)
         end_direct(t, offset, false);
         return;
     }
-    ir_emit(t->b, IR_EXIT_COND, flags(t), (ir_ref)i->cond, 0, target(t, offset));
+    ir_emit(t->b, IR_EXIT_COND, flags(t), (ir_ref)i->cond, 0, exit_target(t, offset));
     side_exit(t);
 }
 
 void translate_CBZ(struct tr *t, const struct a64_insn *i)
 {
-    E1(EXIT_Z, i->sf ? reg(t, i->rt) : reg_w(t, i->rt), target(t, (int64_t)i->imm19 * 4));
+    E1(EXIT_Z, i->sf ? reg(t, i->rt) : reg_w(t, i->rt), exit_target(t, (int64_t)i->imm19 * 4));
     side_exit(t);
 }
 
 void translate_CBNZ(struct tr *t, const struct a64_insn *i)
 {
-    E1(EXIT_NZ, i->sf ? reg(t, i->rt) : reg_w(t, i->rt), target(t, (int64_t)i->imm19 * 4));
+    E1(EXIT_NZ, i->sf ? reg(t, i->rt) : reg_w(t, i->rt), exit_target(t, (int64_t)i->imm19 * 4));
     side_exit(t);
 }
 
@@ -65,13 +60,13 @@ static ir_ref tested_bit(struct tr *t, const struct a64_insn *i)
 
 void translate_TBZ(struct tr *t, const struct a64_insn *i)
 {
-    E1(EXIT_Z, tested_bit(t, i), target(t, (int64_t)i->imm14 * 4));
+    E1(EXIT_Z, tested_bit(t, i), exit_target(t, (int64_t)i->imm14 * 4));
     side_exit(t);
 }
 
 void translate_TBNZ(struct tr *t, const struct a64_insn *i)
 {
-    E1(EXIT_NZ, tested_bit(t, i), target(t, (int64_t)i->imm14 * 4));
+    E1(EXIT_NZ, tested_bit(t, i), exit_target(t, (int64_t)i->imm14 * 4));
     side_exit(t);
 }
 

@@ -136,10 +136,15 @@ void end_block(struct tr *t)
     t->ended = true;
 }
 
+/* Bit 62 is no part of the offset: see IR_EXIT_IS_CALL. */
+uint64_t exit_target(struct tr *t, int64_t offset_from_insn)
+{
+    return (uint64_t)((int64_t)t->page_off + offset_from_insn) & ~IR_EXIT_IS_CALL;
+}
+
 void end_direct(struct tr *t, int64_t offset_from_insn, bool is_call)
 {
-    uint64_t target = (uint64_t)(t->page_off + offset_from_insn) & ~IR_EXIT_IS_CALL;
-    E0(EXIT_DIRECT, is_call ? target | IR_EXIT_IS_CALL : (uint64_t)(t->page_off + offset_from_insn));
+    E0(EXIT_DIRECT, exit_target(t, offset_from_insn) | (is_call ? IR_EXIT_IS_CALL : 0));
     t->ended = true;
 }
 

@@ -69,6 +69,8 @@ ir_ref base_reg(struct tr *t, unsigned n);
 ir_ref address(struct tr *t, unsigned rn, int64_t offset);
 ir_ref plus(struct tr *t, ir_ref a, int64_t offset);
 void end_block(struct tr *t);              /* EXIT_STATE */
+/* The imm of an exit to this instruction plus an offset in bytes */
+uint64_t exit_target(struct tr *t, int64_t offset_from_insn);
 void end_direct(struct tr *t, int64_t offset_from_insn, bool is_call);
 /* IR_MEM_* for a normal access of 1 << log2 bytes under this mode */
 uint64_t memop(struct tr *t, unsigned log2_bytes, unsigned flags);
