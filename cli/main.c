@@ -5,6 +5,7 @@
 
 #include <pome/version.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +72,8 @@ static int run(int argc, char **argv)
     cli_set_verb(c->name);
     int status = c->run(argc, argv);
     if (fflush(stdout) || ferror(stdout)) {
-        perror("pome: standard output");
+        if (errno != EPIPE) /* a reader that has seen enough is no error to tell of */
+            perror("pome: standard output");
         return status ? status : CLI_FAILED;
     }
     return status;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ENTRY = 32 };
+enum { ENTRY = 32, ENTRIES_MAX = 65536 };
 
 bool fat_open(const void *bytes, uint64_t n, struct fat *f, struct pome_error *err)
 {
@@ -59,23 +59,46 @@ static void entry_name(const uint8_t *e, char name[13])
     name[n] = 0;
 }
 
-bool fat_list(const struct fat *f, uint32_t cluster, size_t k, struct fat_entry *e)
+/* A place in a directory. */
+struct walk {
+    uint32_t cluster, at; /* byte in the cluster */
+    uint32_t seen;        /* entries; a directory has at most 65536 (6.2 of the specification): a chain that loops ends there */
+};
+
+static bool next_entry(const struct fat *f, struct walk *w, struct fat_entry *e)
 {
-    uint32_t steps = 0;
-    for (const uint8_t *p; (p = cluster_bytes(f, cluster)) && steps < 1024; cluster = next_cluster(f, cluster), steps++)
-        for (const uint8_t *end = p + f->cluster_bytes; p < end; p += ENTRY) {
-            if (!p[0])
+    for (const uint8_t *p; (p = cluster_bytes(f, w->cluster)); w->cluster = next_cluster(f, w->cluster), w->at = 0)
+        for (; w->at + ENTRY <= f->cluster_bytes; w->at += ENTRY) {
+            const uint8_t *d = p + w->at;
+            if (!d[0] || ++w->seen > ENTRIES_MAX)
                 return false;
-            if (p[0] == 0xe5 || p[11] & 0x08 || p[0] == '.')
+            if (d[0] == 0xe5 || d[11] & 0x08 || d[0] == '.')
                 continue;
-            if (k--)
-                continue;
-            entry_name(p, e->name);
-            e->directory = p[11] & 0x10;
-            e->cluster = ((uint32_t)le16_get(p + 20) << 16 | le16_get(p + 26)) & 0x0fffffff;
-            e->size = le32_get(p + 28);
+            entry_name(d, e->name);
+            e->directory = d[11] & 0x10;
+            e->cluster = ((uint32_t)le16_get(d + 20) << 16 | le16_get(d + 26)) & 0x0fffffff;
+            e->size = le32_get(d + 28);
+            w->at += ENTRY;
             return true;
         }
+    return false;
+}
+
+bool fat_list(const struct fat *f, uint32_t cluster, size_t k, struct fat_entry *e)
+{
+    struct walk w = {cluster, 0, 0};
+    while (next_entry(f, &w, e))
+        if (!k--)
+            return true;
+    return false;
+}
+
+static bool find_in(const struct fat *f, uint32_t dir, const char *name, size_t n, struct fat_entry *e)
+{
+    struct walk w = {dir, 0, 0};
+    while (next_entry(f, &w, e))
+        if (strlen(e->name) == n && !strncasecmp(e->name, name, n))
+            return true;
     return false;
 }
 
@@ -83,10 +106,8 @@ bool fat_find(const struct fat *f, const char *path, struct fat_entry *e, struct
 {
     uint32_t dir = f->root;
     for (const char *part = path;;) {
-        size_t n = strcspn(part, "/"), k = 0;
-        while (fat_list(f, dir, k, e) && (strlen(e->name) != n || strncasecmp(e->name, part, n)))
-            k++;
-        if (!fat_list(f, dir, k, e) || (part[n] && !e->directory))
+        size_t n = strcspn(part, "/");
+        if (!find_in(f, dir, part, n, e) || (part[n] && !e->directory))
             return pome_fail(err, POME_ERROR_NOT_FOUND, "FAT: no %.80s", path);
         if (!part[n])
             return true;
