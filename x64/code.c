@@ -1,7 +1,8 @@
 /*
  * code.c - code memory, linking, running.
  *
- * One memfd is mapped twice: writable here, executable there (W^X; no mprotect while others run). Everything is named by its
+ * One piece of shared memory is mapped twice: writable here, executable there (W^X; no mprotect while others run). It is
+ * anonymous (not a memfd) because `perf` takes names from /tmp/perf-PID.map only for such memory. Everything is named by its
  * offset. Links are 4-byte aligned displacements, changed by one store, which other threads' instruction fetch sees whole
  * (Intel SDM vol. 3, 9.1.3 asks for more in general; an aligned store of a direct branch's displacement that leads to valid
  * code both before and after is what every translator relies on).
@@ -10,26 +11,22 @@
 #include "x64/compile.h"
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum { MAX_CODE = 1 << 30, STUB_BYTES = 64 * 1024 };
 
 static bool map_twice(struct x64_code *c, struct pome_error *err)
 {
-    int fd = memfd_create("pome-code", MFD_CLOEXEC);
-    if (fd < 0)
-        return pome_fail_errno(err, "code memory: memfd_create");
-    bool ok = ftruncate(fd, (off_t)c->size) == 0;
-    void *rw = ok ? mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-    void *rx = rw != MAP_FAILED ? mmap(NULL, c->size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) : MAP_FAILED;
-    if (rx == MAP_FAILED) {
-        pome_fail_errno(err, "code memory: %zu bytes", c->size);
-        if (rw != MAP_FAILED)
-            munmap(rw, c->size);
-        close(fd);
+    void *rw = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (rw == MAP_FAILED)
+        return pome_fail_errno(err, "code memory: %zu bytes", c->size);
+    void *rx = mremap(rw, 0, c->size, MREMAP_MAYMOVE); /* an old size of 0: the same pages once more */
+    if (rx == MAP_FAILED || mprotect(rx, c->size, PROT_READ | PROT_EXEC)) {
+        pome_fail_errno(err, "code memory: %zu bytes, executable", c->size);
+        if (rx != MAP_FAILED)
+            munmap(rx, c->size);
+        munmap(rw, c->size);
         return false;
     }
-    close(fd);
     c->rw = rw;
     c->rx = rx;
     return true;
@@ -81,6 +78,12 @@ size_t x64_code_used(const struct x64_code *c)
 size_t x64_code_size(const struct x64_code *c)
 {
     return c->size;
+}
+
+const void *x64_code_stubs(const struct x64_code *c, size_t *bytes)
+{
+    *bytes = c->reset_to;
+    return c->rx;
 }
 
 void x64_code_reset(struct x64_code *c)

@@ -48,7 +48,7 @@ struct x64_link {
     int64_t target;      /* page-relative guest target, in [0, 4096): only exits that stay in the page are linkable */
 };
 
-struct x64_code;  /* code memory: one memfd mapped twice, writable and executable (W^X) */
+struct x64_code;  /* code memory: memory mapped twice, writable and executable (W^X) */
 
 struct x64_code *x64_code_create(size_t bytes, struct pome_error *err);
 void x64_code_destroy(struct x64_code *c);
@@ -56,6 +56,9 @@ size_t x64_code_used(const struct x64_code *c);
 size_t x64_code_size(const struct x64_code *c);
 /* Forgets all code but the stubs; the caller made sure no vCPU is inside. */
 void x64_code_reset(struct x64_code *c);
+
+/* Where the executable code is and how much of it the stubs are, for profilers. */
+const void *x64_code_stubs(const struct x64_code *c, size_t *bytes);
 
 /* Makes the entry, exit and look-up stubs for this configuration; call once before compiling. */
 bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struct pome_error *err);

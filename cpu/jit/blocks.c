@@ -99,6 +99,7 @@ static bool compile(struct vcpu *c, struct block *b)
         return false;
     b->entry = made.entry;
     c->stats.host_bytes += made.bytes;
+    perf_map_add(j, c, b, made.bytes);
     return own_exits(j, b, &made);
 }
 

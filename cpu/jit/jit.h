@@ -56,7 +56,13 @@ struct jit {
     struct exit_owner *owners;
     size_t n_owners, owners_size;
     size_t eval_bytes;
+    FILE *perf_map;            /* POME_PERF_MAP=1; NULL: not asked for */
 };
+
+/* ---- perf_map.c; jit->lock held or no vCPU running ---- */
+void perf_map_open(struct jit *j);  /* call when the stubs are made */
+void perf_map_add(struct jit *j, const struct vcpu *c, const struct block *b, size_t bytes);
+void perf_map_close(struct jit *j);
 
 /* ---- blocks.c; jit->lock held ---- */
 struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode);

@@ -80,6 +80,7 @@ struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
     j->code = x64_code_create(set->o.code_bytes ? set->o.code_bytes : CODE_BYTES, err);
     if (!j->code || !x64_code_prepare(j->code, &j->config, err))
         goto fail;
+    perf_map_open(j);
     return j;
 fail:
     jit_destroy(j);
@@ -90,6 +91,7 @@ void jit_destroy(struct jit *j)
 {
     if (!j)
         return;
+    perf_map_close(j);
     blocks_forget(j);
     free(j->owners);
     for (unsigned i = 0; i < j->set->o.n_cpus; i++) {
