@@ -1,5 +1,5 @@
 /* log.c - pome/log.h. */
-#include "log/log.h"
+#include "log/timeline.h"
 #include "base/error.h"
 #include "bundle/bundle.h"
 
@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* The handle is the reader itself. */
-static struct log_reader *inner(pome_log *log)
+/* The handle is the timeline itself. */
+static struct log_timeline *inner(pome_log *log)
 {
-    return (struct log_reader *)log;
+    return (struct log_timeline *)log;
 }
 
 pome_log *pome_log_open(const char *name, struct pome_error *err)
@@ -34,18 +34,22 @@ pome_log *pome_log_open(const char *name, struct pome_error *err)
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%.60s: the path is too long", b.path);
         return NULL;
     }
-    return (pome_log *)log_read_open(path, err);
+    struct log_reader *r = log_read_open(path, err);
+    struct log_timeline *t = r ? log_timeline_open(r) : NULL;
+    if (r && !t)
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to read the log", path);
+    return (pome_log *)t;
 }
 
 void pome_log_free(pome_log *log)
 {
-    log_read_close(inner(log));
+    log_timeline_close(inner(log));
 }
 
 bool pome_log_next(pome_log *log, struct pome_log_record *out)
 {
     struct log_record r;
-    if (!log_read_next(inner(log), &r))
+    if (!log_timeline_next(inner(log), &r))
         return false;
     *out = (struct pome_log_record){
         .realtime_ns = r.realtime_ns, .monotonic_ns = r.monotonic_ns, .guest_ns = r.guest_ns, .level = (enum pome_log_level)r.level,
@@ -57,7 +61,7 @@ bool pome_log_next(pome_log *log, struct pome_log_record *out)
 
 bool pome_log_seek_last_boot(pome_log *log)
 {
-    return log_read_seek_last_boot(inner(log));
+    return log_timeline_seek_last_boot(inner(log));
 }
 
 const char *pome_log_level_name(enum pome_log_level level)

@@ -2,6 +2,7 @@
 #include "log/console.h"
 #include "log/log.h"
 #include "log/record.h"
+#include "log/timeline.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -245,6 +246,43 @@ static void full_disk(void **state)
     assert_int_equal(written + lost, 100);
 }
 
+/* The kernel's early lines come in one go; the timeline puts them between what the host did meanwhile. */
+static void timeline(void **state)
+{
+    static const struct log_record in[] = {
+        {.realtime_ns = 1000, .monotonic_ns = 100, .guest_ns = -1, .level = 2, .process = "", .subsystem = "", .category = "", .boot = "A", .message = "boot A"},
+        {.realtime_ns = 1010, .monotonic_ns = 110, .guest_ns = -1, .level = 2, .process = "pome", .subsystem = "", .category = "", .boot = "", .message = "start"},
+        {.realtime_ns = 1400, .monotonic_ns = 500, .guest_ns = -1, .level = 2, .process = "pome", .subsystem = "", .category = "", .boot = "", .message = "cpu 1"},
+        {.realtime_ns = 1900, .monotonic_ns = 1000, .guest_ns = 0, .level = 2, .process = "kernel", .subsystem = "", .category = "", .boot = "", .message = "zero"},
+        {.realtime_ns = 1900, .monotonic_ns = 1000, .guest_ns = 350, .level = 2, .process = "kernel", .subsystem = "", .category = "", .boot = "", .message = "late"},
+        {.realtime_ns = 1901, .monotonic_ns = 1001, .guest_ns = 801, .level = 2, .process = "kernel", .subsystem = "", .category = "", .boot = "", .message = "now"},
+        {.realtime_ns = 3000, .monotonic_ns = 50, .guest_ns = -1, .level = 2, .process = "", .subsystem = "", .category = "", .boot = "B", .message = "boot B"},
+        {.realtime_ns = 3050, .monotonic_ns = 100, .guest_ns = 10, .level = 2, .process = "kernel", .subsystem = "", .category = "", .boot = "", .message = "other"},
+    };
+    static const struct {
+        const char *message;
+        int64_t realtime_ns;
+    } want[] = {{"boot A", 1000}, {"start", 1010}, {"zero", 1100}, {"cpu 1", 1400}, {"late", 1450}, {"now", 1901}, {"boot B", 3000}, {"other", 3050}};
+    char path[96], line[LOG_LINE_MAX];
+    snprintf(path, sizeof path, "%s/00000001.log", dir);
+    FILE *f = fopen(path, "wb");
+    for (size_t i = 0; i < sizeof in / sizeof *in; i++)
+        fwrite(line, 1, record_write(&in[i], line), f);
+    fclose(f);
+    struct log_timeline *t = log_timeline_open(log_read_open(dir, NULL));
+    struct log_record r;
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        assert_true(log_timeline_next(t, &r));
+        assert_string_equal(r.message, want[i].message);
+        assert_int_equal(r.realtime_ns, want[i].realtime_ns);
+    }
+    assert_false(log_timeline_next(t, &r));
+    assert_true(log_timeline_seek_last_boot(t));
+    assert_true(log_timeline_next(t, &r));
+    assert_string_equal(r.boot, "B");
+    log_timeline_close(t);
+}
+
 static void no_folder(void **state)
 {
     struct log_reader *r = log_read_open("/nonexistent/Log", NULL);
@@ -266,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounded_and_last_boot, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(killed_writer, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(full_disk, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(timeline, make_dir, remove_dir),
         cmocka_unit_test(no_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,13 +130,17 @@ bool log_read_seek_last_boot(struct log_reader *r)
     struct log_record record;
     uint32_t segment = 0;
     uint64_t offset = 0;
+    if (r->dir_fd < 0)
+        return false;
+    if (r->fd >= 0) /* from the beginning, wherever we are */
+        close(r->fd);
+    r->fd = -1;
+    r->segment = 0;
     while (log_read_next(r, &record))
         if (*record.boot) {
             segment = r->segment;
             offset = r->line_at;
         }
-    if (r->dir_fd < 0)
-        return false;
     if (!segment)
         segment = segment_at_or_after(r->dir_fd, 1);
     if (!segment || !open_segment(r, segment))

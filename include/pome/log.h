@@ -1,4 +1,7 @@
-/* pome/log.h - reading a machine's own log: what the host did and what the guest said, on one clock. */
+/*
+ * pome/log.h - reading a machine's own log: what the host did and what the guest said, on one clock and in the order in which
+ * it happened (the kernel's early lines arrive late; their own time stamps put them in their place).
+ */
 #ifndef POME_LOG_H
 #define POME_LOG_H
 
