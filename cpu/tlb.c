@@ -282,6 +282,23 @@ void tlb_flush_code(struct vcpu *c)
         jump_clear(t, &t->ctx[i].jump);
 }
 
+static void jump_drop(const struct tlb *t, struct jump_table *j, uint64_t page_offset, const void *code)
+{
+    if (!j->used)
+        return;
+    /* the index has page offset bits below and page number bits above: try all of those */
+    for (uint64_t i = page_offset >> 2; i < BIT(t->jump_bits); i += 1024)
+        if (j->entry[i].code == code)
+            j->entry[i].va = UINT64_MAX;
+}
+
+static void drop_one_code(struct tlb *t, uint64_t page_offset, const void *code)
+{
+    jump_drop(t, &t->el1_jump, page_offset, code);
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++)
+        jump_drop(t, &t->ctx[i].jump, page_offset, code);
+}
+
 void tlb_regime_changed(struct vcpu *c)
 {
     tlb_flush_all(c);
@@ -471,6 +488,9 @@ void tlb_invalidate(struct vcpu *c, const struct tlbi *i)
     switch (i->kind) {
     case TLBI_CODE:
         tlb_flush_code(c);
+        break;
+    case TLBI_ONE_CODE:
+        drop_one_code(&c->tlb, i->va, i->code);
         break;
     case TLBI_ASID:
         drop_asid(c, i->asid);

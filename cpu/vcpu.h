@@ -130,12 +130,17 @@ struct tlb {
 };
 
 /* ---- requests between vCPUs ---- */
-enum tlbi_kind { TLBI_ALL, TLBI_ASID, TLBI_VA, TLBI_VAA, TLBI_CODE };
+enum tlbi_kind {
+    TLBI_ALL, TLBI_ASID, TLBI_VA, TLBI_VAA,
+    TLBI_CODE,     /* all jump tables */
+    TLBI_ONE_CODE, /* jump table entries that lead to `code` from page offset `va` */
+};
 struct tlbi {
     uint8_t kind;
     uint16_t asid;
     uint64_t va;      /* canonical, page aligned */
     uint64_t pages;   /* of 4 KiB */
+    const void *code;
 };
 enum { REQUESTS_MAX = 64 };
 struct requests {

@@ -181,11 +181,10 @@ static void kill(struct jit *j, struct block *b)
         x64_link(j->code, in->patch, NULL);
 }
 
-static unsigned check_page(struct vcpu *c, struct page *p)
+static void check_page(struct vcpu *c, struct page *p, struct dropped *d)
 {
     struct jit *j = c->set->jit;
     const uint8_t *now = mem_ptr(c->set->o.mem, p->pa, 4096, false);
-    unsigned n = 0;
     for (struct block **at = &p->blocks; *at;) {
         struct block *b = *at;
         if (now && !memcmp(b->words, now + (b->pa & 4095), b->n_words * 4)) {
@@ -194,27 +193,27 @@ static unsigned check_page(struct vcpu *c, struct page *p)
         }
         *at = b->next_page;
         kill(j, b);
-        n++;
+        if (d->n < DROPPED_MAX)
+            d->block[d->n] = b;
+        d->n++;
+        c->stats.code_dropped++;
     }
-    c->stats.code_dropped += n;
-    return n;
 }
 
-unsigned blocks_check_page(struct vcpu *c, uint64_t pa)
+void blocks_check_page(struct vcpu *c, uint64_t pa, struct dropped *d)
 {
     struct page *p = page_find(c->set->jit, pa);
     c->stats.code_checks++;
-    return p ? check_page(c, p) : 0;
+    if (p)
+        check_page(c, p, d);
 }
 
-unsigned blocks_check_all(struct vcpu *c)
+void blocks_check_all(struct vcpu *c, struct dropped *d)
 {
     struct jit *j = c->set->jit;
-    unsigned n = 0;
     for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
         for (struct page *p = j->page_hash[i]; p; p = p->next_hash)
-            n += check_page(c, p);
-    return n;
+            check_page(c, p, d);
 }
 
 static void free_block(struct block *b)

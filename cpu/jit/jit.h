@@ -68,9 +68,14 @@ void perf_map_close(struct jit *j);
 struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode);
 /* Translates the code at pa; NULL: no room, reset and try again. `code`: from pa to the end of its page. */
 struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code);
-/* Drops the blocks of a page whose guest code is not what it was; the number of them. */
-unsigned blocks_check_page(struct vcpu *c, uint64_t pa);
-unsigned blocks_check_all(struct vcpu *c);
+/* Drops the blocks of a page whose guest code is not what it was; the number of them, the first few in dropped. */
+enum { DROPPED_MAX = 8 };
+struct dropped {
+    unsigned n;
+    const struct block *block[DROPPED_MAX];
+};
+void blocks_check_page(struct vcpu *c, uint64_t pa, struct dropped *d);
+void blocks_check_all(struct vcpu *c, struct dropped *d);
 void blocks_forget(struct jit *j);
 void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to);
 

@@ -111,31 +111,41 @@ void jit_reset(struct jit *j)
 
 /* ---- instruction cache maintenance ---- */
 
-static void code_changed(struct vcpu *c)
+static void forget_code(struct vcpu *c, const struct tlbi *t)
 {
-    const struct tlbi t = {.kind = TLBI_CODE};
-    tlb_invalidate(c, &t);
-    requests_broadcast(c, &t);
+    tlb_invalidate(c, t);
+    requests_broadcast(c, t);
+}
+
+/* Nobody finds dropped blocks any more; who is inside leaves at the next safe point, which DSB waits for. Their memory
+ * stays until then, so the pointers are good. */
+static void code_changed(struct vcpu *c, const struct dropped *d)
+{
+    if (d->n > DROPPED_MAX)
+        forget_code(c, &(struct tlbi){.kind = TLBI_CODE});
+    else
+        for (unsigned i = 0; i < d->n; i++)
+            forget_code(c, &(struct tlbi){.kind = TLBI_ONE_CODE, .va = d->block[i]->pa & 4095, .code = d->block[i]->entry});
 }
 
 void jit_check_page(struct vcpu *c, uint64_t pa)
 {
     struct jit *j = c->set->jit;
+    struct dropped d = {0};
     pthread_mutex_lock(&j->lock);
-    unsigned n = blocks_check_page(c, pa);
+    blocks_check_page(c, pa, &d);
     pthread_mutex_unlock(&j->lock);
-    if (n)
-        code_changed(c);
+    code_changed(c, &d);
 }
 
 void jit_check_all(struct vcpu *c)
 {
     struct jit *j = c->set->jit;
+    struct dropped d = {0};
     pthread_mutex_lock(&j->lock);
-    unsigned n = blocks_check_all(c);
+    blocks_check_all(c, &d);
     pthread_mutex_unlock(&j->lock);
-    if (n)
-        code_changed(c);
+    code_changed(c, &d);
 }
 
 /* No room: empty the buffer with everybody at a safe point. */
