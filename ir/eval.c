@@ -105,6 +105,12 @@ static bool eval_exit(struct run *r, const struct ir_insn *i)
     uint64_t a = r->v[i->a].u64;
     switch (i->op) {
     case IR_EXIT_STATE: r->left = IR_LEFT_STATE; return true;
+    case IR_RAISE_NZ:
+        if (!a)
+            return false;
+        r->env->helper[i->imm](r->state, 0, 0, 0, r->pc_offset);
+        r->left = IR_LEFT_STATE;
+        return true;
     case IR_EXIT_INDIRECT: target = a; break;
     case IR_EXIT_COND:
         if (!ir_cond_holds(i->b, (uint32_t)a))

@@ -318,6 +318,7 @@ static uint64_t immediate(struct gen *g, enum ir_op op)
     case IR_BARRIER: return below(g, 4);
     case IR_EXIT_DIRECT: case IR_EXIT_COND: case IR_EXIT_NZ: case IR_EXIT_Z: return (uint64_t)target(g) & ones(62);
     case IR_EXIT_INDIRECT: return below(g, 3);
+    case IR_RAISE_NZ: return 2;
     case IR_INSN: return 4 * below(g, 1024);
     case IR_PC: return below(g, 4096);
     case IR_CALL: {

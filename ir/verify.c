@@ -43,6 +43,7 @@ static const char *imm_error(const struct ir_insn *i)
     case IR_LOADV: case IR_STOREV: return (v & IR_MEM_SIZE_MASK) <= 4 ? NULL : "size over 16 bytes";
     case IR_CAS128: case IR_LOADX128: case IR_STOREX128: return (v & IR_MEM_SIZE_MASK) == 4 ? NULL : "size not 16 bytes";
     case IR_BARRIER: return v <= 3 ? NULL : "unknown kind";
+    case IR_RAISE_NZ: return v <= IR_CALL_HELPER_MASK ? NULL : "no helper";
     case IR_EXIT_INDIRECT: return v <= IR_JUMP_RET ? NULL : "unknown hint";
     case IR_EXIT_DIRECT: case IR_EXIT_NZ: case IR_EXIT_Z: return ir_exit_offset(v) % 4 == 0 ? NULL : "target not a multiple of 4";
     }

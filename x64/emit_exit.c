@@ -183,6 +183,29 @@ static void indirect(struct x64_compiler *c)
     jump_to_rax(c);
 }
 
+static void raise(struct x64_compiler *c, const struct x64_cold *k)
+{
+    alu_rr(&c->a, ALU_XOR, false, RAX, RAX);
+    alu_rr(&c->a, ALU_XOR, false, RDX, RDX);
+    alu_rr(&c->a, ALU_XOR, false, RCX, RCX);
+    mov_mi(&c->a, true, x64_frame(FRAME_CALL), (int32_t)(k->memop | k->pc_off << 16));
+    call_near(&c->a, c->code->stub[STUB_CALL][0]);
+    jmp_near(&c->a, c->code->stub[STUB_EXIT_STATE][0]);
+}
+
+static void raise_if_not_zero(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned a = x64_use(c, i->a);
+    test_rr(&c->a, true, a, a);
+    x64_flags_lost(c);
+    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, raise);
+    k->from = c->a.p;
+    k->memop = (uint32_t)i->imm;
+    c->cc_kept = true;
+}
+
 bool x64_emit_exit(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -193,6 +216,7 @@ bool x64_emit_exit(struct x64_compiler *c)
     case IR_EXIT_COND: conditional_flags(c); break;
     case IR_EXIT_NZ: conditional_zero(c, false); break;
     case IR_EXIT_Z: conditional_zero(c, true); break;
+    case IR_RAISE_NZ: raise_if_not_zero(c); break;
     default: return false;
     }
     return true;

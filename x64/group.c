@@ -94,7 +94,7 @@ void x64_groups_find(struct x64_compiler *c)
         case IR_LOAD: case IR_LOADV: visit(&s, n, false); break;
         case IR_STORE: case IR_STOREV: visit(&s, n, true); break;
         case IR_CALL: memset(s.active, 0, sizeof s.active); break;
-        case IR_EXIT_COND: case IR_EXIT_NZ: case IR_EXIT_Z: s.side_exit = n; break;
+        case IR_EXIT_COND: case IR_EXIT_NZ: case IR_EXIT_Z: case IR_RAISE_NZ: s.side_exit = n; break;
         }
     }
     for (unsigned k = 0; k < c->n_groups; k++) {

@@ -63,8 +63,20 @@ void write_reg(struct tr *t, unsigned n, ir_ref v)
         E1(SET64, v, CPU_X(n));
 }
 
+/* Is v a multiple of 16 because SP was one, or by itself? */
+static bool stays_aligned(const struct tr *t, ir_ref v)
+{
+    const struct ir_insn *i = &t->b->insn[v], *a = &t->b->insn[i->a];
+    uint64_t k;
+    if (!t->sp_is_aligned || (i->op != IR_ADD64 && i->op != IR_SUB64))
+        return i->op == IR_AND64 && ir_is_const(t->b, i->b, &k) && k % 16 == 0;
+    return a->op == IR_GET64 && a->imm == CPU_SP && ir_is_const(t->b, i->b, &k) && k % 16 == 0;
+}
+
 void write_reg_sp(struct tr *t, unsigned n, ir_ref v)
 {
+    if (n == 31)
+        t->sp_is_aligned = stays_aligned(t, v);
     E1(SET64, v, n == 31 ? CPU_SP : CPU_X(n));
 }
 
@@ -90,6 +102,8 @@ void write_flags(struct tr *t, ir_ref f)
 
 ir_ref tr_call(struct tr *t, enum helper h, ir_ref a, ir_ref b, ir_ref c)
 {
+    if (helper_flags[h] & IR_CALL_REGS)
+        t->sp_is_aligned = false;
     return E3(CALL, a, b, c, (uint32_t)h | helper_flags[h]);
 }
 
@@ -110,7 +124,12 @@ bool fp_trapped(struct tr *t, const struct a64_insn *i)
 
 ir_ref base_reg(struct tr *t, unsigned n)
 {
-    return reg_sp(t, n);
+    ir_ref base = reg_sp(t, n);
+    if (n == 31 && t->mode & CPU_MODE_SP_ALIGN && !t->sp_is_aligned) {
+        E1(RAISE_NZ, E2(AND64, base, konst(t, 15), 0), HELPER_sp_align);
+        t->sp_is_aligned = true;
+    }
+    return base;
 }
 
 ir_ref extend(struct tr *t, ir_ref v, unsigned option)
@@ -159,6 +178,7 @@ static void translate_some(struct tr *t, const uint32_t *code, unsigned n_words,
     ir_block_init(t->b, (uint16_t)page_off);
     t->ended = false;
     t->side_exits = 0;
+    t->sp_is_aligned = false;
     t->next_off = page_off;
     for (unsigned n = 0; !t->ended && !t->b->full; n++) {
         uint32_t index = (t->next_off - page_off) / 4;

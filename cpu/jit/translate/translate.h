@@ -25,6 +25,7 @@ struct tr {
     uint32_t page_off; /* page offset of the current instruction */
     uint32_t next_off; /* where translation goes on; page_off + 4 unless a forward branch is followed */
     unsigned side_exits;
+    bool sp_is_aligned; /* checked in this block, and only moved by multiples of 16 since */
     bool ended;        /* the block's final exit has been emitted */
 };
 

@@ -125,6 +125,25 @@ static void call_is_marked(void **state)
     assert_int_equal(ir_exit_offset(last()->imm), 4);
 }
 
+static unsigned sp_checks(const uint32_t *code, unsigned n, uint32_t mode)
+{
+    unsigned checks = 0;
+    translate_block(&block, code, n, 0, mode, 64);
+    must_be_valid(code, 0, "translated");
+    for (unsigned k = 0; k < block.n; k++)
+        checks += block.insn[k].op == IR_RAISE_NZ && block.insn[k].imm == HELPER_sp_align;
+    return checks;
+}
+
+static void sp_is_checked_where_it_may_have_changed(void **state)
+{
+    enum { LDR_X0_SP = 0xf94003e0, STP_PRE_16 = 0xa9bf7bfd, ADD_SP_16 = 0x910043ff, ADD_SP_8 = 0x910023ff };
+    const uint32_t kept[] = {STP_PRE_16, LDR_X0_SP, ADD_SP_16, LDR_X0_SP}, moved[] = {LDR_X0_SP, ADD_SP_8, LDR_X0_SP};
+    assert_int_equal(sp_checks(kept, 4, CPU_MODE_SP_ALIGN), 1);
+    assert_int_equal(sp_checks(moved, 3, CPU_MODE_SP_ALIGN), 2);
+    assert_int_equal(sp_checks(moved, 3, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +155,7 @@ int main(void)
         cmocka_unit_test(backward_branch_is_an_exit),
         cmocka_unit_test(conditional_branch_is_a_side_exit),
         cmocka_unit_test(call_is_marked),
+        cmocka_unit_test(sp_is_checked_where_it_may_have_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
