@@ -25,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char dir[64], ipsw[96];
@@ -283,12 +284,24 @@ static void cancelled_at_every_step(void **state)
     bundle_close(b);
 }
 
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* Killed at any moment: the bundle opens, says truly whether it is installed, and installing again completes it. */
 static void killed(void **state)
 {
     const char *rounds = getenv("POME_TEST_ROUNDS");
     int n = rounds ? atoi(rounds) : 12, done = 0;
     struct pome_error err = {0};
+    struct bundle *first = make(2 * GiB);
+    int64_t begun = now_us(); /* kills are spread over what an installation takes here and now, and a little more */
+    assert_true(install(first, NULL, NULL, &err));
+    int64_t span = (now_us() - begun) * 5 / 4;
+    bundle_close(first);
     bundle_close(make(2 * GiB));
     for (int i = 0; i < n; i++) {
         pid_t child = fork();
@@ -296,7 +309,7 @@ static void killed(void **state)
             struct bundle *b = bundle_open("vm", NULL);
             _exit(b && bundle_lock(b, NULL) && install(b, NULL, NULL, NULL) ? 0 : 1);
         }
-        usleep((useconds_t)(i * 500000 / n));
+        usleep((useconds_t)(i * span / n));
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
         struct bundle *b = bundle_open("vm", &err);
