@@ -4,14 +4,18 @@
  * How it works
  *   One walk forward. An operation without effects whose operands are all constants is evaluated. Otherwise one of the
  *   rules below may turn it into something simpler, which is always one of: a constant, another value (map), or the same
- *   instruction with another op or swapped operands; nothing is ever inserted.
+ *   instruction with another op or swapped operands; nothing is ever inserted. What is left is compared with what was
+ *   computed before: an equal operation on equal values is the earlier one.
  */
 #include "ir/eval_int.h"
 #include "ir/pass.h"
 
+enum { SEEN_BITS = 6 };
+
 struct fold {
     struct ir_block *b;
     ir_ref map[IR_MAX_INSNS];
+    ir_ref seen[1 << SEEN_BITS]; /* values by hash of their operation */
 };
 
 static bool known(const struct ir_block *b, ir_ref r, union ir_value *v)
@@ -85,8 +89,6 @@ static bool fold_known(struct fold *f, struct ir_insn *i)
     const struct ir_op_info *info = &ir_ops[i->op];
     const ir_ref arg[3] = {i->a, i->b, i->c};
     union ir_value v[3];
-    if (info->effects != IR_EFF_PURE || i->op >= IR_FIRST_VEC || i->op == IR_CONST || i->op == IR_FCONST)
-        return false;
     for (unsigned k = 0; k < 3; k++)
         if (!(info->arg[k] == IR_VOID ? (v[k].u64 = 0, true) : known(f->b, arg[k], &v[k])))
             return false;
@@ -103,6 +105,8 @@ static bool fold_right(struct fold *f, struct ir_insn *i, unsigned n)
 {
     const struct ir_block *b = f->b;
     ir_ref a = i->a, r = i->b;
+    if (b->insn[r].op != IR_CONST)
+        return false;
     switch (i->op) {
     case IR_ADD64: case IR_SUB64: case IR_XOR64: case IR_OR64: case IR_ANDN64:
     case IR_SHL64: case IR_SHR64: case IR_SAR64: case IR_ROR64:
@@ -205,22 +209,61 @@ static bool fold_exit(struct fold *f, struct ir_insn *i, unsigned n)
     return true;
 }
 
+/* Which rules an operation may meet: most operations meet none. */
+enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32 };
+
+#define FOLDS(op, effects) \
+    ((effects) == IR_EFF_PURE && (int)(op) < (int)IR_FIRST_VEC && (op) != IR_CONST && (op) != IR_FCONST)
+static const uint8_t rules[IR_OP_COUNT] = {
+#define IR(name, result, a_, b_, c_, effects_)                                                                      \
+    [IR_##name] = (FOLDS(IR_##name, effects_) ? KNOWN : 0) |                                                        \
+                  (FOLDS(IR_##name, effects_) && (b_) == IR_I64 ? RIGHT | SAME : 0) |                               \
+                  (FOLDS(IR_##name, effects_) && (b_) == IR_VOID ? EXTENSION : 0) |                                 \
+                  (IR_##name == IR_SELNZ || IR_##name == IR_SELECT || IR_##name == IR_FSELECT ? CHOICE : 0) |       \
+                  ((effects_) & IR_EFF_SIDE_EXIT ? EXIT : 0),
+#include "ir/ops.inc"
+#undef IR
+};
+
+/* ---- what was computed before ---- */
+
+/* An operation without effects that is equal to an earlier one is that one. The table forgets: one line per hash. */
+static ir_ref seen_before(struct fold *f, const struct ir_insn *i, unsigned n)
+{
+    uint64_t h = i->imm * 31 + i->op * UINT64_C(0x9e3779b97f4a7c15) + i->a * UINT64_C(0xbf58476d1ce4e5b9) +
+                 i->b * UINT64_C(0x94d049bb133111eb) + i->c;
+    ir_ref *line = &f->seen[(h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> (64 - SEEN_BITS)];
+    const struct ir_insn *old = &f->b->insn[*line];
+    if (*line && old->op == i->op && old->a == i->a && old->b == i->b && old->c == i->c && old->imm == i->imm)
+        return *line;
+    *line = (ir_ref)n;
+    return 0;
+}
+
 void ir_pass_const(struct ir_block *b)
 {
     struct fold f;
     f.b = b;
     f.map[0] = 0;
+    memset(f.seen, 0, sizeof f.seen);
     for (unsigned n = 1; n < b->n; n++) {
         struct ir_insn *i = &b->insn[n];
+        uint8_t may = rules[i->op];
         f.map[n] = (ir_ref)n;
         ir_map_operands(i, f.map);
-        if (commutes(i->op) && b->insn[i->a].op == IR_CONST && b->insn[i->b].op != IR_CONST) {
+        if (!may)
+            continue;
+        if (may & RIGHT && b->insn[i->a].op == IR_CONST && b->insn[i->b].op != IR_CONST && commutes(i->op)) {
             ir_ref t = i->a;
             i->a = i->b, i->b = t;
         }
-        if (fold_known(&f, i) || fold_right(&f, i, n) || fold_same(&f, i, n) || fold_extension(&f, i, n) ||
-            fold_choice(&f, i, n))
+        if ((may & KNOWN && fold_known(&f, i)) || (may & RIGHT && fold_right(&f, i, n)) || (may & SAME && fold_same(&f, i, n)) ||
+            (may & EXTENSION && fold_extension(&f, i, n)) || (may & CHOICE && fold_choice(&f, i, n)))
             continue;
-        fold_exit(&f, i, n);
+        if (may & EXIT)
+            fold_exit(&f, i, n);
+        ir_ref same = may & KNOWN ? seen_before(&f, i, n) : 0;
+        if (same)
+            to_value(&f, n, same);
     }
 }

@@ -141,7 +141,11 @@ void ir_pass_regs(struct ir_block *b)
         struct ir_insn *i = &b->insn[n];
         uint16_t effects = ir_ops[i->op].effects;
         r.map[n] = (ir_ref)n;
+        if (effects & IR_EFF_MARK)
+            continue;
         ir_map_operands(i, r.map);
+        if (effects == IR_EFF_PURE)
+            continue;
         if (effects & (IR_EFF_READ | IR_EFF_WRITE) && i->op != IR_PC && i->imm <= LIMIT - 16) {
             if (effects & IR_EFF_READ)
                 visit_get(&r, i, (ir_ref)n);

@@ -34,7 +34,7 @@ static void find_last_uses(struct x64_compiler *c)
     const struct ir_block *b = c->ir;
     for (unsigned n = b->n - 1; n >= 1; n--) {
         const struct ir_insn *i = &b->insn[n];
-        if (is_dead(c, n))
+        if (i->op == IR_NOP || i->op == IR_INSN || is_dead(c, n))
             continue;
         /* operands of what is recomputed at its uses live as long as it does */
         unsigned until = x64_flags_lazy(i->op) || c->value[n].fused ? c->value[n].last : n;
@@ -65,12 +65,7 @@ static bool emit(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     uint16_t effects = ir_ops[i->op].effects;
-    if (i->op == IR_INSN) {
-        c->pc_off = (uint32_t)i->imm;
-        c->cc_kept = true;
-        return true;
-    }
-    if (effects & IR_EFF_MARK || is_dead(c, c->n) || c->value[c->n].fused) {
+    if (c->value[c->n].fused) { /* a TEST, later */
         c->cc_kept = true;
         return true;
     }
@@ -92,6 +87,15 @@ static bool has_room(const struct x64_compiler *c)
 static bool emit_all(struct x64_compiler *c)
 {
     for (c->n = 1; c->n < c->ir->n; c->n++) {
+        unsigned op = c->ir->insn[c->n].op;
+        if (op == IR_NOP)
+            continue;
+        if (op == IR_INSN) {
+            c->pc_off = (uint32_t)c->ir->insn[c->n].imm;
+            continue;
+        }
+        if (is_dead(c, c->n))
+            continue; /* its operands do not know it */
         if (!has_room(c) || c->failed)
             return false;
         uint8_t *start = c->a.p;

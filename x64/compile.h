@@ -216,7 +216,14 @@ static inline void x64_flags_lost(struct x64_compiler *c)
     c->cc = 0;
 }
 /* Operations whose flags are recomputed from their operands at each use. */
-bool x64_flags_lazy(unsigned op);
+static inline bool x64_flags_lazy(unsigned op)
+{
+    switch (op) {
+    case IR_FADD64: case IR_FADD32: case IR_FSUB64: case IR_FSUB32: case IR_FLOGIC64: case IR_FLOGIC32: case IR_FCONST:
+        return true;
+    }
+    return false;
+}
 /* Makes the host flags hold f so that x64 condition *cc is f's condition `cond` (0..13). */
 enum x64_cc x64_flags_cond(struct x64_compiler *c, ir_ref f, unsigned cond);
 /* Makes the host flags hold f in FORM_SUB (CF = no Arm carry). */

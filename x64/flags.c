@@ -12,15 +12,6 @@
  */
 #include "x64/compile.h"
 
-bool x64_flags_lazy(unsigned op)
-{
-    switch (op) {
-    case IR_FADD64: case IR_FADD32: case IR_FSUB64: case IR_FSUB32: case IR_FLOGIC64: case IR_FLOGIC32: case IR_FCONST:
-        return true;
-    }
-    return false;
-}
-
 static void compare(struct x64_compiler *c, const struct ir_insn *i, bool w)
 {
     unsigned a = x64_use(c, i->a);

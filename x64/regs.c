@@ -357,12 +357,13 @@ void x64_homes_lost(struct x64_compiler *c, bool all)
 
 /* ---- the end of an operation ---- */
 
-static void release(struct x64_compiler *c, ir_ref ref)
+static void release(struct x64_compiler *c, ir_ref ref);
+
+/* Gives back what a value that died has. */
+static void let_go(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_value *v = &c->value[ref];
     const struct ir_insn *i = &c->ir->insn[is_addend(ref) ? 0 : ref];
-    if (ref == 0 || v->last > c->n)
-        return;
     struct x64_class *k = is_vector(c, ref) ? &c->xmm : &c->gpr;
     if (v->reg != NO_REG) {
         k->owner[v->reg] = 0;
@@ -374,12 +375,16 @@ static void release(struct x64_compiler *c, ir_ref ref)
         v->slot = 0;
     }
     v->home = 0;
-    if (x64_flags_lazy(i->op) || v->fused) { /* what it would have been recomputed from */
-        if (i->a)
-            release(c, i->a);
-        if (i->b)
-            release(c, i->b);
+    if (v->fused || x64_flags_lazy(i->op)) { /* what it would have been recomputed from */
+        release(c, i->a);
+        release(c, i->b);
     }
+}
+
+static inline void release(struct x64_compiler *c, ir_ref ref)
+{
+    if (ref && c->value[ref].last <= c->n)
+        let_go(c, ref);
 }
 
 void x64_op_end(struct x64_compiler *c)
