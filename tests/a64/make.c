@@ -30,8 +30,6 @@ static const struct {
     {A64_AUTIZ, "FEAT_PAuth is off in this test"}, {A64_AUTDZ, "FEAT_PAuth is off in this test"},
     {A64_XPAC, "FEAT_PAuth is off in this test"}, {A64_LDRA, "FEAT_PAuth is off in this test"},
     {A64_LDRA_pre, "FEAT_PAuth is off in this test"},
-    {A64_LDR_lit, "reads code; the address is ADR's"}, {A64_LDRSW_lit, "reads code; the address is ADR's"},
-    {A64_LDR_lit_v, "reads code; the address is ADR's"},
 };
 
 const char *not_comparable(enum a64_op op)
@@ -71,8 +69,20 @@ static uint32_t aim(const struct a64_insn *i, uint64_t *seed)
     case A64_B_cond: case A64_CBZ: case A64_CBNZ: return (i->word & ~(UINT32_C(0x7ffff) << 5)) | words << 5;
     case A64_TBZ: case A64_TBNZ: return (i->word & ~(UINT32_C(0x3fff) << 5)) | words << 5;
     case A64_MRS: case A64_MSR: return system_register(i->word, seed);
+    case A64_LDR_lit: case A64_LDRSW_lit: case A64_LDR_lit_v: return (i->word & ~(UINT32_C(0x7ffff) << 5)) | 2 << 5;
     default: return i->word;
     }
+}
+
+/* A literal load is followed by a branch over the literal. */
+static void add_literal(struct test_case *c, uint64_t *seed)
+{
+    if (c->op != A64_LDR_lit && c->op != A64_LDRSW_lit && c->op != A64_LDR_lit_v)
+        return;
+    c->word[1] = 0x14000005;
+    for (unsigned k = 2; k < 6; k++)
+        c->word[k] = (uint32_t)test_random(seed);
+    c->n_words = 6;
 }
 
 /* ---- registers ---- */
@@ -264,6 +274,9 @@ enum make_result make_case(enum a64_op op, unsigned n, uint64_t *seed, struct te
         return NOT_COMPARABLE;
     aim_register(c, &i, n);
     add_load_exclusive(c, seed);
+    add_literal(c, seed);
+    if (c->n_words == 6)
+        return MADE;
     return place(c, &i, n, seed);
 }
 

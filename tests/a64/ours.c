@@ -13,6 +13,8 @@ static struct {
     uint8_t *window;
     bool monitor;
     uint64_t monitor_va;
+    uint64_t code_va; /* literals are read from the case's own words */
+    const struct test_case *c;
     unsigned fault_at; /* this access raises, counted from 1; 0: none */
 } now;
 
@@ -30,7 +32,9 @@ static uint8_t *at(void *state, uint64_t va, unsigned bytes, uint32_t memop)
         now.run.first = va;
         now.run.alignment = alignment;
     }
-    uint64_t offset = va - now.window_va;
+    uint64_t offset = va - now.window_va, code_offset = va - now.code_va;
+    if (code_offset < 4 * now.c->n_words && now.run.n_accesses != now.fault_at)
+        return (uint8_t *)(uintptr_t)now.c->word + code_offset;
     if (offset > WINDOW_BYTES - bytes || va % alignment || now.run.n_accesses == now.fault_at) {
         now.run.outside = true;
         raise(state);
@@ -271,6 +275,8 @@ struct our_run run_ours_faulting(const struct test_case *c, unsigned n, enum exe
     uint64_t pc = code_address(n) + WORDS_OFFSET;
     memset(&now, 0, sizeof now);
     now.fault_at = fault_at;
+    now.code_va = pc;
+    now.c = c;
     now.window_va = window_address(n);
     now.window = page + (now.window_va & 4095);
     memcpy(now.window, c->window, WINDOW_BYTES);
