@@ -64,8 +64,15 @@ static void info_text(const pome_restore_image *image, bool supported, const str
     printf("Product:      %s %s (%s)\n", pome_restore_image_product_name(image), pome_restore_image_version(image), pome_restore_image_build(image));
     printf("For:          %s, %s\n", pome_restore_image_device_class(image), pome_restore_image_variant(image));
     printf("Size:         %s\n", cli_size(pome_restore_image_bytes(image), size));
-    printf("Needs:        %u CPU, %s of memory, disk of %s\n", pome_restore_image_minimum_cpu_count(image),
-           cli_size(pome_restore_image_minimum_memory_size(image), memory), cli_size(pome_restore_image_minimum_disk_size(image), disk));
+    unsigned cpus = pome_restore_image_minimum_cpu_count(image);
+    if (cpus)
+        printf("Needs:        %u CPU%s, %s of memory", cpus, cpus == 1 ? "" : "s",
+               cli_size(pome_restore_image_minimum_memory_size(image), memory));
+    else
+        fputs("Needs:        it does not say", stdout);
+    if (pome_restore_image_minimum_disk_size(image))
+        printf(", a disk of %s", cli_size(pome_restore_image_minimum_disk_size(image), disk));
+    putchar('\n');
     printf("Installable:  %s%s%s\n", supported ? "yes" : "no", supported ? "" : ": ", supported ? "" : why->message);
     puts("Components:");
     struct pome_component c;
