@@ -6,6 +6,7 @@
 #include <pome/version.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,8 +80,19 @@ static int run(int argc, char **argv)
     return status;
 }
 
+/* A closed standard descriptor would be given to the next file that is opened: a disk must not become standard output. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, not our death in the middle of a file */
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {

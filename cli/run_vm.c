@@ -13,12 +13,13 @@
 /* One round of waiting: true while the machine goes on. *left: the user wants to leave. */
 static bool serve(pome_vm *vm, struct terminal *t, bool *closed, bool *left)
 {
-    struct pollfd p[3] = {
+    struct pollfd p[4] = {
         {.fd = pome_vm_fd(vm), .events = POLLIN},
         {.fd = terminal_signal_fd(), .events = POLLIN},
-        {.fd = *closed ? -1 : t->in_fd, .events = POLLIN},
+        {.fd = *closed || !terminal_reads(t) ? -1 : t->in_fd, .events = POLLIN},
+        {.fd = terminal_waits(t) ? t->guest_in[1] : -1, .events = POLLOUT},
     };
-    if (poll(p, 3, -1) < 0 && errno != EINTR)
+    if (poll(p, 4, -1) < 0 && errno != EINTR)
         return false;
     if (pome_vm_dispatch(vm) != POME_VM_RUNNING)
         return false;
@@ -26,6 +27,8 @@ static bool serve(pome_vm *vm, struct terminal *t, bool *closed, bool *left)
         *left = true;
         return false;
     }
+    if (p[3].revents)
+        terminal_write(t);
     if (!p[2].revents)
         return true;
     switch (terminal_read(t)) {

@@ -4,6 +4,10 @@
  * Raw mode passes Ctrl-C and friends to the guest; Ctrl-A is the escape key (as in screen): Ctrl-A Ctrl-A sends one
  * Ctrl-A. The saved settings are restored from atexit(), from signal handlers that end us, and by terminal_close();
  * tcsetattr() is async-signal-safe (POSIX 2.4.3).
+ *
+ * The guest may read late or never, and we must go on noticing its end, Ctrl-A x and signals: what does not fit the pipe to
+ * it waits in a queue. From a pipe or file nothing more is read until that is empty, so nothing is lost; what a person
+ * types is always read, and dropped once the queue is full.
  */
 #include "cli/terminal.h"
 
@@ -18,6 +22,13 @@
 #include <unistd.h>
 
 enum { ESCAPE = 1 /* Ctrl-A */ };
+
+enum { QUEUE = 1 << 20, PIECE = 4096 };
+
+static struct {
+    char bytes[QUEUE];
+    size_t at, n; /* n bytes from at on */
+} queue;
 
 static struct termios saved;
 static volatile sig_atomic_t raw, caught;
@@ -55,7 +66,7 @@ static void install_handlers(void)
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         sigaction(crashes[i], &sa, NULL);
     sa.sa_handler = ask_to_end;
-    sa.sa_flags = 0; /* a blocked write to the guest ends with EINTR */
+    sa.sa_flags = 0;
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         sigaction(ends[i], &sa, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -74,6 +85,8 @@ bool terminal_open(struct terminal *t, struct pome_error *err)
     *t = (struct terminal){.in_fd = STDIN_FILENO, .guest_in = {-1, -1}};
     if (pipe2(t->guest_in, O_CLOEXEC) != 0)
         return fail(err, "console pipe");
+    fcntl(t->guest_in[1], F_SETFL, O_NONBLOCK);
+    queue.at = queue.n = 0;
     signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (signal_fd < 0)
         return fail(err, "eventfd");
@@ -85,8 +98,6 @@ bool terminal_open(struct terminal *t, struct pome_error *err)
         atexit(restore);
         raw = 1;
         tcsetattr(STDIN_FILENO, TCSADRAIN, &tio);
-        /* A guest that does not read must not stop Ctrl-A x: what a person types beyond the pipe's 64 KiB is dropped. */
-        fcntl(t->guest_in[1], F_SETFL, O_NONBLOCK);
     }
     return true;
 }
@@ -106,17 +117,44 @@ static void help(void)
           stderr);
 }
 
-static void to_guest(struct terminal *t, const char *p, size_t n)
+void terminal_write(struct terminal *t)
 {
-    while (n) {
-        ssize_t w = write(t->guest_in[1], p, n);
+    while (queue.n) {
+        ssize_t w = write(t->guest_in[1], queue.bytes + queue.at, queue.n);
         if (w < 0 && errno == EINTR && !caught)
             continue;
+        if (w < 0 && errno == EPIPE)
+            queue.n = 0; /* the machine is gone */
         if (w <= 0)
-            return; /* the machine is gone */
-        p += w;
-        n -= (size_t)w;
+            return;
+        queue.at += (size_t)w;
+        queue.n -= (size_t)w;
     }
+    queue.at = 0;
+}
+
+bool terminal_waits(const struct terminal *t)
+{
+    (void)t;
+    return queue.n;
+}
+
+bool terminal_reads(const struct terminal *t)
+{
+    return t->is_tty || !queue.n;
+}
+
+static void to_guest(struct terminal *t, const char *p, size_t n)
+{
+    if (queue.at + queue.n + n > QUEUE) {
+        memmove(queue.bytes, queue.bytes + queue.at, queue.n);
+        queue.at = 0;
+    }
+    if (n > QUEUE - queue.n)
+        n = QUEUE - queue.n;
+    memcpy(queue.bytes + queue.at + queue.n, p, n);
+    queue.n += n;
+    terminal_write(t);
 }
 
 /* The key after Ctrl-A. */
@@ -135,7 +173,7 @@ static enum terminal_key command(struct terminal *t, char c)
 
 enum terminal_key terminal_read(struct terminal *t)
 {
-    char buf[4096];
+    char buf[PIECE];
     ssize_t n = read(t->in_fd, buf, sizeof buf);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return TERMINAL_NONE;

@@ -23,8 +23,14 @@ struct terminal {
 bool terminal_open(struct terminal *t, struct pome_error *err);
 void terminal_close(struct terminal *t);
 
-/* Reads what the user typed and passes it on. Call when in_fd is readable. */
+/* Reads what the user typed and passes it on. Call when in_fd is readable and terminal_reads() says true: false while a
+ * pipe's or file's earlier bytes still wait for the guest. */
 enum terminal_key terminal_read(struct terminal *t);
+bool terminal_reads(const struct terminal *t);
+
+/* True while bytes wait for the guest: then call terminal_write() when guest_in[1] is writable. */
+bool terminal_waits(const struct terminal *t);
+void terminal_write(struct terminal *t);
 
 /* The signal that asked the process to end, or 0. Its arrival also makes terminal_signal_fd() readable. */
 int terminal_signal(void);

@@ -76,7 +76,7 @@ wanted "$name" && { boot 300 vmlinuz-cloud pome.test=panic; check "$name" 1 "Ker
 name="machine: a panic that reboots gives 1 too"
 wanted "$name" && { boot 300 vmlinuz-cloud "pome.test=panic panic=1" --no-reboot; check "$name" 1 "the guest crashed"; }
 
-for f in tests/machine/*-test.sh; do
+for f in tests/machine/*-test.sh tests/machine/*-test.py; do
     [ -x "$f" ] || continue
     name="machine: $(sed -n '2s/^# //p' "$f")"
     wanted "$name" || continue
