@@ -375,6 +375,28 @@ static void idiom(struct gen *g)
         ir_emit(g->b, IR_EXIT_COND, f, (ir_ref)below(g, 14), 0, (uint64_t)target(g) & ones(62));
 }
 
+/* Shapes that a back end may treat as one: scaled indexes, tests of bits and halves. */
+static void shapes(struct gen *g)
+{
+    ir_ref a = operand(g, IR_I64), b = operand(g, IR_I64), v;
+    bool wide = below(g, 2);
+    switch (below(g, 3)) {
+    case 0:
+        v = ir_emit(g->b, wide ? IR_SHL64 : IR_SHL32, b, ir_const(g->b, below(g, 5)), 0, 0);
+        v = ir_emit(g->b, below(g, 4) ? (wide ? IR_ADD64 : IR_ADD32) : IR_SUB64, a, v, 0, 0);
+        ir_emit(g->b, IR_SET64, v, 0, 0, 8 * below(g, 32));
+        return;
+    case 1:
+        v = ir_emit(g->b, below(g, 4) ? IR_AND64 : IR_AND32, a,
+                    ir_const(g->b, below(g, 4) ? UINT64_C(1) << below(g, 64) : test_random_value(g->r)), 0, 0);
+        break;
+    default: v = ir_emit(g->b, IR_ZEXT32, a, 0, 0, 0); break;
+    }
+    if (below(g, 4) == 0)
+        ir_emit(g->b, IR_SET64, v, 0, 0, 8 * below(g, 32));
+    ir_emit(g->b, wide ? IR_EXIT_NZ : IR_EXIT_Z, v, 0, 0, (uint64_t)target(g) & ones(62));
+}
+
 /* Fields of a structure: loads and stores off one base. */
 static void fields(struct gen *g)
 {
@@ -414,6 +436,8 @@ void test_random_block(struct test_random *r, struct ir_block *b, unsigned n_ops
         enum ir_op op = (enum ir_op)below(&g, IR_OP_COUNT);
         if (below(&g, 6) == 0)
             idiom(&g);
+        else if (below(&g, 40) == 0)
+            shapes(&g);
         else if (below(&g, 12) == 0 && (!wanted || wanted(IR_LOAD)))
             fields(&g);
         /* leaving early is rare, so that most of a block runs */

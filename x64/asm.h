@@ -282,6 +282,12 @@ static inline void test_ri(struct x64_asm *a, bool w, unsigned x, int32_t v)
     put32(a, (uint32_t)v);
 }
 
+static inline void test_mi(struct x64_asm *a, bool w, struct x64_mem m, int32_t v)
+{
+    op_rm(a, w, 0xf7, 0, m);
+    put32(a, (uint32_t)v);
+}
+
 /* test r8, imm8 */
 static inline void test_ri8(struct x64_asm *a, unsigned x, unsigned v)
 {

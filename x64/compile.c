@@ -22,11 +22,31 @@ static void touch(struct x64_compiler *c, ir_ref ref, unsigned n)
     v->fused = 0;
 }
 
-/* An AND whose only user is the FLOGIC of its width becomes a TEST. */
-static bool fusable(const struct x64_compiler *c, const struct ir_insn *f)
+static bool small_shift(const struct x64_compiler *c, ir_ref ref, unsigned op)
 {
-    unsigned op = c->ir->insn[f->a].op;
-    return c->value[f->a].uses == 1 && ((f->op == IR_FLOGIC64 && op == IR_AND64) || (f->op == IR_FLOGIC32 && op == IR_AND32));
+    const struct ir_insn *i = &c->ir->insn[ref];
+    uint64_t n;
+    return i->op == op && ir_is_const(c->ir, i->b, &n) && n >= 1 && n <= 3;
+}
+
+/* Operations whose only user does their work on the way: AND as TEST (flags.c, emit_exit.c), ZEXT32 as a 32-bit TEST, a shift
+ * by 1..3 as part of an address (LEA). Returns the operand of the user that disappears, 0: none. */
+static ir_ref fusable(const struct x64_compiler *c, const struct ir_insn *user)
+{
+    const struct ir_insn *a = &c->ir->insn[user->a];
+    bool single = c->value[user->a].uses == 1;
+    uint64_t mask;
+    switch (user->op) {
+    case IR_FLOGIC64: return single && a->op == IR_AND64 ? user->a : 0;
+    case IR_FLOGIC32: return single && a->op == IR_AND32 ? user->a : 0;
+    case IR_EXIT_NZ: case IR_EXIT_Z:
+        if (!single || (a->op != IR_ZEXT32 && a->op != IR_AND64))
+            return 0;
+        return a->op == IR_ZEXT32 || (ir_is_const(c->ir, a->b, &mask) && (mask <= INT32_MAX || is_pow2(mask))) ? user->a : 0;
+    case IR_ADD64: return c->value[user->b].uses == 1 && small_shift(c, user->b, IR_SHL64) ? user->b : 0;
+    case IR_ADD32: return c->value[user->b].uses == 1 && small_shift(c, user->b, IR_SHL32) ? user->b : 0;
+    }
+    return 0;
 }
 
 static void find_last_uses(struct x64_compiler *c)
@@ -46,8 +66,9 @@ static void find_last_uses(struct x64_compiler *c)
             touch(c, i->b, until);
         if (i->c)
             touch(c, i->c, until);
-        if (fusable(c, i))
-            c->value[i->a].fused = 1;
+        ir_ref vanishes = fusable(c, i);
+        if (vanishes)
+            c->value[vanishes].fused = 1;
     }
 }
 
@@ -65,7 +86,7 @@ static bool emit(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     uint16_t effects = ir_ops[i->op].effects;
-    if (c->value[c->n].fused) { /* a TEST, later */
+    if (c->value[c->n].fused) { /* its user does it */
         c->cc_kept = true;
         return true;
     }

@@ -91,7 +91,7 @@ struct x64_code {
 
 struct x64_value {
     uint8_t reg;      /* NO_REG: none */
-    uint8_t fused;    /* an AND that exists only as flags: not computed */
+    uint8_t fused;    /* not computed: part of its only user's code (fusable() in compile.c) */
     uint16_t slot;    /* spill slot + 1 */
     uint16_t home;    /* state offset + 1 */
     ir_ref last;      /* instruction of the last use; 0: unused */

@@ -45,12 +45,13 @@ static void target_to_rax(struct x64_compiler *c, int64_t offset)
 
 /* ---- inside the page ---- */
 
+/* k->write: has a link; k->memop: its number in code->patches */
 static void unlinked(struct x64_compiler *c, const struct x64_cold *k)
 {
     struct x64_patch *p = &c->code->patches[k->memop];
     p->unlinked = (uint32_t)(c->a.p - c->code->rw);
     mov_ri(&c->a, RAX, (uint32_t)k->target);
-    mov_ri(&c->a, RDX, p->patch);
+    mov_ri(&c->a, RDX, k->write ? p->patch : 0); /* nobody would know how to undo a link that is not in out->link */
     jmp_near(&c->a, c->code->stub[STUB_EXIT_LINK][0]);
 }
 
@@ -80,7 +81,8 @@ static void linkable_jump(struct x64_compiler *c, int cc, int64_t target)
         return;
     }
     code->patches[code->n_patches++] = (struct x64_patch){.patch = patch};
-    if (c->out->n_links < X64_MAX_LINKS)
+    k->write = c->out->n_links < X64_MAX_LINKS;
+    if (k->write)
         c->out->link[c->out->n_links++] = (struct x64_link){.patch = patch, .target = target};
 }
 
@@ -166,13 +168,45 @@ static void conditional_flags(struct x64_compiler *c)
     c->cc = f, c->cc_form = form; /* not taken: the flags are what they were */
 }
 
+/* Compares with zero what a fused AND or ZEXT32 would be; returns the condition for "not zero". */
+static enum x64_cc test_part(struct x64_compiler *c, const struct ir_insn *part)
+{
+    struct x64_operand o = x64_operand(c, part->a, true);
+    if (o.kind == OPERAND_IMM)
+        o = (struct x64_operand){.kind = OPERAND_REG, .reg = x64_use(c, part->a)};
+    uint64_t mask = part->op == IR_ZEXT32 ? 0 : c->ir->insn[part->b].imm;
+    if (mask > INT32_MAX) { /* one bit */
+        bt_ri(&c->a, true, o.kind == OPERAND_MEM ? x64_use(c, part->a) : o.reg, (unsigned)__builtin_ctzll(mask));
+        return CC_B;
+    }
+    if (part->op == IR_ZEXT32 && o.kind == OPERAND_MEM)
+        alu_mi(&c->a, ALU_CMP, false, o.mem, 0);
+    else if (part->op == IR_ZEXT32)
+        test_rr(&c->a, false, o.reg, o.reg);
+    else if (o.kind == OPERAND_MEM)
+        test_mi(&c->a, false, o.mem, (int32_t)mask);
+    else
+        test_ri(&c->a, false, o.reg, (int32_t)mask);
+    return CC_NE;
+}
+
 static void conditional_zero(struct x64_compiler *c, bool if_zero)
 {
     const struct ir_insn *i = x64_insn(c);
-    unsigned a = x64_use(c, i->a);
-    test_rr(&c->a, true, a, a);
+    enum x64_cc cc = CC_NE;
+    if (c->value[i->a].fused) {
+        cc = test_part(c, &c->ir->insn[i->a]);
+    } else {
+        struct x64_operand o = x64_operand(c, i->a, true);
+        if (o.kind == OPERAND_MEM) {
+            alu_mi(&c->a, ALU_CMP, true, o.mem, 0);
+        } else {
+            unsigned a = x64_use(c, i->a);
+            test_rr(&c->a, true, a, a);
+        }
+    }
     x64_flags_lost(c);
-    conditional(c, if_zero ? CC_E : CC_NE, ir_exit_offset(i->imm));
+    conditional(c, if_zero ? cc ^ 1 : cc, ir_exit_offset(i->imm));
 }
 
 static void indirect(struct x64_compiler *c)

@@ -48,6 +48,19 @@ static bool add_by_lea(struct x64_compiler *c, bool w, bool subtract)
     return true;
 }
 
+/* a + (s << 1..3), the shift being part of this */
+static bool add_shifted(struct x64_compiler *c, bool w)
+{
+    const struct ir_insn *i = x64_insn(c), *shift = &c->ir->insn[i->b];
+    if (!c->value[i->b].fused)
+        return false;
+    unsigned a = x64_use(c, i->a), s = x64_use(c, shift->a), n = (unsigned)c->ir->insn[shift->b].imm;
+    unsigned d = x64_dies(c, i->a) ? x64_def_over(c, i->a) : x64_def(c);
+    lea(&c->a, w, d, mem_indexed(a, s, n, 0));
+    c->cc_kept = true;
+    return true;
+}
+
 static void unary(struct x64_compiler *c, enum x64_unary op, bool w)
 {
     unsigned d = x64_def_over(c, x64_insn(c)->a);
@@ -439,7 +452,7 @@ bool x64_emit_int(struct x64_compiler *c)
     switch (i->op) {
     case IR_CONST: c->cc_kept = true; break; /* made where it is used */
     case IR_ADD64: case IR_ADD32:
-        if (!add_by_lea(c, i->op == IR_ADD64, false))
+        if (!add_shifted(c, i->op == IR_ADD64) && !add_by_lea(c, i->op == IR_ADD64, false))
             binary(c, ALU_ADD, i->op == IR_ADD64, true);
         break;
     case IR_SUB64: case IR_SUB32:

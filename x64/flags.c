@@ -14,8 +14,16 @@
 
 static void compare(struct x64_compiler *c, const struct ir_insn *i, bool w)
 {
-    unsigned a = x64_use(c, i->a);
     struct x64_operand b = x64_operand(c, i->b, w);
+    c->cc_form = FORM_SUB;
+    if (b.kind == OPERAND_IMM) {
+        struct x64_operand m = x64_operand(c, i->a, w);
+        if (m.kind == OPERAND_MEM) {
+            alu_mi(&c->a, ALU_CMP, w, m.mem, b.imm);
+            return;
+        }
+    }
+    unsigned a = x64_use(c, i->a);
     if (b.kind == OPERAND_IMM && b.imm == 0)
         test_rr(&c->a, w, a, a); /* clears CF and OF as CMP with 0 does */
     else if (b.kind == OPERAND_IMM)
@@ -24,7 +32,6 @@ static void compare(struct x64_compiler *c, const struct ir_insn *i, bool w)
         alu_rm(&c->a, ALU_CMP, w, a, b.mem);
     else
         alu_rr(&c->a, ALU_CMP, w, a, b.reg);
-    c->cc_form = FORM_SUB;
 }
 
 static void add(struct x64_compiler *c, const struct ir_insn *i, bool w)
