@@ -67,7 +67,7 @@ static void integers(void **state)
     static const uint64_t values[] = {0, 1, 0x7f, 0x80, 0xff, 0x8000, 0x7fffffffffffffff, 0x8000000000000000, UINT64_MAX};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         uint8_t b[16];
-        uint64_t v;
+        uint64_t v = 0;
         struct der_writer w = der_writer_over(b, sizeof b);
         struct der_element e;
         der_put_integer(&w, values[i]);

@@ -180,8 +180,8 @@ static const struct ir_env env = {
 };
 
 /* ---- executors ---- */
-static const struct x64_config config = {
-    .env = env, .state_bias = CPU_STATE_BIAS, .pending_offset = offsetof(struct cpu_state, pending),
+static struct x64_config config = { /* .env is set in compiler(): clang wants constants here */
+    .state_bias = CPU_STATE_BIAS, .pending_offset = offsetof(struct cpu_state, pending),
     .tlb_offset = {offsetof(struct guest, tlb[0]), offsetof(struct guest, tlb[1])}, .tlb_bits = TLB_BITS,
     .jump_offset = offsetof(struct guest, jump), .jump_bits = JUMP_BITS,
 };
@@ -192,6 +192,7 @@ static struct x64_code *compiler(void)
     if (code)
         return code;
     struct pome_error err;
+    config.env = env;
     if (!x64_host_supported(&err) || !(code = x64_code_create(4 * MiB, &err)) || !x64_code_prepare(code, &config, &err))
         return NULL;
     for (unsigned k = 0; k < ARRAY_SIZE(tlb); k++)

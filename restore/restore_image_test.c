@@ -213,7 +213,7 @@ static void flipped(void **state)
 
 static void hostile_names(void **state)
 {
-    static const char *const names[] = {"/etc/passwd", "../x", "a/../../x", "a\\b", "a//b", "./a", "C:x", "a\x01" "b"};
+    static const char *const names[] = {"/etc/passwd", "../x", "a/../../x", "a\\b", "a//b", "./a", "C:x", ("a\x01" "b")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct pome_error err = {0};
         struct zipout *out = zipout_create(bad, 0, &err);
