@@ -197,7 +197,7 @@ enum cpu_power { CPU_OFF, CPU_STARTING, CPU_ON_PENDING, CPU_ON };
 
 struct jit; /* cpu/jit/jit.h */
 
-enum trace { TRACE_INT = 1, TRACE_TLB = 2, TRACE_CODE = 4, TRACE_PSCI = 8, TRACE_BLOCK = 16, TRACE_MMIO = 32 };
+enum trace { TRACE_INT = 1, TRACE_TLB = 2, TRACE_CODE = 4, TRACE_PSCI = 8, TRACE_BLOCK = 16, TRACE_MMIO = 32, TRACE_CALLS = 64 };
 
 struct cpu_set {
     struct cpu_options o;

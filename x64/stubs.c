@@ -127,9 +127,13 @@ static void call_stub(struct maker *m)
     }
 }
 
+uint64_t *x64_pure_calls;
+
 static void pure(union ir_value *args, uint64_t imm, uint32_t op, const uint32_t *fpcr, uint32_t *fpsr)
 {
     uint32_t accumulated = *fpsr;
+    if (x64_pure_calls)
+        x64_pure_calls[op]++;
     args[0] = ir_eval_pure((enum ir_op)op, imm, args, *fpcr, &accumulated);
     if (accumulated != *fpsr)
         *fpsr = accumulated;

@@ -60,6 +60,10 @@ void x64_code_reset(struct x64_code *c);
 /* Where the executable code is and how much of it the stubs are, for profilers. */
 const void *x64_code_stubs(const struct x64_code *c, size_t *bytes);
 
+/* When not NULL: how often translated code called ir_eval_pure, by operation (IR_OP_COUNT of them). Counts of concurrent
+ * threads may get lost. */
+extern uint64_t *x64_pure_calls;
+
 /* Makes the entry, exit and look-up stubs for this configuration; call once before compiling. */
 bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struct pome_error *err);
 

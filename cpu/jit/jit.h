@@ -59,6 +59,11 @@ struct jit {
     FILE *perf_map;            /* POME_PERF_MAP=1; NULL: not asked for */
 };
 
+/* ---- calls.c: POME_TRACE=calls ---- */
+typedef uint64_t jit_helper_fn(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset);
+jit_helper_fn *const *calls_count(void); /* helpers that count, to be given to translated code instead of jit_helpers */
+void calls_print(FILE *to);
+
 /* ---- perf_map.c; jit->lock held or no vCPU running ---- */
 void perf_map_open(struct jit *j);  /* call when the stubs are made */
 void perf_map_add(struct jit *j, const struct vcpu *c, const struct block *b, size_t bytes);

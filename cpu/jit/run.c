@@ -42,7 +42,7 @@ static void configure(struct jit *j)
         .pc_page_offset = offsetof(struct cpu_state, pc_page), .pc_offset = offsetof(struct cpu_state, pc),
         .flags_offset = offsetof(struct cpu_state, flags), .raised_offset = offsetof(struct cpu_state, raised),
         .fpcr_offset = offsetof(struct cpu_state, fpcr), .fpsr_offset = offsetof(struct cpu_state, fpsr),
-        .helper = jit_helpers, .n_helpers = HELPER_COUNT,
+        .helper = j->set->trace & TRACE_CALLS ? calls_count() : jit_helpers, .n_helpers = HELPER_COUNT,
     };
     access_env(&k->env);
     atomic_env(&k->env);
@@ -92,6 +92,8 @@ void jit_destroy(struct jit *j)
     if (!j)
         return;
     perf_map_close(j);
+    if (j->set->trace & TRACE_CALLS)
+        calls_print(stderr);
     blocks_forget(j);
     free(j->owners);
     for (unsigned i = 0; i < j->set->o.n_cpus; i++) {
