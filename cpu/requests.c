@@ -19,7 +19,10 @@ static uint64_t ask(struct vcpu *to, const struct tlbi *t)
         q->q[0] = (struct tlbi){.kind = TLBI_ALL}; /* one that contains them all */
     uint64_t seq = atomic_fetch_add(&q->asked, 1) + 1;
     pthread_mutex_unlock(&q->lock);
-    vcpu_kick(to, CPU_PENDING_REQUESTS);
+    /* A parked vCPU looks at its queue after it stored parked = false (vcpu_unpark), which comes after this look at it: no need
+     * to wake a sleeping one. A kernel that patches its own code asks tens of thousands of times. */
+    if (!atomic_load(&to->parked))
+        vcpu_kick(to, CPU_PENDING_REQUESTS);
     return seq;
 }
 

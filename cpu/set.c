@@ -30,7 +30,7 @@ static unsigned trace_bits(const char *list)
 {
     static const struct { const char *name; enum trace bit; } names[] = {
         {"int", TRACE_INT}, {"tlb", TRACE_TLB}, {"code", TRACE_CODE}, {"psci", TRACE_PSCI}, {"block", TRACE_BLOCK}, {"mmio", TRACE_MMIO},
-        {"calls", TRACE_CALLS},
+        {"calls", TRACE_CALLS}, {"x64", TRACE_X64},
     };
     unsigned bits = 0;
     for (size_t i = 0; list && i < ARRAY_SIZE(names); i++)

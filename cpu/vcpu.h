@@ -157,7 +157,7 @@ struct timer_state {
 };
 
 /* What the vCPU waits for before it goes on. */
-enum wait_kind { WAIT_NONE, WAIT_INTERRUPT, WAIT_EVENT, WAIT_YIELD };
+enum wait_kind { WAIT_NONE, WAIT_INTERRUPT, WAIT_EVENT };
 
 struct vcpu {
     struct cpu_state s;
@@ -183,7 +183,8 @@ struct vcpu {
     uint64_t on_pc, on_x0;                   /* for power on; written before power = CPU_ON_PENDING */
     enum wait_kind wait;                     /* before the next instruction */
     uint64_t wait_until;                     /* counter value; UINT64_MAX: none */
-    unsigned idle_spins;                     /* WFE and YIELD in a row without a sleep */
+    unsigned idle_spins;                     /* WFE in a row without a sleep */
+    unsigned yields;
     bool started;
     pthread_t thread;
     uint64_t rng;
@@ -197,7 +198,8 @@ enum cpu_power { CPU_OFF, CPU_STARTING, CPU_ON_PENDING, CPU_ON };
 
 struct jit; /* cpu/jit/jit.h */
 
-enum trace { TRACE_INT = 1, TRACE_TLB = 2, TRACE_CODE = 4, TRACE_PSCI = 8, TRACE_BLOCK = 16, TRACE_MMIO = 32, TRACE_CALLS = 64 };
+enum trace { TRACE_INT = 1, TRACE_TLB = 2, TRACE_CODE = 4, TRACE_PSCI = 8, TRACE_BLOCK = 16, TRACE_MMIO = 32, TRACE_CALLS = 64,
+             TRACE_X64 = 128 };
 
 struct cpu_set {
     struct cpu_options o;

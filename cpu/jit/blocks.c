@@ -100,6 +100,11 @@ static bool compile(struct vcpu *c, struct block *b)
     b->entry = made.entry;
     c->stats.host_bytes += made.bytes;
     perf_map_add(j, c, b, made.bytes);
+    if (c->set->trace & TRACE_X64) {
+        fprintf(stderr, "cpu %u: el%u block at %#llx, %#llx, mode %#x: ", c->id, c->el, (unsigned long long)c->s.pc,
+                (unsigned long long)b->pa, b->mode);
+        x64_dump(j->code, &made, stderr);
+    }
     return own_exits(j, b, &made);
 }
 

@@ -2,6 +2,8 @@
 #include "cpu/jit/jit.h"
 #include <sched.h>
 
+enum { YIELDS_PER_HOST_YIELD = 16 };
+
 #define HELPER_FN(name) \
     static uint64_t helper_##name(void *state, uint64_t a, uint64_t b, uint64_t c3, uint32_t pc_offset)
 #define BEGIN                        \
@@ -243,12 +245,17 @@ HELPER_FN(sev)
     return 0;
 }
 
+/* A spinning guest waits for another vCPU: leave the host core to it now and then, in case it has none. The loop around
+ * polls for interrupts by itself. */
 HELPER_FN(yield)
 {
-    BEGIN;
-    c->s.pc = pc + 4;
-    if (c->set->o.n_cpus > 1)
-        wait_for(c, WAIT_YIELD, UINT64_MAX);
+    struct vcpu *c = vcpu_of(state);
+    if (c->set->o.n_cpus == 1)
+        return 0;
+    if (++c->yields % YIELDS_PER_HOST_YIELD == 0)
+        sched_yield();
+    else
+        __builtin_ia32_pause();
     return 0;
 }
 
@@ -260,7 +267,6 @@ HELPER_FN(clrex)
 
 HELPER_FN(dsb)
 {
-    atomic_thread_fence(memory_order_seq_cst);
     requests_wait(vcpu_of(state));
     return 0;
 }

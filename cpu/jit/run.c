@@ -225,18 +225,15 @@ static void sleep_for_interrupt(struct vcpu *c)
 
 static void wait_for_event(struct vcpu *c)
 {
-    bool was_event = c->wait == WAIT_EVENT;
     c->wait = WAIT_NONE; /* WFE may end for any reason */
-    if (was_event && atomic_exchange(&c->event, false)) {
+    if (atomic_exchange(&c->event, false)) {
         c->idle_spins = 0;
-        return;
-    }
-    if (++c->idle_spins < SPINS_BEFORE_SLEEP || !was_event) {
+    } else if (++c->idle_spins < SPINS_BEFORE_SLEEP) {
         sched_yield();
-        return;
+    } else {
+        c->idle_spins = 0;
+        vcpu_sleep(c, host_now_ns() + WFE_SLEEP_NS);
     }
-    c->idle_spins = 0;
-    vcpu_sleep(c, host_now_ns() + WFE_SLEEP_NS);
 }
 
 static void do_wait(struct vcpu *c)

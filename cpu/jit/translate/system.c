@@ -30,7 +30,7 @@ static void call_and_end(struct tr *t, enum helper h, ir_ref a, ir_ref b, ir_ref
 
 void translate_YIELD(struct tr *t, const struct a64_insn *i)
 {
-    call_and_end(t, HELPER_yield, 0, 0, 0);
+    tr_call(t, HELPER_yield, 0, 0, 0);
 }
 
 void translate_WFE(struct tr *t, const struct a64_insn *i)
@@ -81,7 +81,8 @@ void translate_DMB(struct tr *t, const struct a64_insn *i)
 /* CRm 0 and 4 are SSBB and PSSBB: order of speculative accesses only. */
 void translate_DSB(struct tr *t, const struct a64_insn *i)
 {
-    E0(BARRIER, BARRIER_FULL);
+    unsigned types = (unsigned)i->crm & 3;
+    E0(BARRIER, types ? types : BARRIER_FULL);
     if (i->crm != 0 && i->crm != 4)
         tr_call(t, HELPER_dsb, konst(t, (uint64_t)i->crm), 0, 0);
 }
