@@ -34,6 +34,7 @@ struct disk_pool {
 
 struct disk {
     struct disk_pool *pool;
+    char *path;
     int fd;
     uint64_t first, bytes; /* the part of the file that is the disk */
     bool read_only;
@@ -306,6 +307,7 @@ struct disk *disk_open(struct disk_pool *p, const char *path, bool read_only, st
     }
     d->pool = p;
     d->read_only = read_only;
+    d->path = strdup(path);
     d->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
     if (d->fd < 0)
         pome_fail_errno(err, "%s", path);
@@ -332,12 +334,18 @@ void disk_close(struct disk *d)
         return;
     if (d->fd >= 0)
         close(d->fd);
+    free(d->path);
     free(d);
 }
 
 uint64_t disk_bytes(const struct disk *d)
 {
     return d->bytes;
+}
+
+const char *disk_path(const struct disk *d)
+{
+    return d->path ? d->path : "disk";
 }
 
 bool disk_is_read_only(const struct disk *d)

@@ -28,6 +28,7 @@ struct disk *disk_open(struct disk_pool *p, const char *path, bool read_only, st
 bool disk_set_range(struct disk *d, const char *path, uint64_t first, uint64_t bytes, struct pome_error *err);
 void disk_close(struct disk *d); /* nothing under way; NULL allowed */
 uint64_t disk_bytes(const struct disk *d);
+const char *disk_path(const struct disk *d); /* as it was opened; lives as long as the disk */
 bool disk_is_read_only(const struct disk *d);
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_WRITE_ZEROES };

@@ -229,9 +229,22 @@ static void room(void *ctx)
     bus_unlock(d->device.bus);
 }
 
+bool pl011_flush(struct device *dev)
+{
+    struct pl011 *d = (struct pl011 *)dev;
+    bool empty = !d->s.tx_n;
+    if (!empty) {
+        drain(d);
+        update(d);
+    }
+    return empty;
+}
+
 static void reset(void *dev)
 {
     struct pl011 *d = dev;
+    if (d->s.tx_n)
+        drain(d); /* what the guest has sent is not undone by a reset */
     d->s = (struct pl011_state){ .cr = 0x300, .ifls = 0x12 };
     update(d);
 }

@@ -11,4 +11,7 @@
  * loop runs. */
 struct device *pl011_create(struct irq_line irq, struct console *console);
 
+/* Gives the console what the transmit FIFO holds; true if that was nothing. Machine lock held. */
+bool pl011_flush(struct device *dev);
+
 #endif

@@ -43,7 +43,7 @@ struct machine {
     struct bus bus;
     struct cpu_board board;
     struct gicv3 *gic;
-    struct device *gpio;
+    struct device *gpio, *uart;
     struct device *device[MAX_DEVICES]; /* all there are, in order of creation */
     size_t n_devices;
     struct pci_bus pci;

@@ -2,6 +2,7 @@
 #include "machine/machine.h"
 
 #include "base/error.h"
+#include "dev/pl011.h"
 #include "dev/pl061.h"
 #include "dev/virtio_input.h"
 #include "firmware/cfg.h"
@@ -282,6 +283,14 @@ void machine_power_button(struct machine *m)
 {
     press(m, true);
     loop_timer_set(m->config.loop, &m->button_timer, loop_now_ns() + BUTTON_NS);
+}
+
+bool machine_output_done(struct machine *m)
+{
+    bus_lock(&m->bus);
+    bool done = pl011_flush(m->uart);
+    bus_unlock(&m->bus);
+    return done;
 }
 
 static void hold(struct machine *m, bool held)

@@ -102,6 +102,10 @@ void machine_reset(struct machine *m);
 /* Presses the power button for a moment: a guest that cares shuts down. */
 void machine_power_button(struct machine *m);
 
+/* True when the serial port holds no byte that the console has not taken yet (it gives it what it holds). For the end of a
+ * run, after console_flush: `while (!(console_flush(...) && machine_output_done(m)));` */
+bool machine_output_done(struct machine *m);
+
 /* Stops taking new requests from the guest and waits until none is in flight (at most timeout_ms; false: still busy).
  * Call with the vCPUs stopped and the loop running, not on the loop's thread. */
 bool machine_quiesce(struct machine *m, unsigned timeout_ms);

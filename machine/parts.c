@@ -74,7 +74,8 @@ void describe_gic(const struct machine *m, const struct part *p, void *fdt)
 bool make_pl011(struct machine *m, const struct part *p, struct pome_error *err)
 {
     snprintf(m->console_path, sizeof m->console_path, "/%s@%llx", p->name, (unsigned long long)p->gpa);
-    return machine_add(m, pl011_create(line(m, p), m->config.console), p->gpa, p->bytes, err);
+    m->uart = pl011_create(line(m, p), m->config.console);
+    return machine_add(m, m->uart, p->gpa, p->bytes, err);
 }
 
 static void primecell_clock(void *fdt)

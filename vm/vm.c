@@ -132,6 +132,15 @@ static enum cpu_end boot_once(struct vm *vm, struct pome_error *err)
     return cpu_set_join(vm->cpus, err);
 }
 
+/* Everything it said is out, logged and watched. A slow reader is waited for, until the user ends it. */
+static void flush_output(struct vm *vm)
+{
+    bool out;
+    do
+        out = console_flush(vm->console, 500) && machine_output_done(vm->machine);
+    while (!out && !killed(vm));
+}
+
 static enum vm_stop reason_of(struct vm *vm, enum cpu_end end)
 {
     if (vm->panicked)
@@ -189,7 +198,7 @@ static void *supervisor_main(void *arg)
         machine_describe(vm->machine, on_note, vm);
         enum cpu_end end = boot_once(vm, &err);
         machine_quiesce(vm->machine, 10000);
-        console_flush(vm->console, 2000); /* everything it said is out, logged and watched */
+        flush_output(vm);
         enum vm_stop reason = reason_of(vm, end);
         if (reason != VM_STOP_GUEST_RESET || vm->config.stops_at_reset || killed(vm)) {
             finish(vm, reason, &err);
