@@ -38,7 +38,7 @@ static bool add_by_lea(struct x64_compiler *c, bool w, bool subtract)
     const struct ir_insn *i = x64_insn(c);
     int32_t imm;
     bool constant = x64_imm32(c, i->b, w, &imm);
-    if (x64_dies(c, i->a) || !in_reg(c, i->a) || (subtract && (!constant || imm == INT32_MIN)) || x64_flags_wanted(c))
+    if (x64_dies(c, i->a) || c->ir->insn[i->a].op == IR_CONST || (subtract && (!constant || imm == INT32_MIN)) || x64_flags_wanted(c))
         return false;
     if (!constant && !in_reg(c, i->b))
         return false;
