@@ -39,13 +39,14 @@ struct log;
  * Owner: the caller, log_close(). One writer at a time (the bundle's lock sees to that). */
 struct log *log_open(const char *dir, struct pome_error *err);
 
-/* Writes what is pending and closes. NULL is fine. */
+/* Writes what is pending, a last record that says so (at debug level), and closes. NULL is fine. */
 void log_close(struct log *l);
 
 /* All writers below may be called from any thread and take l == NULL for "no log". They never fail visibly: records
  * that cannot be written are counted and the count is logged when writing works again. */
 
-/* First record of a boot: "=== system boot: UUID". Fills uuid (36 characters and NUL, upper-case) with a new random UUID. */
+/* First record of a boot: "=== system boot: UUID"; an error follows when the writer before this one never came to log_close.
+ * Fills uuid (36 characters and NUL, upper-case) with a new random UUID. */
 void log_boot_begin(struct log *l, char uuid[37]);
 
 /* What Pome itself did. subsystem like "org.pome.machine", category like "boot". */

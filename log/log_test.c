@@ -112,7 +112,7 @@ static void write_and_read(void **state)
     log_close(l);
 
     static const char *const want[][2] = {{"", NULL}, {"pome", "cpu 1 online"}, {"firmware", ":: firmware"},
-                                          {"kernel", "Linux"}, {"console", "[ OK ] up"}, {"console", "login: "}};
+                                          {"kernel", "Linux"}, {"console", "[ OK ] up"}, {"console", "login: "}, {"pome", "log closed"}};
     struct log_reader *r = log_read_open(dir, NULL);
     struct log_record record;
     assert_non_null(r);
@@ -146,10 +146,11 @@ static void torn_line(void **state)
     log_close(l);
     struct log_reader *r = log_read_open(dir, NULL);
     struct log_record record;
-    assert_true(log_read_next(r, &record));
-    assert_string_equal(record.message, "first");
-    assert_true(log_read_next(r, &record));
-    assert_string_equal(record.message, "second");
+    static const char *const want[] = {"first", "log closed", "second", "log closed"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(log_read_next(r, &record));
+        assert_string_equal(record.message, want[i]);
+    }
     assert_false(log_read_next(r, &record));
     assert_int_equal(log_read_skipped(r), 1);
     log_read_close(r);
@@ -186,7 +187,7 @@ static void bounded_and_last_boot(void **state)
     unsigned after = 0;
     while (log_read_next(r, &record))
         after++;
-    assert_int_equal(after, n % 5000 ? n % 5000 : 5000);
+    assert_int_equal(after, (n % 5000 ? n % 5000 : 5000) + 1); /* and the closing record */
     log_read_close(r);
 }
 
@@ -210,6 +211,19 @@ static void killed_writer(void **state)
     assert_true(n > 0);
     assert_int_equal(log_read_skipped(r), 0);
     log_read_close(r);
+
+    for (int boot = 0; boot < 2; boot++) { /* the next boot says so, the one after it does not */
+        char uuid[37];
+        struct log *l = log_open(dir, NULL);
+        log_boot_begin(l, uuid);
+        log_close(l);
+        r = log_read_open(dir, NULL);
+        assert_true(log_read_seek_last_boot(r) && log_read_next(r, &record));
+        assert_string_equal(record.boot, uuid);
+        assert_true(log_read_next(r, &record));
+        assert_int_equal(strstr(record.message, "was not closed") != NULL, boot == 0);
+        log_read_close(r);
+    }
 }
 
 /* A full disk loses records, counts them, and says so when there is room again. */
@@ -236,6 +250,8 @@ static void full_disk(void **state)
     while (log_read_next(r, &record)) {
         if (strstr(record.message, "could not be written"))
             lost = (unsigned)atoi(record.message);
+        else if (!strcmp(record.message, "log closed"))
+            continue;
         else if (strcmp(record.message, "room again"))
             written++;
         snprintf(last, sizeof last, "%.60s", record.message);

@@ -29,6 +29,7 @@ struct log {
     uint32_t segment;
     uint64_t segment_bytes, lost;
     bool kernel_seen, torn;
+    bool disorderly; /* the writer before us did not come to its log_close */
     struct console_line console;
     char line[LOG_LINE_MAX];
 };
@@ -63,6 +64,22 @@ static bool segment_open(struct log *l, uint32_t number)
     return true;
 }
 
+static const char closed_text[] = "log closed";
+
+/* True when the segment's last record is not the one that log_close writes. */
+static bool ends_disorderly(const struct log *l)
+{
+    char tail[512];
+    struct log_record r;
+    uint64_t from = l->segment_bytes > sizeof tail ? l->segment_bytes - sizeof tail : 0;
+    ssize_t n = pread(l->fd, tail, sizeof tail, (off_t)from);
+    if (n <= 1)
+        return false;
+    char *end = tail + n - 1, *begin = memrchr(tail, '\n', (size_t)(n - 1));
+    begin = begin ? begin + 1 : tail;
+    return !record_read(begin, (size_t)(end - begin), &r) || strcmp(r.message, closed_text);
+}
+
 struct log *log_open(const char *dir, struct pome_error *err)
 {
     struct log *l = calloc(1, sizeof *l);
@@ -85,6 +102,7 @@ struct log *log_open(const char *dir, struct pome_error *err)
         free(l);
         return NULL;
     }
+    l->disorderly = ends_disorderly(l);
     pthread_mutex_init(&l->lock, NULL);
     return l;
 }
@@ -188,7 +206,12 @@ void log_boot_begin(struct log *l, char uuid[37])
     l->kernel_seen = false;
     put(l, &(struct log_record){.realtime_ns = now_ns(CLOCK_REALTIME), .monotonic_ns = now_ns(CLOCK_MONOTONIC),
                                 .guest_ns = -1, .level = LOG_LEVEL_DEFAULT, .boot = uuid, .message = text});
+    bool disorderly = l->disorderly;
+    l->disorderly = false;
     pthread_mutex_unlock(&l->lock);
+    if (disorderly)
+        log_host(l, "org.pome.log", "store", LOG_LEVEL_ERROR,
+                 "the log was not closed before this boot: the last start or installation was killed, or the host stopped");
 }
 
 void log_host(struct log *l, const char *subsystem, const char *category, enum log_level level, const char *format, ...)
@@ -212,6 +235,7 @@ void log_close(struct log *l)
     if (!l)
         return;
     log_guest_flush(l);
+    log_host(l, "org.pome.log", "store", LOG_LEVEL_DEBUG, "%s", closed_text);
     fdatasync(l->fd);
     close(l->fd);
     close(l->dir_fd);
