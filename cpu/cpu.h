@@ -58,7 +58,7 @@ struct cpu_set;
 
 /* NULL and *err: the host lacks what the translator needs (NOT_SUPPORTED), or memory. Environment, for debugging:
  * POME_ENGINE=eval (run the IR evaluator instead of compiled code), POME_NOCHAIN=1, POME_MAX_INSNS=n (guest
- * instructions per block), POME_RANDOM_SEED=n (randomised mode), POME_TRACE=int,tlb,code,psci,block,
+ * instructions per block), POME_CODE_MIB=n (code buffer), POME_RANDOM_SEED=n (randomised mode), POME_TRACE=int,tlb,code,psci,block,
  * x64 (host code of every block), calls (what translated code called, counted, printed at the end),
  * POME_PERF_MAP=1 (names of translated code for perf, in /tmp/perf-PID.map). */
 struct cpu_set *cpu_set_create(const struct cpu_options *options, struct pome_error *err);

@@ -77,7 +77,8 @@ struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
         return j;
     if (!x64_host_supported(err))
         goto fail;
-    j->code = x64_code_create(set->o.code_bytes ? set->o.code_bytes : CODE_BYTES, err);
+    size_t bytes = set->o.code_bytes ? set->o.code_bytes : CODE_BYTES;
+    j->code = x64_code_create(number("POME_CODE_MIB", (unsigned)(bytes >> 20)) * (size_t)MiB, err);
     if (!j->code || !x64_code_prepare(j->code, &j->config, err))
         goto fail;
     perf_map_open(j);
