@@ -169,7 +169,10 @@ static void sysreg_write_cntkctl(struct vcpu *c, enum sysreg r, uint64_t v)
 static uint64_t ctl(struct vcpu *c, enum sysreg r, enum sysreg cval)
 {
     uint64_t v = c->sr[r];
-    return v | (v & 1 && counter_now(c->set) >= c->sr[cval] ? BIT(2) : 0);
+    bool met = v & 1 && counter_now(c->set) >= c->sr[cval];
+    if (met)
+        timer_update(c); /* who sees ISTATUS has the interrupt too, the timer thread may be late */
+    return v | (met ? BIT(2) : 0);
 }
 #define TIMER(x, X)                                                                                                      \
     static uint64_t sysreg_read_ctl_##x(struct vcpu *c, enum sysreg r) { return ctl(c, r, SR_CNT##X##_CVAL_EL0); }        \

@@ -29,11 +29,18 @@ static void data_clear(const struct tlb *t, struct x64_tlb_entry *e)
     memset(e, 0xff, sizeof *e << t->bits);
 }
 
+/* No look-up comes to line i with this address: all ones belong to the last line, and the guest may jump there. */
+static void jump_empty(const struct tlb *t, struct x64_jump_entry *entry, uint64_t i)
+{
+    entry[i].va = i == ones(t->jump_bits) ? 0 : UINT64_MAX;
+}
+
 static void jump_clear(const struct tlb *t, struct jump_table *j)
 {
     if (!j->used)
         return;
     memset(j->entry, 0xff, sizeof *j->entry << t->jump_bits);
+    jump_empty(t, j->entry, ones(t->jump_bits));
     memset(j->filter, 0, sizeof j->filter);
     j->used = false;
     j->lo = UINT64_MAX;
@@ -289,7 +296,7 @@ static void jump_drop(const struct tlb *t, struct jump_table *j, uint64_t page_o
     /* the index has page offset bits below and page number bits above: try all of those */
     for (uint64_t i = page_offset >> 2; i < BIT(t->jump_bits); i += 1024)
         if (j->entry[i].code == code)
-            j->entry[i].va = UINT64_MAX;
+            jump_empty(t, j->entry, i);
 }
 
 static void drop_one_code(struct tlb *t, uint64_t page_offset, const void *code)
