@@ -103,6 +103,11 @@ int cmd_install(int argc, char **argv)
         {0},
     };
     int status = cli_options(argc, argv, options, 1, 1, name);
+    if (status == CLI_OK) { /* help was asked for */
+        puts("\nIt begins again at the first of these steps:");
+        for (unsigned i = 0; i < pome_install_step_count(); i++)
+            printf("  %u. %s\n", i + 1, pome_install_step_name(i));
+    }
     if (status != CLI_GO_ON)
         return status;
     if (!path)
