@@ -7,6 +7,7 @@
  * work folder then. The Debian repositories are those of the host's apt.
  */
 #include "restore/build/compose.h"
+#include "restore/build/configure.h"
 #include "restore/build/embedded.h"
 #include "restore/build/image_build.h"
 #include "restore/build/tool.h"
@@ -324,6 +325,32 @@ static bool step_rootfs(struct build *b, struct pome_error *err)
     return run_script(b, "rootfs.sh", true, err);
 }
 
+static bool configure_tick(void *user, double part)
+{
+    return tell(user, 0, 0, part);
+}
+
+static bool step_configure(struct build *b, struct pome_error *err)
+{
+    char kernel[PATH_BYTES + 32], ramdisk[PATH_BYTES + 32], os[PATH_BYTES + 32], console[PATH_BYTES + 32];
+    struct pome_error why = {0};
+    snprintf(kernel, sizeof kernel, "%s/kernel", b->work);
+    snprintf(ramdisk, sizeof ramdisk, "%s/ramdisk", b->work);
+    snprintf(os, sizeof os, "%s/os.img", b->work);
+    snprintf(console, sizeof console, "%s/console", b->work);
+    const struct configure c = {kernel, ramdisk, os, console, b->log, b->log_path, configure_tick, b};
+    if (image_configure(&c, &why))
+        return run_script(b, "check.sh", true, err);
+    /* A host that cannot run machines still builds images: their first start does this work. */
+    if (why.code == POME_ERROR_NOT_SUPPORTED) {
+        fprintf(b->log, "no machine here (%s): packages are left to the first start\n", why.message);
+        return true;
+    }
+    if (err)
+        *err = why;
+    return false;
+}
+
 static bool step_keep(struct build *b, struct pome_error *err)
 {
     return run_script(b, "keep.sh", false, err);
@@ -375,7 +402,8 @@ static const struct step steps[] = {
     /* what, weight, lines, function */
     {"fetching packages", 15, 0, step_fetch},
     {"writing kernel and ramdisks", 5, 0, step_ramdisks},
-    {"installing the system", 55, ROOTFS_LINES, step_rootfs},
+    {"installing the system", 50, ROOTFS_LINES, step_rootfs},
+    {"configuring packages in a machine", 15, 0, step_configure},
     {"keeping packages for the next build", 1, 0, step_keep},
     {"writing the restore image", 24, 0, step_compose},
 };

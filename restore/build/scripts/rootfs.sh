@@ -4,7 +4,7 @@
 #
 # No Arm code runs: mmdebstrap's chrootless mode installs what can be installed from outside (the essential packages,
 # apt, systemd). Maintainer scripts of such an installation run on the host, hence "a user without rights". Packages
-# that cannot be configured from outside are unpacked and configured inside the machine at its first start.
+# that cannot be configured from outside are unpacked here and configured inside a machine (../configure.c).
 . "$POME_FILES/common.sh"
 
 root=$POME_WORK/root
@@ -12,7 +12,7 @@ guest=$POME_FILES/guest
 
 # Configured here. kmod, passwd, login ... are also what the first start needs.
 include=usr-is-merged,systemd-sysv,kmod,passwd,login,e2fsprogs,util-linux,procps,iproute2,less,nano,sed,netbase,tzdata,fdisk,dosfstools
-# Unpacked here, configured at the first start (see ../guest/first-start).
+# Unpacked here, configured in the machine (../guest/root/usr/lib/pome/first-start).
 late="udev $POME_PACKAGES"
 
 say "installing Debian $POME_SUITE for arm64 (no Arm code runs here)"
@@ -53,6 +53,10 @@ ln -sf /usr/share/zoneinfo/Etc/UTC "$root/etc/localtime"
 
 # Groups and users that the late packages' scripts would make: the first start needs them before those scripts ran.
 # Ids of the system range that nothing else here uses; the scripts find them present.
+grep -q '^messagebus:' "$root/etc/passwd" || {
+    echo 'messagebus:x:904:904::/nonexistent:/usr/sbin/nologin' >>"$root/etc/passwd"
+    echo 'messagebus:!:19000::::::' >>"$root/etc/shadow"
+}
 id=900
 for group in input sgx kvm render messagebus; do
     grep -q "^$group:" "$root/etc/group" || { echo "$group:x:$id:" >>"$root/etc/group"; echo "$group:!::" >>"$root/etc/gshadow"; }
@@ -67,6 +71,7 @@ wants()
 }
 wants multi-user.target /lib/systemd/system/pome-first-start.service
 wants multi-user.target /lib/systemd/system/pome-grow.service
+wants multi-user.target /lib/systemd/system/pome-power-button.service
 wants multi-user.target /lib/systemd/system/systemd-networkd.service
 # Timers and services that cost an emulated CPU time and give a virtual machine nothing. Without dbus, logind only
 # fails: it is masked until dbus is there.
