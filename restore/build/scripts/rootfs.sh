@@ -71,7 +71,6 @@ wants()
 }
 wants multi-user.target /lib/systemd/system/pome-first-start.service
 wants multi-user.target /lib/systemd/system/pome-grow.service
-wants multi-user.target /lib/systemd/system/pome-power-button.service
 wants multi-user.target /lib/systemd/system/systemd-networkd.service
 # Timers and services that cost an emulated CPU time and give a virtual machine nothing. Without dbus, logind only
 # fails: it is masked until dbus is there.
