@@ -210,7 +210,7 @@ static bool fold_exit(struct fold *f, struct ir_insn *i, unsigned n)
 }
 
 /* Which rules an operation may meet: most operations meet none. */
-enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32 };
+enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32, ONCE = 64 };
 
 #define FOLDS(op, effects) \
     ((effects) == IR_EFF_PURE && (int)(op) < (int)IR_FIRST_VEC && (op) != IR_CONST && (op) != IR_FCONST)
@@ -220,7 +220,8 @@ static const uint8_t rules[IR_OP_COUNT] = {
                   (FOLDS(IR_##name, effects_) && (b_) == IR_I64 ? RIGHT | SAME : 0) |                               \
                   (FOLDS(IR_##name, effects_) && (b_) == IR_VOID ? EXTENSION : 0) |                                 \
                   (IR_##name == IR_SELNZ || IR_##name == IR_SELECT || IR_##name == IR_FSELECT ? CHOICE : 0) |       \
-                  ((effects_) & IR_EFF_SIDE_EXIT ? EXIT : 0),
+                  ((effects_) & IR_EFF_SIDE_EXIT ? EXIT : 0) |                                                      \
+                  (FOLDS(IR_##name, effects_) || IR_##name == IR_CONST || IR_##name == IR_PC ? ONCE : 0),
 #include "ir/ops.inc"
 #undef IR
 };
@@ -262,7 +263,7 @@ void ir_pass_const(struct ir_block *b)
             continue;
         if (may & EXIT)
             fold_exit(&f, i, n);
-        ir_ref same = may & KNOWN ? seen_before(&f, i, n) : 0;
+        ir_ref same = may & ONCE ? seen_before(&f, i, n) : 0;
         if (same)
             to_value(&f, n, same);
     }
