@@ -29,10 +29,10 @@ static void data_clear(const struct tlb *t, struct x64_tlb_entry *e)
     memset(e, 0xff, sizeof *e << t->bits);
 }
 
-/* No look-up comes to line i with this address: all ones belong to the last line, and the guest may jump there. */
+/* No look-up comes to line i with this address: all ones belong to the last two lines, and the guest may jump there. */
 static void jump_empty(const struct tlb *t, struct x64_jump_entry *entry, uint64_t i)
 {
-    entry[i].va = i == ones(t->jump_bits) ? 0 : UINT64_MAX;
+    entry[i].va = (i | 1) == ones(t->jump_bits) ? 0 : UINT64_MAX;
 }
 
 static void jump_clear(const struct tlb *t, struct jump_table *j)
@@ -41,6 +41,7 @@ static void jump_clear(const struct tlb *t, struct jump_table *j)
         return;
     memset(j->entry, 0xff, sizeof *j->entry << t->jump_bits);
     jump_empty(t, j->entry, ones(t->jump_bits));
+    jump_empty(t, j->entry, ones(t->jump_bits) - 1);
     memset(j->filter, 0, sizeof j->filter);
     j->used = false;
     j->lo = UINT64_MAX;
@@ -295,8 +296,9 @@ static void jump_drop(const struct tlb *t, struct jump_table *j, uint64_t page_o
         return;
     /* the index has page offset bits below and page number bits above: try all of those */
     for (uint64_t i = page_offset >> 2; i < BIT(t->jump_bits); i += 1024)
-        if (j->entry[i].code == code)
-            jump_empty(t, j->entry, i);
+        for (unsigned k = 0; k < 2; k++)
+            if (j->entry[i ^ k].code == code)
+                jump_empty(t, j->entry, i ^ k);
 }
 
 static void drop_one_code(struct tlb *t, uint64_t page_offset, const void *code)
@@ -421,7 +423,13 @@ const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access
 void tlb_jump_insert(struct vcpu *c, uint64_t va, const void *code)
 {
     struct jump_table *j = tlb_jump_table(c);
-    j->entry[va >> 2 & ones(c->tlb.jump_bits)] = (struct x64_jump_entry){va, code};
+    uint64_t index = va >> 2 & ones(c->tlb.jump_bits);
+    /* who was there may move to the neighbour, which seldom begins a block itself */
+    if (j->entry[index].va != va && (j->entry[index].va >> 2 & ones(c->tlb.jump_bits)) == index)
+        j->entry[index ^ 1] = j->entry[index];
+    else if (j->entry[index ^ 1].va == va)
+        jump_empty(&c->tlb, j->entry, index ^ 1);
+    j->entry[index] = (struct x64_jump_entry){va, code};
     jump_note(j, va >> 12);
     if (c->el && !(va >> 55 & 1))
         c->tlb.low_code = true;

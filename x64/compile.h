@@ -63,6 +63,7 @@ enum x64_stub {
     STUB_EXIT_LINK,      /* eax: target's page offset (signed), edx: link: pc = pc_page + rax */
     STUB_EXIT_PENDING,   /* eax: likewise */
     STUB_EXIT_PC,        /* rax: pc */
+    STUB_JUMP_MISS,      /* rax: pc, not in its line of the jump cache: tries the neighbour */
     STUB_EXIT_PENDING_PC,
     STUB_LOAD, STUB_STORE, STUB_LOADV, STUB_STOREV, STUB_ATOMIC, STUB_CAS, STUB_CAS128,
     STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,

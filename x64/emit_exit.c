@@ -28,7 +28,7 @@ static void jump_to_rax(struct x64_compiler *c)
     alu_ri(&c->a, ALU_AND, false, RDX, (int32_t)(ones(g->jump_bits) << JUMP_SHIFT));
     alu_rm(&c->a, ALU_ADD, true, RDX, x64_state(c, g->jump_offset));
     alu_rm(&c->a, ALU_CMP, true, RAX, mem_at(RDX, offsetof(struct x64_jump_entry, va)));
-    jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PC][0]);
+    jcc_near(&c->a, CC_NE, c->code->stub[STUB_JUMP_MISS][0]);
     jmp_m(&c->a, mem_at(RDX, offsetof(struct x64_jump_entry, code)));
 }
 

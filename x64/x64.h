@@ -23,7 +23,8 @@ struct x64_tlb_entry {
     uint64_t aux; /* cpu/jit's own */
 };
 
-/* One line of the jump cache: where a virtual address continues in the current context. */
+/* One line of the jump cache: where a virtual address continues in the current context. An address is looked up in its
+ * line, then in the neighbour (index ^ 1). */
 struct x64_jump_entry {
     uint64_t va;      /* all ones: empty; */
     const void *code; /* then x64_code_miss(), since a guest may well jump to all ones */
@@ -36,7 +37,7 @@ struct x64_config {
     /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, [1] IR_MEM_UNPRIV */
     uint32_t tlb_offset[2];
     unsigned tlb_bits;
-    /* state + offset holds a pointer to 1 << jump_bits entries, index (va >> 2) & mask */
+    /* state + offset holds a pointer to 1 << jump_bits entries, index (va >> 2) & mask. jump_bits: at least 1 */
     uint32_t jump_offset;
     unsigned jump_bits;
     bool align_check;           /* this block: unaligned accesses go to the slow path (CPU_MODE_ALIGN) */

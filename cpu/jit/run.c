@@ -167,8 +167,11 @@ static void start_again(struct vcpu *c)
 
 static const void *jump_find(const struct vcpu *c, uint64_t pc)
 {
-    const struct x64_jump_entry *e = &c->s.jump[pc >> 2 & ones(c->tlb.jump_bits)];
-    return e->va == pc ? e->code : NULL;
+    uint64_t index = pc >> 2 & ones(c->tlb.jump_bits);
+    for (unsigned k = 0; k < 2; k++)
+        if (c->s.jump[index ^ k].va == pc)
+            return c->s.jump[index ^ k].code;
+    return NULL;
 }
 
 /* The translation for pc, made if need be; NULL: an exception was raised, or the buffer was emptied. */
