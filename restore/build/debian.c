@@ -61,6 +61,7 @@ static const char *const programs[][2] = {
     {"apt-get", "apt"},         {"dpkg-deb", "dpkg"},   {"bash", "bash"},          {"mmdebstrap", "mmdebstrap"},
     {"fakeroot", "fakeroot"},   {"cpio", "cpio"},       {"depmod", "kmod"},        {"mke2fs", "e2fsprogs"},
     {"e2fsck", "e2fsprogs"},    {"tar", "tar"},         {"find", "findutils"},     {"awk", "mawk"},
+    {"systemctl", "systemd"}, /* systemd's own maintainer script calls the host's, with --root */
 };
 
 static bool check_programs(struct build *b, struct pome_error *err)
