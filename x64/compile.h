@@ -46,8 +46,8 @@ enum {
 };
 
 enum {
-    X64_GPRS = 1 << RBX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 | 1 << R12 | 1 << R13 | 1 << R14 |
-               1 << R15,          /* allocatable */
+    X64_GPRS = 1 << RBX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 | 1 << R12 | 1 << R13 |
+               1 << R14,          /* allocatable */
     X64_XMMS = 0xfff8,            /* xmm3..xmm15 */
     X64_OP_BYTES = 2048,          /* most that one operation may emit */
     X64_HOMES = 4096 / 8,         /* guest state that homes are kept for */
@@ -55,6 +55,9 @@ enum {
 
 enum { X64_TLB_SHIFT = 5 };
 static_assert(sizeof(struct x64_tlb_entry) == 1 << X64_TLB_SHIFT, "look-ups scale by it");
+
+/* R15 holds state->tlb[0] in translated code: loaded on entry and by every stub after C code ran. */
+enum { X64_TLB = R15 };
 
 /* Order and kinds of the shared stubs. */
 enum x64_stub {

@@ -6,6 +6,7 @@
  *   (so that an access over the end of the page, whose own page would match, goes the slow way), or, where alignment is
  *   demanded, the address with the page offset but the low bits removed. On a hit RDX is the addend and [va + RDX] the
  *   host's memory. On a miss cold code calls the environment through a stub and joins again.
+ *   The lines of ordinary accesses are addressed off R15; RCX is the offset of the line.
  *   Accesses off one base share a look-up (group.c): the first checks the whole range and keeps the addend, the others only
  *   test whether it is odd, which is how the first says that it failed.
  *
@@ -66,6 +67,12 @@ static unsigned def_for_load(struct x64_compiler *c)
     return x64_dies(c, base) && x64_where(c, base) != NO_REG ? x64_def_over(c, base) : x64_def(c);
 }
 
+/* A field of the line that RCX names: an offset from R15, or for unprivileged accesses its address. */
+static struct x64_mem line(bool unpriv, size_t field)
+{
+    return unpriv ? mem_at(RCX, (int32_t)field) : mem_indexed(X64_TLB, RCX, 0, (int32_t)field);
+}
+
 /* RAX = page of reg + last (with the low bits `aligned` kept), compared with the tag of the line for reg + first. */
 static void compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int32_t last, uint32_t aligned, bool write, bool unpriv)
 {
@@ -76,14 +83,15 @@ static void compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int
         mov_rr(&c->a, false, RCX, reg);
     shift_ri(&c->a, SH_SHR, false, RCX, 12 - X64_TLB_SHIFT);
     alu_ri(&c->a, ALU_AND, false, RCX, (int32_t)(ones(g->tlb_bits) << X64_TLB_SHIFT));
-    alu_rm(&c->a, ALU_ADD, true, RCX, x64_state(c, g->tlb_offset[unpriv]));
+    if (unpriv)
+        alu_rm(&c->a, ALU_ADD, true, RCX, x64_state(c, g->tlb_offset[1]));
     if (last)
         lea(&c->a, true, RAX, mem_at(reg, last));
     else
         mov_rr(&c->a, true, RAX, reg);
     alu_ri(&c->a, ALU_AND, true, RAX, (int32_t)(0xfffff000 | aligned));
     alu_rm(&c->a, ALU_CMP, true, RAX,
-           mem_at(RCX, write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read)));
+           line(unpriv, write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read)));
 }
 
 typedef void access_fn(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m);
@@ -118,7 +126,7 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     k->leader = leader;
     k->write = write;
     if (!g || leader)
-        mov_rm(&c->a, true, addend, mem_at(RCX, offsetof(struct x64_tlb_entry, addend)));
+        mov_rm(&c->a, true, addend, line(unpriv, offsetof(struct x64_tlb_entry, addend)));
     x64_flags_lost(c);
     *m = mem_indexed(p.reg, addend, 0, p.disp);
     return k;

@@ -50,6 +50,7 @@ static void end(struct maker *m, bool vectors)
         movups_rm(&m->a, i, frame_mem(FRAME_XMM + 16 * (int32_t)(i - 3)));
     for (unsigned i = 0; i < ARRAY_SIZE(saved_gpr); i++)
         mov_rm(&m->a, true, saved_gpr[i], frame_mem(FRAME_GPR + 8 * (int32_t)i));
+    mov_rm(&m->a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0])); /* C may have chosen another */
     alu_ri(&m->a, ALU_ADD, true, RSP, BELOW);
     ret(&m->a);
 }
@@ -195,6 +196,7 @@ static void entry_and_exits(struct maker *m)
         push_r(a, callee_saved[i]);
     alu_ri(a, ALU_SUB, true, RSP, FRAME_BYTES + 8);
     lea(a, true, RBP, mem_at(RDI, (int32_t)m->config->state_bias));
+    mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
     jmp_r(a, RSI);
 
     exit_stub(m, STUB_EXIT);

@@ -34,7 +34,8 @@ struct x64_config {
     struct ir_env env;          /* slow paths */
     uint32_t state_bias;        /* rbp = state + state_bias */
     uint32_t pending_offset;    /* u32 in guest state: non-zero asks translated code to come back */
-    /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, [1] IR_MEM_UNPRIV */
+    /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, [1] IR_MEM_UNPRIV.
+     * Only C code may change the pointers: translated code keeps [0] in a register and loads it again after every call. */
     uint32_t tlb_offset[2];
     unsigned tlb_bits;
     /* state + offset holds a pointer to 1 << jump_bits entries, index (va >> 2) & mask. jump_bits: at least 1 */
