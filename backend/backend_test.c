@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -280,7 +281,10 @@ static void input_waits_for_the_guest(void **state)
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 13 + i / 251);
     assert_int_equal(write(fd[1], bytes, sizeof bytes), sizeof bytes);
-    usleep(20000);
+    int in_pipe = 0; /* until the reader has what fits its ring */
+    for (unsigned tries = 0; tries < 5000 && in_pipe != sizeof bytes - CONSOLE_IN_BYTES; tries++, usleep(1000))
+        assert_int_equal(ioctl(fd[0], FIONREAD, &in_pipe), 0);
+    usleep(1000);
     size_t n = 0, first = console_get(c, got, sizeof got);
     assert_int_equal(first, CONSOLE_IN_BYTES); /* and no more: the rest is still in the pipe */
     for (n = first; n < sizeof got;) {
