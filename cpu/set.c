@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *const model_names[CPU_MODEL_COUNT] = {
     [CPU_MODEL_DEFAULT] = "default",
@@ -150,6 +151,7 @@ struct cpu_set *cpu_set_create(const struct cpu_options *options, struct pome_er
     set->trace = trace_bits(getenv("POME_TRACE"));
     set->seed = seed ? strtoull(seed, NULL, 0) : 0;
     set->pa_bits = pa_bits_of(set->o.mem);
+    set->host_cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     set->count_base_ns = host_now_ns();
     set->timer_next_ns = UINT64_MAX;
     init_locks(set);

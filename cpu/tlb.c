@@ -395,6 +395,18 @@ static void from_leaf(struct vcpu *c, struct tlb2_entry *e, const struct mmu_lea
     }
 }
 
+/* The level 2 line for this page: its place depends on the context in the lower half only. The context is chosen only when
+ * it matters: between the two writes of a kernel that sets ASID and TTBR0 there is a combination that nobody uses. */
+static struct tlb2_entry *l2_place(struct vcpu *c, uint64_t va, uint64_t page)
+{
+    return l2_slot(&c->tlb, page, va >> 55 & 1 ? 0 : current(c)->id);
+}
+
+static bool in_context(const struct tlb *t, const struct tlb2_entry *e)
+{
+    return !e->ctx || (t->cur && e->ctx == t->cur->id);
+}
+
 const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access access, bool unpriv, struct mmu_fault *fault)
 {
     struct tlb *t = &c->tlb;
@@ -402,9 +414,10 @@ const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access
     enum mmu_access a = access == TLB_FETCH ? MMU_FETCH : access == TLB_WRITE ? MMU_WRITE : MMU_READ;
     bool pan = c->pan && !el0;
     uint64_t page = access == TLB_FETCH ? va >> 12 : page_of(c, va);
-    uint32_t id = current(c)->id;
-    struct tlb2_entry *e = l2_slot(t, page, upper ? 0 : id);
-    bool hit = e->gen == t->gen && e->page == page && (!e->ctx || e->ctx == id) && mmu_allows(e->prot, a, el0, pan);
+    if (el0)
+        current(c);
+    struct tlb2_entry *e = l2_place(c, va, page);
+    bool hit = e->gen == t->gen && e->page == page && in_context(t, e) && mmu_allows(e->prot, a, el0, pan);
     if (!hit) {
         struct mmu_regime r = vcpu_regime(c);
         struct mmu_leaf leaf;
@@ -412,7 +425,8 @@ const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access
         c->stats.walks++;
         if (!mmu_translate(&r, va, a, el0, pan, &leaf, fault))
             return NULL;
-        from_leaf(c, e, &leaf, page, upper && (leaf.prot & MMU_GLOBAL) ? 0 : id);
+        bool global = upper && (leaf.prot & MMU_GLOBAL);
+        from_leaf(c, e, &leaf, page, global ? 0 : current(c)->id);
         note_large(t, &leaf, page);
     }
     if (access != TLB_FETCH && e->hva)

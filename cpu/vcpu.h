@@ -183,6 +183,7 @@ struct vcpu {
     uint64_t on_pc, on_x0;                   /* for power on; written before power = CPU_ON_PENDING */
     enum wait_kind wait;                     /* before the next instruction */
     uint64_t wait_until;                     /* counter value; UINT64_MAX: none */
+    bool sleeps_short;                       /* the last WFI took little time */
     unsigned idle_spins;                     /* WFE in a row without a sleep */
     unsigned yields;
     bool started;
@@ -208,7 +209,7 @@ struct cpu_set {
     struct jit *jit;
     unsigned trace;         /* enum trace */
     uint64_t seed;          /* 0: not randomised */
-    unsigned pa_bits;
+    unsigned pa_bits, host_cpus;
     /* the world: parking, stopping, the end */
     pthread_mutex_t lock;
     pthread_cond_t changed;

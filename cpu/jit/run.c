@@ -18,6 +18,8 @@ enum {
     CODE_BYTES = 64 << 20,
     MAX_INSNS = 64,
     SPINS_BEFORE_SLEEP = 20,
+    SPIN_NS = 20000,        /* before a sleep, */
+    SHORT_SLEEP_NS = 60000, /* if the last one was over so soon: a futex wake-up costs more */
     WFE_SLEEP_NS = 100000, /* WFE may wait for a store to a watched location, which nobody reports: never sleep long */
 };
 
@@ -216,13 +218,29 @@ static bool line_up(const struct vcpu *c)
     return atomic_load(&c->irq) || atomic_load(&c->fiq);
 }
 
+/* Two vCPUs that wake each other all the time: worth a look around, when each has a host core. */
+static bool spin(struct vcpu *c, uint64_t until)
+{
+    if (!c->sleeps_short || c->set->o.n_cpus > c->set->host_cpus)
+        return false;
+    until = MIN(until, host_now_ns() + SPIN_NS);
+    while (!__atomic_load_n(&c->s.pending, __ATOMIC_RELAXED)) {
+        if (host_now_ns() >= until)
+            return false;
+        for (unsigned i = 0; i < 20; i++)
+            __builtin_ia32_pause();
+    }
+    return true;
+}
+
 static void sleep_for_interrupt(struct vcpu *c)
 {
     uint64_t until = MIN(c->timer.deadline_ns, c->wait_until == UINT64_MAX ? UINT64_MAX : counter_to_host_ns(c->set, c->wait_until));
+    uint64_t start = host_now_ns();
     c->stats.wfi++;
-    bool woken = vcpu_sleep(c, until);
-    if (!woken)
+    if (!spin(c, until) && !vcpu_sleep(c, until))
         timer_update(c);
+    c->sleeps_short = host_now_ns() - start < SHORT_SLEEP_NS;
     if (c->wait_until != UINT64_MAX && counter_now(c->set) >= c->wait_until)
         c->wait = WAIT_NONE;
 }

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { RAM_BYTES = 16 << 20, CPUS_MAX = 8 };
@@ -80,7 +81,40 @@ static void load_image(struct mem *m)
     assert_true(mem_write(m, RAM, data, n));
 }
 
-static void run(unsigned n_cpus, uint64_t hz)
+enum disturbance { NONE, PAUSES, STOPS };
+
+/* A second life: stopped somewhere, put back, started again. */
+static void stop_somewhere(struct cpu_set *set, struct mem *m, struct board *b)
+{
+    for (unsigned i = 0; i < 5; i++) {
+        usleep(1000 * (i + 1));
+        cpu_set_stop(set);
+        enum cpu_end end = cpu_set_join(set, NULL);
+        assert_true(end == CPU_END_STOPPED || end == CPU_END_POWER_OFF);
+        cpu_set_reset(set);
+        memset(mem_ptr(m, RAM, RAM_BYTES, true), 0, RAM_BYTES);
+        load_image(m);
+        memset(b->line, 0, sizeof b->line);
+        memset(b->ppi, 0, sizeof b->ppi);
+        b->n = 0;
+        cpu_power_on(set, 0, RAM, 0);
+        assert_true(cpu_set_start(set, NULL));
+    }
+}
+
+static void pause_often(struct cpu_set *set, struct board *b)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        usleep(200);
+        cpu_set_pause(set);
+        size_t n = b->n; /* nothing happens now */
+        usleep(100);
+        assert_int_equal(n, b->n);
+        cpu_set_resume(set);
+    }
+}
+
+static void run_disturbed(unsigned n_cpus, uint64_t hz, enum disturbance how)
 {
     struct pome_error err = {0};
     struct board b = {.lock = PTHREAD_MUTEX_INITIALIZER, .result = 0xffffffff};
@@ -97,6 +131,10 @@ static void run(unsigned n_cpus, uint64_t hz)
     b.port = cpu_set_irq_port(set);
     cpu_power_on(set, 0, RAM, 0);
     assert_true(cpu_set_start(set, &err));
+    if (how == STOPS)
+        stop_somewhere(set, m, &b);
+    if (how == PAUSES)
+        pause_often(set, &b);
     enum cpu_end end = cpu_set_join(set, &err);
     if (b.result || end != CPU_END_POWER_OFF) {
         fputs(b.text, stderr);
@@ -106,6 +144,23 @@ static void run(unsigned n_cpus, uint64_t hz)
     }
     cpu_set_destroy(set);
     mem_destroy(m);
+}
+
+static void run(unsigned n_cpus, uint64_t hz)
+{
+    run_disturbed(n_cpus, hz, NONE);
+}
+
+static void paused(void **state)
+{
+    run_disturbed(1, 0, PAUSES);
+    run_disturbed(3, 0, PAUSES);
+}
+
+static void stopped_and_reset(void **state)
+{
+    run_disturbed(1, 0, STOPS);
+    run_disturbed(3, 24000000, STOPS);
 }
 
 static void evaluator(void **state)
@@ -153,6 +208,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(compiled),
         cmocka_unit_test(unchained),
         cmocka_unit_test(randomised),
+        cmocka_unit_test(paused),
+        cmocka_unit_test(stopped_and_reset),
     };
     if (argc < 2)
         return 2;
