@@ -380,7 +380,12 @@ static void shapes(struct gen *g)
 {
     ir_ref a = operand(g, IR_I64), b = operand(g, IR_I64), v;
     bool wide = below(g, 2);
-    switch (below(g, 3)) {
+    switch (below(g, 4)) {
+    case 3:
+        v = ir_emit(g->b, wide ? IR_RBIT64 : IR_RBIT32, a, 0, 0, 0);
+        v = ir_emit(g->b, below(g, 8) ? (wide ? IR_CLZ64 : IR_CLZ32) : (wide ? IR_CLS64 : IR_CLS32), v, 0, 0, 0);
+        ir_emit(g->b, IR_SET64, v, 0, 0, 8 * below(g, 32));
+        return;
     case 0:
         v = ir_emit(g->b, wide ? IR_SHL64 : IR_SHL32, b, ir_const(g->b, below(g, 5)), 0, 0);
         v = ir_emit(g->b, below(g, 4) ? (wide ? IR_ADD64 : IR_ADD32) : IR_SUB64, a, v, 0, 0);

@@ -365,6 +365,12 @@ static inline void lzcnt_rr(struct x64_asm *a, bool w, unsigned d, unsigned s)
     op_rr(a, w, 0x0fbd, d, s);
 }
 
+static inline void tzcnt_rr(struct x64_asm *a, bool w, unsigned d, unsigned s)
+{
+    put8(a, 0xf3);
+    op_rr(a, w, 0x0fbc, d, s);
+}
+
 /* crc32 d, s of 1 << log2 bytes (SSE4.2) */
 static inline void crc32_rr(struct x64_asm *a, unsigned log2, unsigned d, unsigned s)
 {

@@ -184,6 +184,7 @@ static void arithmetic(void **state)
         bswap_r(&a, w, d), check(M(BSWAP), gpr(d, bits), NONE, NONE);
         bsr_rr(&a, w, d, s), check(M(BSR), gpr(d, bits), gpr(s, bits), NONE);
         lzcnt_rr(&a, w, d, s), check(M(LZCNT), gpr(d, bits), gpr(s, bits), NONE);
+        tzcnt_rr(&a, w, d, s), check(M(TZCNT), gpr(d, bits), gpr(s, bits), NONE);
         andn_rrr(&a, w, d, s, t), check(M(ANDN), gpr(d, bits), gpr(s, bits), gpr(t, bits));
         shlx_rrr(&a, w, d, s, t), check(M(SHLX), gpr(d, bits), gpr(s, bits), gpr(t, bits));
         shrx_rrr(&a, w, d, s, t), check(M(SHRX), gpr(d, bits), gpr(s, bits), gpr(t, bits));

@@ -30,7 +30,7 @@ static bool small_shift(const struct x64_compiler *c, ir_ref ref, unsigned op)
 }
 
 /* Operations whose only user does their work on the way: AND as TEST (flags.c, emit_exit.c), ZEXT32 as a 32-bit TEST, a shift
- * by 1..3 as part of an address (LEA). Returns the operand of the user that disappears, 0: none. */
+ * by 1..3 as part of an address (LEA), RBIT and CLZ as TZCNT. Returns the operand of the user that disappears, 0: none. */
 static ir_ref fusable(const struct x64_compiler *c, const struct ir_insn *user)
 {
     const struct ir_insn *a = &c->ir->insn[user->a];
@@ -43,6 +43,8 @@ static ir_ref fusable(const struct x64_compiler *c, const struct ir_insn *user)
         if (!single || (a->op != IR_ZEXT32 && a->op != IR_AND64))
             return 0;
         return a->op == IR_ZEXT32 || (ir_is_const(c->ir, a->b, &mask) && (mask <= INT32_MAX || is_pow2(mask))) ? user->a : 0;
+    case IR_CLZ64: return single && a->op == IR_RBIT64 && c->host->bmi1 ? user->a : 0;
+    case IR_CLZ32: return single && a->op == IR_RBIT32 && c->host->bmi1 ? user->a : 0;
     case IR_ADD64: return c->value[user->b].uses == 1 && small_shift(c, user->b, IR_SHL64) ? user->b : 0;
     case IR_ADD32: return c->value[user->b].uses == 1 && small_shift(c, user->b, IR_SHL32) ? user->b : 0;
     }

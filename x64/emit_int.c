@@ -276,6 +276,12 @@ static void leading_zeros(struct x64_compiler *c, bool w, unsigned d, unsigned s
 static void count(struct x64_compiler *c, bool w, bool sign_bits)
 {
     const struct ir_insn *i = x64_insn(c);
+    if (c->value[i->a].fused) { /* zeros below the lowest one: CLZ of RBIT */
+        ir_ref part = c->ir->insn[i->a].a;
+        unsigned s = x64_use(c, part);
+        tzcnt_rr(&c->a, w, x64_dies(c, part) ? x64_def_over(c, part) : x64_def(c), s);
+        return;
+    }
     unsigned a = x64_use(c, i->a), d = x64_dies(c, i->a) ? x64_def_over(c, i->a) : x64_def(c);
     if (!sign_bits) {
         leading_zeros(c, w, d, a);
@@ -303,6 +309,17 @@ static void swap_groups(struct x64_compiler *c, unsigned d, unsigned n, uint64_t
 static void reverse_bits(struct x64_compiler *c, bool w)
 {
     unsigned d = x64_def_over(c, x64_insn(c)->a);
+    if (c->host->gfni) { /* the bits of each byte by an affine transformation (GF2P8AFFINEQB), then the bytes */
+        mov_ri(&c->a, RAX, UINT64_C(0x8040201008040201));
+        movd_vr(&c->a, true, 0, d);
+        movd_vr(&c->a, true, 1, RAX);
+        sse_rr(&c->a, X64_V(PP_66, MAP_0F3A, 1, 0xce), 0, 1);
+        put8(&c->a, 0);
+        movd_rv(&c->a, w, d, 0);
+        bswap_r(&c->a, w, d);
+        c->cc_kept = true;
+        return;
+    }
     if (!w)
         mov_rr(&c->a, false, d, d);
     bswap_r(&c->a, w, d);

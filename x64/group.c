@@ -6,7 +6,8 @@
  *   bytes lie close together form a group: the first one looks up the line of the lowest address and compares its tag with the
  *   page of the highest byte, so one comparison says that the whole range is in one page that may be accessed. If any
  *   member writes, the page must be writable (which in the A64 translation regimes implies readable).
- *   A store that may not be reached (a side exit comes first) does not join a group of loads: the page may be read-only.
+ *   An access that may not be reached (a side exit comes first) must not make the check harder to pass: it joins only if
+ *   its bytes are checked anyway, and a store only if the group writes anyway.
  *   A call ends all groups: it may change the translation.
  *   Accesses that must be aligned stay alone, since one comparison cannot check the alignment of several.
  */
@@ -44,8 +45,9 @@ static ir_ref find_base(const struct ir_block *b, ir_ref ref, int64_t *offset)
 
 static bool can_join(const struct scan *s, const struct x64_group *g, ir_ref base, int64_t offset, int64_t end, bool write, bool unpriv)
 {
+    bool certain = g->first > s->side_exit, inside = offset >= g->min && end <= g->end;
     return g->base == base && g->unpriv == unpriv && MAX(end, (int64_t)g->end) - MIN(offset, (int64_t)g->min) <= RANGE &&
-           (!write || g->write || g->first > s->side_exit);
+           (certain || (inside && (!write || g->write)));
 }
 
 static void join(struct x64_compiler *c, struct x64_group *g, unsigned n, int64_t offset, int64_t end, bool write)
