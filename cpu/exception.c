@@ -8,6 +8,7 @@ enum vector { VECTOR_SYNC = 0x000, VECTOR_IRQ = 0x080, VECTOR_FIQ = 0x100 };
 
 static void take(struct vcpu *c, enum vector vector, uint64_t return_pc)
 {
+    c->exceptions_taken++;
     unsigned from = !c->el ? 0x400 : c->spsel ? 0x200 : 0;
     uint64_t sctlr = c->sr[SR_SCTLR_EL1];
     c->s.spsr_el1 = pstate_get(c);
@@ -31,6 +32,8 @@ void raise_sync(struct vcpu *c, enum esr_ec ec, uint32_t iss, uint64_t return_pc
     c->stats.exceptions++;
     if (c->set->trace & TRACE_INT)
         fprintf(stderr, "cpu %u: exception %#x iss %#x pc %#llx el %u\n", c->id, ec, iss, (unsigned long long)return_pc, c->el);
+    if (ec == EC_SVC || ec == EC_HVC)
+        c->ss = 0; /* the instruction is done: SPSR says so */
     /* IL: set but for 16-bit instructions, which do not exist here */
     c->s.esr_el1 = (uint64_t)ec << 26 | BIT(25) | iss;
     take(c, VECTOR_SYNC, return_pc);
@@ -81,12 +84,14 @@ void exception_return(struct vcpu *c, uint64_t target)
     uint64_t spsr = c->s.spsr_el1;
     bool bad = illegal(spsr);
     uint8_t pan = spsr & PSTATE_PAN ? 1 : 0;
+    bool ss = !bad && debug_return_ss(c, spsr);
+    c->exceptions_taken++;
     c->s.flags = ir_flags_from_nzcv(spsr);
     c->s.daif = spsr & PSTATE_DAIF;
     c->dit = spsr & PSTATE_DIT ? 1 : 0;
     c->ssbs = spsr & PSTATE_SSBS ? 1 : 0;
     c->il = bad || (spsr & PSTATE_IL);
-    c->ss = 0; /* TODO: software step (MDSCR_EL1.SS) */
+    c->ss = ss;
     c->btype = bad ? 0 : bits_get(spsr, 11, 10);
     if (!bad) /* an illegal return keeps EL and SP */
         pstate_set_sp(c, bits_get(spsr, 3, 2), spsr & 1);

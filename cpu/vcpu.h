@@ -63,7 +63,7 @@ enum sysreg {
 enum esr_ec {
     EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_FP = 0x07, EC_BTI = 0x0d, EC_ILLEGAL = 0x0e, EC_SVC = 0x15, EC_HVC = 0x16,
     EC_SYSREG = 0x18, EC_IABORT = 0x20, EC_IABORT_SAME = 0x21, EC_PC_ALIGN = 0x22, EC_DABORT = 0x24,
-    EC_DABORT_SAME = 0x25, EC_SP_ALIGN = 0x26, EC_STEP = 0x32, EC_STEP_SAME = 0x33, EC_BRK = 0x3c,
+    EC_DABORT_SAME = 0x25, EC_SP_ALIGN = 0x26, EC_BREAKPOINT = 0x30, EC_STEP = 0x32, EC_WATCHPOINT = 0x34, EC_BRK = 0x3c, /* 0x30..0x34: one more from EL1 */
 };
 
 /* ---- soft TLB ---- */
@@ -183,12 +183,14 @@ struct vcpu {
     uint64_t on_pc, on_x0;                   /* for power on; written before power = CPU_ON_PENDING */
     enum wait_kind wait;                     /* before the next instruction */
     uint64_t wait_until;                     /* counter value; UINT64_MAX: none */
+    bool single;                             /* in jit_step: watchpoints are looked at */
     bool sleeps_short;                       /* the last WFI took little time */
     unsigned idle_spins;                     /* WFE in a row without a sleep */
     unsigned yields;
     bool started;
     pthread_t thread;
     uint64_t rng;
+    uint32_t exceptions_taken;               /* entries and returns: for whom SS was set by them */
     uint32_t insn;                           /* word of the last undefined instruction, for messages */
     unsigned n_notes;
     struct cpu_stats stats;
@@ -249,6 +251,12 @@ void raise_undefined(struct vcpu *c, uint64_t return_pc);
 bool take_interrupt(struct vcpu *c); /* true: an unmasked line was up and pc is at the vector */
 void exception_return(struct vcpu *c, uint64_t target);
 uint64_t canonical_pc(const struct vcpu *c, uint64_t pc); /* removes the tag where TBI says so */
+
+/* ---- debug.c ---- */
+bool debug_active(const struct vcpu *c);   /* instructions must be run one by one */
+bool debug_before(struct vcpu *c);         /* true: a step or breakpoint exception was raised instead of the instruction at pc */
+bool debug_watch(struct vcpu *c, uint64_t va, unsigned bytes, bool write, uint64_t pc); /* true: watchpoint exception raised */
+bool debug_return_ss(const struct vcpu *c, uint64_t spsr); /* PSTATE.SS after a return with this SPSR; before EL and DAIF change */
 
 /* ---- sysreg.c: false: an exception was raised ---- */
 bool sysreg_read(struct vcpu *c, uint32_t enc, unsigned rt, uint64_t return_pc, uint64_t *value);

@@ -31,6 +31,8 @@ uint8_t *access_resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write,
         access_fault(c, &f, va, write ? ISS_WNR : 0, pc_offset);
         return NULL;
     }
+    if (c->single && debug_watch(c, va, bytes, write, insn_pc(c, pc_offset)))
+        return NULL;
     *entry = e;
     return e->hva && !(write && (e->prot & MMU_ROM)) ? e->hva + (va & 4095) : NULL;
 }

@@ -84,6 +84,18 @@ void blocks_check_all(struct vcpu *c, struct dropped *d);
 void blocks_forget(struct jit *j);
 void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to);
 
+/* ---- run.c ---- */
+/* Where the instruction at pc is; false: an exception was raised. */
+struct fetched {
+    const uint8_t *code;
+    uint64_t pa;
+    uint32_t mode;
+};
+bool jit_fetch(struct vcpu *c, uint64_t pc, struct fetched *at);
+
+/* ---- step.c: the instruction at pc, or the debug exception that comes first ---- */
+void jit_step(struct vcpu *c);
+
 /* ---- access.c, atomic.c: slow paths ---- */
 /* Host address of a guest access inside one page, or NULL: *entry is a device's translation, or (entry NULL) raised. */
 uint8_t *access_resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write, uint32_t memop, uint32_t pc_offset,

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 enum {
-    CODE_BYTES = 64 << 20,
+    CODE_BYTES = 128 << 20,
     MAX_INSNS = 64,
     SPINS_BEFORE_SLEEP = 20,
     SPIN_NS = 20000,        /* before a sleep, */
@@ -176,30 +176,39 @@ static const void *jump_find(const struct vcpu *c, uint64_t pc)
     return NULL;
 }
 
-/* The translation for pc, made if need be; NULL: an exception was raised, or the buffer was emptied. */
-static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
+bool jit_fetch(struct vcpu *c, uint64_t pc, struct fetched *at)
 {
-    struct jit *j = c->set->jit;
     struct mmu_fault f = {.fsc = FSC_EXTERNAL};
-    c->stats.lookups++;
     if (pc & 3) {
         raise_sync(c, EC_PC_ALIGN, 0, pc);
         c->s.far_el1 = pc;
-        return NULL;
+        return false;
     }
     const struct tlb2_entry *e = tlb_lookup(c, pc, TLB_FETCH, false, &f);
     if (!e || !e->hva) {
         raise_fault(c, &f, pc, 0, true, pc);
-        return NULL;
+        return false;
     }
-    uint32_t mode = c->s.mode;
-    if ((mode & CPU_MODE_PAUTH) && (e->prot & MMU_GUARDED))
-        mode |= CPU_MODE_BTI;
-    uint64_t pa = e->pa | (pc & 4095);
+    at->mode = c->s.mode;
+    if ((at->mode & CPU_MODE_PAUTH) && (e->prot & MMU_GUARDED))
+        at->mode |= CPU_MODE_BTI;
+    at->pa = e->pa | (pc & 4095);
+    at->code = e->hva + (pc & 4095);
+    return true;
+}
+
+/* The translation for pc, made if need be; NULL: an exception was raised, or the buffer was emptied. */
+static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
+{
+    struct jit *j = c->set->jit;
+    struct fetched at;
+    c->stats.lookups++;
+    if (!jit_fetch(c, pc, &at))
+        return NULL;
     pthread_mutex_lock(&j->lock);
-    struct block *b = block_find(j, pa, mode);
+    struct block *b = block_find(j, at.pa, at.mode);
     if (!b)
-        b = block_make(c, pa, mode, e->hva + (pc & 4095));
+        b = block_make(c, at.pa, at.mode, at.code);
     if (b && link_patch && !j->no_chain)
         blocks_link(j, c, link_patch, b);
     pthread_mutex_unlock(&j->lock);
@@ -325,6 +334,11 @@ void jit_run(struct vcpu *c)
             patch = 0;
         if (c->il) {
             raise_sync(c, EC_ILLEGAL, 0, c->s.pc);
+            continue;
+        }
+        if (c->sr[SR_MDSCR_EL1] && debug_active(c)) {
+            jit_step(c);
+            patch = 0;
             continue;
         }
         const void *entry = patch ? NULL : jump_find(c, c->s.pc);

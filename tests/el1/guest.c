@@ -2,7 +2,7 @@
 #include "tests/el1/guest.h"
 
 struct trap_record traps[9];
-uint64_t el0_result, el0_alias;
+uint64_t el0_result, el0_alias, steps;
 
 unsigned my_number(void)
 {
@@ -72,6 +72,11 @@ uint64_t trap_handler(uint64_t vector, uint64_t *frame)
         *(volatile uint32_t *)LINE = 0;
         return 0;
     }
+    if (EC == 0x32) { /* software step: one more */
+        steps++;
+        MSR(spsr_el1, trap.spsr | 1 << 21);
+        return 0;
+    }
     if (vector >= 0x400) {
         el0_result = frame[0];
         return 1;
@@ -103,7 +108,7 @@ void guest_main(void)
         void (*run)(void);
     } tests[] = {
         {"exceptions", test_exceptions}, {"el0", test_el0},     {"psci", test_psci}, {"mmu", test_mmu},
-        {"code", test_code},             {"exclusives", test_exclusives}, {"timers", test_timers}, {"smp", test_smp},
+        {"code", test_code},             {"exclusives", test_exclusives}, {"timers", test_timers}, {"debug", test_debug}, {"smp", test_smp},
     };
     for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
         put(tests[i].name);

@@ -68,6 +68,8 @@ static inline void done(uint64_t value)
 extern uint64_t el0_alias;  /* where EL0 sees this program: added to code and stack */
 extern uint64_t el0_result; /* x0 at its last exception */
 
+extern uint64_t steps;      /* software step exceptions so far */
+
 /* mmu.c */
 void mmu_on(void);
 uint64_t *pte(uint64_t va);  /* level 3 descriptor of an address in the test window */
@@ -79,6 +81,7 @@ void test_el0(void);
 void test_mmu(void);
 void test_timers(void);
 void test_code(void);
+void test_debug(void);
 void test_exclusives(void);
 void test_psci(void);
 void test_smp(void);

@@ -326,6 +326,54 @@ void test_code(void)
     }
 }
 
+/* ---- self-hosted debug; EL0 code is reached through its alias ---- */
+
+static void el0_sum(uint64_t n)
+{
+    asm volatile("mov x1, #0\n 1: add x1, x1, x0\n subs x0, x0, #1\n b.ne 1b\n mov x0, x1\n svc #0xff" : : : "x0", "x1", "cc");
+}
+
+void test_debug(void)
+{
+    uint64_t va = WINDOW + 0x5000, code = (uint64_t)el0_sum + el0_alias;
+    set(va, page(1) | RAM | USER | PXN | UXN);
+    *(uint64_t *)page(1) = 77;
+    asm volatile("msr oslar_el1, xzr\n isb");
+
+    el0(el0_sum, 10);
+    CHECK_EQ(el0_result, 55);
+    steps = 0;
+    MSR(mdscr_el1, 1);
+    el0(el0_sum, 10);
+    MSR(mdscr_el1, 0);
+    CHECK_EQ(el0_result, 55);
+    CHECK_EQ(trap.esr & 0xffff, 0xff);
+    CHECK_EQ(trap.spsr >> 21 & 1, 0);
+    CHECK_EQ(steps, 1 + 1 + 30 + 1); /* before the first, after each before the SVC */
+
+    MSR(mdscr_el1, 1 << 15);
+    MSR(dbgbvr0_el1, code + 4);
+    MSR(dbgbcr0_el1, 0xf << 5 | 2 << 1 | 1);
+    el0(el0_sum, 3);
+    CHECK_EQ(trap.esr, (uint64_t)0x30 << 26 | 1 << 25 | 0x22);
+    CHECK_EQ(trap.elr, code + 4);
+    CHECK_EQ(trap.vector, 0x400);
+    MSR(dbgbcr0_el1, 0);
+
+    MSR(dbgwvr1_el1, va);
+    MSR(dbgwcr1_el1, 0xff << 5 | 1 << 3 | 2 << 1 | 1); /* loads by EL0 */
+    el0(el0_load, va);
+    CHECK_EQ(trap.esr, (uint64_t)0x34 << 26 | 1 << 25 | 0x22);
+    CHECK_EQ(trap.far, va);
+    el0(el0_load, va + 8);
+    CHECK_EQ(trap.esr & 0xffff, 0xff);
+    MSR(dbgwcr1_el1, 0xff << 5 | 2 << 3 | 2 << 1 | 1); /* stores: not this one */
+    el0(el0_load, va);
+    CHECK_EQ(el0_result, 77);
+    MSR(dbgwcr1_el1, 0);
+    MSR(mdscr_el1, 0);
+}
+
 /* ---- exclusives ---- */
 
 static unsigned stxr_after(uint64_t *p, const unsigned what)
