@@ -2,6 +2,7 @@
 #include "dev/test_rig.h"
 #include "dev/virtio_blk.h"
 #include "dev/virtio_console.h"
+#include "dev/virtio_input.h"
 #include "dev/virtio_rng.h"
 
 #include <fcntl.h>
@@ -526,14 +527,129 @@ static void rng_gives_bytes(void **state)
     rig_finish(&r);
 }
 
+static struct console *start_console(int out_fd)
+{
+    rig_init(&r);
+    struct console *c = console_create(r.loop, &(struct console_options){ .in_fd = -1, .out_fd = out_fd }, NULL);
+    rig_plug(&r, virtio_console_create(&r.bus, c));
+    assert_int_equal(rig_start(&r, F_BASE), 15);
+    return c;
+}
+
+/* The device goes before its console. */
+static void finish_console(struct console *c)
+{
+    struct device *t = virtio_pci_device(r.t);
+    struct virtio *v = r.v;
+    t->type->destroy(t);
+    v->device.type->destroy(&v->device);
+    console_destroy(c, 1000);
+    r.t = NULL;
+    rig_finish(&r);
+}
+
+/* More than the ring and the pipe hold: chains stay with the device until somebody reads, and none is lost. */
+static void console_output_waits(void **state)
+{
+    enum { BYTES = 40000, CHAINS = 10 };
+    static uint8_t got[BYTES * CHAINS];
+    int fd[2];
+    assert_int_equal(pipe(fd), 0);
+    struct console *c = start_console(fd[1]);
+    uint8_t *data = mem_ptr(r.mem, DATA, BYTES, true);
+    for (unsigned i = 0; i < BYTES; i++)
+        data[i] = (uint8_t)(i * 3 + i / 256);
+    for (unsigned i = 0; i < CHAINS; i++) {
+        rig_desc(&r, 1, i, DATA, BYTES, 0, 0);
+        rig_offer(&r, 1, (uint16_t)i);
+    }
+    rig_notify(&r, 1);
+    rig_run_loop(&r, 20);
+    uint16_t used = le16_get(mem_ptr(r.mem, r.q[1].used + 2, 2, false));
+    assert_true(used >= 1 && used < CHAINS);
+    assert_int_equal(fcntl(fd[0], F_SETFL, O_NONBLOCK), 0);
+    size_t n = 0;
+    for (unsigned tries = 0; n < sizeof got && tries < 20000; tries++) {
+        ssize_t some = read(fd[0], got + n, sizeof got - n);
+        n += some > 0 ? (size_t)some : 0;
+        rig_run_loop(&r, 1);
+    }
+    assert_int_equal(n, sizeof got);
+    for (unsigned i = 0; i < CHAINS; i++)
+        assert_memory_equal(got + (size_t)i * BYTES, data, BYTES);
+    assert_int_equal(le16_get(mem_ptr(r.mem, r.q[1].used + 2, 2, false)), CHAINS);
+    finish_console(c);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+static void power_button_is_a_key(void **state)
+{
+    rig_init(&r);
+    rig_plug(&r, virtio_input_create(&r.bus));
+    bus_lock(&r.bus);
+    virtio_input_power(r.v, true); /* nobody listens */
+    bus_unlock(&r.bus);
+    assert_int_equal(rig_start(&r, F_BASE), 15);
+    rig_write(&r, RIG_CONFIG, 1, 1); /* name */
+    char name[40] = { 0 };
+    for (unsigned i = 0; i < rig_read(&r, RIG_CONFIG + 2, 1); i++)
+        name[i] = (char)rig_read(&r, RIG_CONFIG + 8 + i, 1);
+    assert_string_equal(name, "Pome power button");
+    rig_write(&r, RIG_CONFIG, 1, 0x11); /* keys */
+    rig_write(&r, RIG_CONFIG + 1, 1, 1);
+    assert_int_equal(rig_read(&r, RIG_CONFIG + 2, 1), 15);
+    assert_int_equal(rig_read(&r, RIG_CONFIG + 8 + 116 / 8, 1), 1 << 116 % 8);
+    rig_write(&r, RIG_CONFIG + 1, 1, 3); /* axes: none */
+    assert_int_equal(rig_read(&r, RIG_CONFIG + 2, 1), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        rig_desc(&r, 0, i, DATA + 8 * i, 8, WRITE, 0);
+        rig_offer(&r, 0, (uint16_t)i);
+    }
+    rig_notify(&r, 0);
+    for (unsigned down = 2; down-- > 0;) {
+        bus_lock(&r.bus);
+        virtio_input_power(r.v, down);
+        bus_unlock(&r.bus);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(rig_wait(&r, 0), 8);
+        uint64_t key = le64_get(mem_ptr(r.mem, DATA + (down ? 0 : 16), 8, false));
+        assert_int_equal(key, 1 | 116 << 16 | (uint64_t)down << 32);
+        assert_int_equal(le64_get(mem_ptr(r.mem, DATA + (down ? 8 : 24), 8, false)), 0);
+    }
+    bus_lock(&r.bus);
+    virtio_input_power(r.v, true); /* no room */
+    bus_unlock(&r.bus);
+    rig_desc(&r, 1, 0, DATA, 8, 0, 0); /* a LED, say */
+    rig_offer(&r, 1, 0);
+    rig_notify(&r, 1);
+    assert_int_equal(rig_wait(&r, 1), 0);
+    rig_finish(&r);
+}
+
+/* A driver that refills for ever does not keep the lock for ever. */
+static void endless_work_is_cut_in_turns(void **state)
+{
+    rig_init(&r);
+    rig_plug(&r, virtio_rng_create(&r.bus));
+    assert_int_equal(rig_start(&r, F_BASE), 15);
+    rig_desc(&r, 0, 0, DATA, 8, WRITE, 0);
+    for (unsigned i = 0; i < RIG_QUEUE; i++)
+        rig_offer(&r, 0, 0);
+    rig_notify(&r, 0);
+    assert_int_equal(le16_get(mem_ptr(r.mem, r.q[0].used + 2, 2, false)), RIG_QUEUE);
+    for (unsigned i = 0; i < 3; i++)
+        rig_offer(&r, 0, 0); /* without a notification: the device comes back by itself */
+    rig_run_loop(&r, 2);
+    assert_int_equal(le16_get(mem_ptr(r.mem, r.q[0].used + 2, 2, false)), RIG_QUEUE + 3);
+    rig_finish(&r);
+}
+
 static void console_talks_both_ways(void **state)
 {
     int fd[2];
     assert_int_equal(pipe(fd), 0);
-    rig_init(&r);
-    struct console *c = console_create(r.loop, &(struct console_options){ .in_fd = -1, .out_fd = fd[1] }, NULL);
-    rig_plug(&r, virtio_console_create(&r.bus, c));
-    assert_int_equal(rig_start(&r, F_BASE), 15);
+    struct console *c = start_console(fd[1]);
     mem_write(r.mem, DATA, "hello", 5);
     rig_desc(&r, 1, 0, DATA, 2, NEXT, 1);
     rig_desc(&r, 1, 1, DATA + 2, 3, 0, 0);
@@ -549,13 +665,7 @@ static void console_talks_both_ways(void **state)
     assert_int_equal(console_type(c, (const uint8_t *)"typed", 5), 5);
     assert_int_equal(rig_wait(&r, 0), 5);
     assert_memory_equal(mem_ptr(r.mem, DATA + 64, 5, false), "typed", 5);
-    struct virtio *v = r.v;
-    struct device *t = virtio_pci_device(r.t);
-    t->type->destroy(t);
-    v->device.type->destroy(&v->device);
-    console_destroy(c, 1000);
-    r.t = NULL;
-    rig_finish(&r);
+    finish_console(c);
     close(fd[0]);
     close(fd[1]);
 }
@@ -581,6 +691,9 @@ int main(void)
         cmocka_unit_test(held_devices_take_nothing),
         cmocka_unit_test(rng_gives_bytes),
         cmocka_unit_test(console_talks_both_ways),
+        cmocka_unit_test(console_output_waits),
+        cmocka_unit_test(power_button_is_a_key),
+        cmocka_unit_test(endless_work_is_cut_in_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

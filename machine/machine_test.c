@@ -261,6 +261,88 @@ static void wires_are_connected(void **state)
     machine_destroy(m);
 }
 
+/* Reads a PCI configuration register of a slot of the generic machine. */
+static uint32_t pci(struct machine *m, unsigned slot, unsigned reg)
+{
+    const struct cpu_board *b = machine_board(m);
+    uint64_t v = 0;
+    assert_true(b->mmio_read(b->ctx, 0, 0x3f000000 + (slot << 15) + reg, 4, &v));
+    return (uint32_t)v;
+}
+
+static void disks_are_on_the_bus(void **state)
+{
+    static const uint8_t empty[4096];
+    char *a = write_file("a.img", empty, 4096), *b = write_file("b.img", empty, 1024), *odd = write_file("odd.img", empty, 1000);
+    struct machine_disk disks[] = { { .path = a, .serial = "root", .role = MACHINE_DISK_ROOT }, { .path = b, .read_only = true } };
+    struct machine_config c = { .n_cpus = 1, .ram_bytes = 128 * MiB, .disks = disks, .n_disks = 2 };
+    struct pome_error err = { 0 };
+    struct machine *m = create(c, &err);
+    assert_non_null(m);
+    assert_int_equal(pci(m, 0, 0), 0xffffffff);
+    assert_int_equal(pci(m, 1, 0), 0x10421af4);
+    assert_int_equal(pci(m, 2, 0), 0x10421af4);
+    assert_int_equal(pci(m, 3, 0), 0x10441af4); /* entropy */
+    assert_int_equal(pci(m, 4, 0), 0x10521af4); /* power button */
+    assert_int_equal(pci(m, 5, 0), 0xffffffff);
+    assert_null(create(c, &err)); /* the disk is ours */
+    assert_int_equal(err.code, POME_ERROR_BUSY);
+    machine_power_button(m);
+    assert_true(machine_quiesce(m, 1000));
+    machine_unquiesce(m);
+    assert_true(machine_output_done(m));
+    machine_reset(m);
+    machine_destroy(m);
+    disks[1].path = "/nonexistent.img";
+    assert_null(create(c, &err));
+    assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
+    disks[1].path = odd;
+    assert_null(create(c, &err));
+    assert_int_equal(err.code, POME_ERROR_INVALID_DISK_IMAGE);
+    disks[1].path = b;
+    disks[1].serial = "a serial that is much too long";
+    assert_null(create(c, &err));
+    assert_int_equal(err.code, POME_ERROR_INVALID_CONFIGURATION);
+    disks[1].serial = NULL;
+    m = create(c, &err); /* nothing of the failed ones stayed locked */
+    assert_non_null(m);
+    machine_destroy(m);
+    forget_file(a);
+    forget_file(b);
+    forget_file(odd);
+}
+
+static char told[64];
+static void tell_off(void *ctx)
+{
+    strcat(told, "off ");
+}
+static void tell_reset(void *ctx)
+{
+    strcat(told, "reset ");
+}
+static void tell_panic(void *ctx, const char *what)
+{
+    strcat(told, what);
+}
+
+static void panics_and_power_are_told_apart(void **state)
+{
+    struct machine_events events = { .power_off = tell_off, .reset = tell_reset, .panicked = tell_panic };
+    struct machine_config c = { .n_cpus = 1, .ram_bytes = 128 * MiB, .loop = loop };
+    struct machine *m = machine_create(&c, &port, &events, NULL);
+    const struct cpu_board *b = machine_board(m);
+    uint64_t v;
+    b->system_off(b->ctx, 0, false);
+    b->system_off(b->ctx, 0, true);
+    assert_true(b->mmio_read(b->ctx, 0, 0x09070000, 1, &v));
+    assert_int_equal(v, 3);
+    assert_true(b->mmio_write(b->ctx, 0, 0x09070000, 1, 1));
+    assert_string_equal(told, "off reset panic");
+    b->note(b->ctx, 0, "a note that nobody wants");
+    machine_destroy(m);
+}
+
 static int setup(void **state)
 {
     loop = loop_create(NULL);
@@ -279,6 +361,7 @@ int main(void)
         cmocka_unit_test(bad_configurations_are_named),    cmocka_unit_test(the_tree_is_clean_and_complete),
         cmocka_unit_test(gzip_is_unpacked),                cmocka_unit_test(bad_kernels_are_refused),
         cmocka_unit_test(a_rom_machine_starts_in_its_rom), cmocka_unit_test(wires_are_connected),
+        cmocka_unit_test(disks_are_on_the_bus),            cmocka_unit_test(panics_and_power_are_told_apart),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
