@@ -86,7 +86,7 @@ static bool set_text(char **to, const char *text, struct pome_error *err)
 bool pome_config_set_cpu_model(pome_config *c, const char *name, struct pome_error *err)
 {
     if (strcmp(name, "default") != 0 && strcmp(name, "apple") != 0)
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "CPU model \"%s\": there are \"default\" and \"apple\"", name);
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "CPU model \"%s\": there are \"default\" and \"apple\"", name);
     return set_text(&c->cpu_model, name, err);
 }
 

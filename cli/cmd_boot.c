@@ -77,7 +77,7 @@ int cmd_boot(int argc, char **argv)
     if (!vm) {
         terminal_close(&terminal);
         cli_fail(&err, NULL, "cannot make the machine");
-        return CLI_FAILED; /* design.md: 0 powered off, 1 crashed or cannot start, 2 usage */
+        return err.code == POME_ERROR_INVALID_CONFIGURATION ? CLI_USAGE : CLI_FAILED; /* nothing else than 0, 1, 2 */
     }
     status = run_vm(vm, &terminal, o.stats);
     pome_vm_free(vm);

@@ -60,7 +60,7 @@ int cmd_start(int argc, char **argv)
     struct pome_error err = {0};
     pome_bundle *bundle = pome_bundle_open(name, &err);
     if (!bundle)
-        return cli_fail(&err, "see what there is with \"pome list\"", "cannot start \"%s\"", name);
+        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "see what there is with \"pome list\"" : NULL, "cannot start \"%s\"", name);
     status = start(bundle, name, &a);
     pome_bundle_free(bundle);
     return status;

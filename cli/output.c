@@ -33,6 +33,14 @@ static const struct {
     {POME_ERROR_OUT_OF_MEMORY, "give the machine less memory, or free some on the host"},
     {POME_ERROR_INVALID_RESTORE_IMAGE, "get or build the image again; \"pome image verify FILE\" checks all of it"},
     {POME_ERROR_RESTORE_IMAGE_LOAD_FAILED, "get or build the image again; \"pome image verify FILE\" checks all of it"},
+    {POME_ERROR_NOT_FOUND, "check the name and the path"},
+    {POME_ERROR_EXISTS, "choose another name, or remove what is there"},
+    {POME_ERROR_INVALID_CONFIGURATION, "the verb's --help says what is allowed"},
+    {POME_ERROR_INVALID_DISK_IMAGE, "check that this is the file you mean, and that it is whole"},
+    {POME_ERROR_INVALID_DATA, "check that this is the file you mean, and that it is whole"},
+    {POME_ERROR_INVALID_BUNDLE, "put the file back from a copy of the machine, or remove the machine with \"pome delete\""},
+    {POME_ERROR_IO, "check the disk and the file system; \"dmesg\" may tell more"},
+    {POME_ERROR_GUEST_CRASHED, "its last words on the console tell more"},
     {POME_ERROR_INTERNAL, "this is a mistake in Pome: please report it with the text above"},
 };
 

@@ -12,6 +12,7 @@
 #define UART_CR_ON     0x301 /* UART, transmit, receive enabled */
 
 #define PSCI_SYSTEM_OFF UINT64_C(0x84000008)
+#define PVPANIC_PANICKED 1 /* QEMU docs/specs/pvpanic.rst */
 
 static volatile uint32_t *uart(uint32_t reg)
 {
@@ -108,8 +109,10 @@ static _Noreturn void wait_forever(void)
         __asm__ volatile("wfi");
 }
 
-_Noreturn void fw_power_off(void)
+_Noreturn void fw_give_up(void)
 {
+    if (FW_PVPANIC)
+        *(volatile uint8_t *)(uintptr_t)FW_PVPANIC = PVPANIC_PANICKED;
     register uint64_t x0 __asm__("x0") = PSCI_SYSTEM_OFF;
     __asm__ volatile("hvc #0" : "+r"(x0) : : "memory");
     fw_print("power off: the machine did not answer\n");
@@ -127,5 +130,5 @@ _Noreturn void fw_exception(uint64_t vector, uint64_t esr, uint64_t elr, uint64_
 _Noreturn void fw_exception(uint64_t vector, uint64_t esr, uint64_t elr, uint64_t far)
 {
     fw_print("\nboot failed: firmware, exception %lu, esr 0x%lx elr 0x%lx far 0x%lx\n", vector, esr, elr, far);
-    fw_power_off();
+    fw_give_up();
 }

@@ -35,7 +35,8 @@ uint64_t fw_now_us(void);
 uint32_t fw_cfg32(uint32_t offset);
 uint64_t fw_cfg64(uint32_t offset);
 
-_Noreturn void fw_power_off(void);
+/* The guest cannot be started: tells the machine so (pvpanic), or powers it off where there is no such device. */
+_Noreturn void fw_give_up(void);
 _Noreturn void fw_stop(const char *stage);
 
 #endif

@@ -24,11 +24,13 @@
 #define FW_ECAM_SIZE  FW_N(0x01000000)
 #define FW_MMIO_BASE  FW_N(0x10000000)
 #define FW_MMIO_SIZE  FW_N(0x2eff0000)
+#define FW_PVPANIC    0 /* not mapped there without an option */
 #define FW_RAM_BASE   FW_N(0x40000000)
 #else
 #define FW_ROM_BASE   FW_N(0x00100000)
 #define FW_CFG_BASE   FW_N(0x00400000)
 #define FW_UART_BASE  FW_N(0x20010000)
+#define FW_PVPANIC    FW_N(0x20070000)
 #define FW_ECAM_BASE  FW_N(0x40000000)
 #define FW_ECAM_SIZE  FW_N(0x10000000)
 #define FW_MMIO_BASE  FW_N(0x50000000)

@@ -30,7 +30,7 @@ static _Noreturn void fail(const char *object, fw_why why)
     fw_print("boot failed: stage 1, %s, %s\n"
              "Entering boot ROM recovery mode: restore needed\n",
              object, why);
-    fw_power_off();
+    fw_give_up();
 }
 
 /* Stage 2's header (start.S): jump, "POMESTG2", link address, end of its memory. */

@@ -300,7 +300,7 @@ static fw_why check_fdt_place(void)
 static _Noreturn void give_up(const char *object, fw_why why)
 {
     fw_print("boot failed: stage 2, %s, %s\n", object, why);
-    fw_power_off();
+    fw_give_up();
 }
 
 void fw_main(void)
@@ -336,7 +336,7 @@ void fw_main(void)
     }
     if (recovery && load_recovery(disk)) {
         fw_print("pome stage2: Recovery cannot start either: restore needed\n");
-        fw_power_off();
+        fw_give_up();
     }
     const char *args = have_nvram ? nvram_get(&nv, "boot-args", &n) : NULL;
     if (args && !append_args(args, n))

@@ -80,6 +80,34 @@ static bool verify_one(struct verifying *v, size_t i, struct pome_error *err)
     return true;
 }
 
+static bool named(const struct manifest *m, const char *path)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (!strcmp(m->components[i].path, path))
+            return true;
+    return false;
+}
+
+/* What no digest covers (the plists at the top) has the zip's CRC. */
+static bool verify_rest(struct verifying *v, struct pome_error *err)
+{
+    uint8_t bytes[16 * KiB];
+    for (size_t i = 0; i < zipin_count(v->image->zip); i++) {
+        const struct zip_member *member = zipin_member(v->image->zip, i);
+        if (member->directory || named(&v->image->manifest, member->name))
+            continue;
+        struct zipin_stream *s = zipin_stream_open(v->image->zip, i, err);
+        ssize_t n = s ? 1 : -1;
+        while (n > 0)
+            n = zipin_read(s, bytes, sizeof bytes, err);
+        if (s)
+            zipin_stream_close(s);
+        if (n < 0)
+            return false;
+    }
+    return true;
+}
+
 bool restore_image_verify(struct restore_image *image, struct pome_verify_result *result, pome_progress_fn *progress, void *user,
                           struct pome_error *err)
 {
@@ -93,6 +121,8 @@ bool restore_image_verify(struct restore_image *image, struct pome_verify_result
     for (size_t i = 0; i < m->n; i++)
         if (m->components[i].path[0] && !repeated(m, i) && !verify_one(&v, i, err))
             return false;
+    if (!verify_rest(&v, err))
+        return false;
     if (result)
         *result = v.result;
     return true;

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static const char panic[] = "Kernel panic - not syncing", end[] = "---[ end Kernel panic";
+static const char panic[] = "Kernel panic - not syncing", end[] = "---[ end Kernel panic", boot_failed[] = "boot failed: ";
 static const uint64_t silence_ns = 1000000000;
 
 static void fire(void *ctx)
@@ -24,7 +24,7 @@ void panic_watch_reset(struct panic_watch *w)
     loop_timer_cancel(w->loop, &w->timer);
     w->armed = false;
     w->n = 0;
-    w->why[0] = 0;
+    w->why[0] = w->boot_failed[0] = 0;
 }
 
 /* The text behind the kernel's time stamp "[    1.234567] ", or NULL. */
@@ -44,8 +44,12 @@ static void whole_line(struct panic_watch *w)
     w->line[w->n] = 0;
     w->n = 0;
     const char *text = kernel_text(w->line);
-    if (!text)
+    if (!text) {
+        if (!strncmp(w->line, boot_failed, sizeof boot_failed - 1))
+            snprintf(w->boot_failed, sizeof w->boot_failed, "%s", w->line);
         return;
+    }
+    w->boot_failed[0] = 0;
     if (!w->why[0] && !strncmp(text, panic, sizeof panic - 1))
         snprintf(w->why, sizeof w->why, "%s", text);
     if (w->why[0] && !strncmp(text, end, sizeof end - 1)) {

@@ -21,6 +21,7 @@ struct panic_watch {
     char line[PANIC_LINE];
     size_t n;
     bool armed; /* the end marker is the last thing it said */
+    char boot_failed[PANIC_LINE]; /* the firmware's last "boot failed: ..." before a kernel spoke; else empty */
     char why[PANIC_LINE]; /* "Kernel panic - not syncing: ..." when one was seen; else empty */
 };
 

@@ -143,8 +143,11 @@ static void flush_output(struct vm *vm)
 
 static enum vm_stop reason_of(struct vm *vm, enum cpu_end end)
 {
-    if (vm->panicked)
+    if (vm->panicked) {
+        if (vm->panic_watch.boot_failed[0])
+            pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "%s", vm->panic_watch.boot_failed);
         return VM_STOP_GUEST_PANIC;
+    }
     if (end == CPU_END_RESET && vm->panic_watch.why[0] && vm->config.stops_at_reset) {
         /* panic=N on its command line: the kernel rebooted after its panic */
         pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", vm->panic_watch.why);
@@ -163,7 +166,6 @@ static const char *const reason_text[] = {
     [VM_STOP_NONE] = "none",
     [VM_STOP_GUEST_OFF] = "the guest powered off",
     [VM_STOP_GUEST_RESET] = "the guest rebooted",
-    [VM_STOP_GUEST_PANIC] = "the guest's kernel panicked",
     [VM_STOP_REQUEST] = "stopped by the user",
     [VM_STOP_ERROR] = "an error",
 };
@@ -173,6 +175,8 @@ static void finish(struct vm *vm, enum vm_stop reason, const struct pome_error *
     log_guest_flush(vm->config.log);
     if (reason == VM_STOP_ERROR)
         log_host(vm->config.log, subsystem, "boot", LOG_LEVEL_FAULT, "machine stopped: %s", err->message);
+    else if (reason == VM_STOP_GUEST_PANIC)
+        log_host(vm->config.log, subsystem, "boot", LOG_LEVEL_FAULT, "machine stopped: %s", vm->error.message);
     else
         NOTE(vm, "boot", "machine stopped: %s", reason_text[reason]);
     pthread_mutex_lock(&vm->lock);
