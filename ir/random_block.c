@@ -227,7 +227,10 @@ static ir_ref get(struct gen *g, unsigned type)
     }
     switch (below(g, 8)) {
     case 0: return ir_const(g->b, test_random_value(g->r));
-    case 1: return ir_emit(g->b, IR_GET32, 0, 0, 0, 8 * below(g, 32));
+    case 1:
+        if (below(g, 4) == 0) /* what saturating operations change */
+            return ir_emit(g->b, IR_GET32, 0, 0, 0, offsetof(struct test_state, fpsr));
+        return ir_emit(g->b, IR_GET32, 0, 0, 0, 8 * below(g, 32));
     case 2: return ir_emit(g->b, IR_GET64, 0, 0, 0, offsetof(struct test_state, other) + 8 * below(g, 3));
     case 3: return ir_emit(g->b, IR_PC, 0, 0, 0, below(g, 2) ? below(g, 4096) : test_random_value(g->r));
     default: return ir_emit(g->b, IR_GET64, 0, 0, 0, 8 * below(g, 32));

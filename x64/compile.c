@@ -92,6 +92,8 @@ static bool emit(struct x64_compiler *c)
         c->cc_kept = true;
         return true;
     }
+    if (effects & IR_EFF_FP)
+        x64_home_lost(c, c->config->env.fpsr_offset, 4, 0); /* it changes what an earlier GET may count on */
     if (i->op >= IR_FIRST_VEC)
         return i->op < IR_FIRST_FP ? x64_emit_vec(c) : x64_emit_fp(c);
     return effects & (IR_EFF_EXIT | IR_EFF_SIDE_EXIT)                ? x64_emit_exit(c)
