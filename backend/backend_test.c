@@ -131,6 +131,22 @@ static void operations(void **state)
     disk_close(d);
 }
 
+static void reads_at_once_are_right_or_refused(void **state)
+{
+    uint8_t a[4096], b[4096];
+    memset(a, 0x42, sizeof a);
+    struct disk *d = open_ok(false);
+    assert_int_equal(run(d, DISK_WRITE, 8192, a, sizeof a, 1), 0);
+    struct iovec iov[2] = { { b, 1000 }, { b + 1000, 3096 } };
+    if (disk_read_now(d, 8192, 4096, iov, 2)) /* else the file system of this test cannot do it */
+        assert_memory_equal(a, b, sizeof a);
+    assert_false(disk_read_now(d, (1 << 20) - 512, 4096, iov, 2));
+    assert_false(disk_read_now(d, UINT64_MAX - 511, 4096, iov, 2));
+    assert_int_equal(truncate(path, 4096), 0);
+    assert_false(disk_read_now(d, 8192, 4096, iov, 2));
+    disk_close(d);
+}
+
 static void stop(void *ctx)
 {
     loop_stop(ctx);
@@ -309,6 +325,7 @@ int main(void)
         T(unfit_files_are_refused),
         T(operations),
         T(part_of_a_file_is_a_disk),
+        T(reads_at_once_are_right_or_refused),
         T(completions_come_on_the_loop),
         T(output_is_lossless_with_a_slow_reader),
         T(a_stopped_reader_stops_the_guest_not_us),

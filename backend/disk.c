@@ -38,6 +38,7 @@ struct disk {
     int fd;
     uint64_t first, bytes; /* the part of the file that is the disk */
     bool read_only;
+    bool never_now; /* the file system cannot say what it has in memory */
 };
 
 static void list_add(struct disk_list *l, struct disk_io *io)
@@ -255,6 +256,16 @@ void disk_pool_destroy(struct disk_pool *p)
     pthread_cond_destroy(&p->some_done);
     pthread_mutex_destroy(&p->lock);
     free(p);
+}
+
+bool disk_read_now(struct disk *d, uint64_t offset, uint64_t bytes, const struct iovec *iov, unsigned n_iov)
+{
+    if (offset > d->bytes || bytes > d->bytes - offset || n_iov > 1024 || __atomic_load_n(&d->never_now, __ATOMIC_RELAXED))
+        return false;
+    ssize_t done = preadv2(d->fd, iov, (int)n_iov, (off_t)(d->first + offset), RWF_NOWAIT);
+    if (done < 0 && (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS))
+        __atomic_store_n(&d->never_now, true, __ATOMIC_RELAXED);
+    return done >= 0 && (uint64_t)done == bytes;
 }
 
 void disk_submit(struct disk *d, struct disk_io *io)

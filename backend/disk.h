@@ -45,6 +45,9 @@ struct disk_io {
     struct disk *disk;      /* the pool's */
     struct disk_io *next;   /* the pool's */
 };
+/* Fills the iovecs from byte `offset` on if the host has all of it in memory; false: nothing is known about the buffers, ask
+ * with disk_submit. Any thread; never waits for the disk. */
+bool disk_read_now(struct disk *d, uint64_t offset, uint64_t bytes, const struct iovec *iov, unsigned n_iov);
 void disk_submit(struct disk *d, struct disk_io *io); /* any thread; never blocks on the disk */
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * virtio_blk.c - block device (VIRTIO 1.2, 5.2): one queue, requests run on the disk's worker threads.
  *
- * A request is popped on whatever thread brought the notification, parsed, and given to the disk; its completion comes on
- * the loop, writes the status byte and pushes the chain. Requests under way are bounded by the queue (virtq_pop), so the
- * memory for them is bounded, too; it is kept in a free list.
+ * A request is popped on whatever thread brought the notification, parsed, and either answered at once (small reads of
+ * what is in the host's memory, errors) or given to the disk; then its completion comes on the loop, writes the status byte
+ * and pushes the chain. Requests under way are bounded by the queue (virtq_pop), so the memory for them is bounded, too; it
+ * is kept in a free list.
  *
  * A status byte that the driver cannot be given (no writable byte) breaks the device. No geometry, no SCSI commands.
  */
@@ -15,6 +16,7 @@
 #define HEADER      16u
 #define ID_BYTES    20u
 #define SEG_MAX     (VIRTQ_MAX - 2)
+#define AT_ONCE     (64 * KiB) /* read on the thread that brought the notification */
 #define MAX_SECTORS (1u << 22) /* of one discard: 2 GiB */
 
 /* 5.2.3 */
@@ -162,6 +164,17 @@ static void start_io(struct blk *b, struct blk_op *op, const struct blk_request 
     disk_submit(b->disk, &op->io);
 }
 
+/* Small reads of what the host has in memory cost less than waking a worker, and a later interrupt. */
+static bool read_at_once(struct blk *b, struct blk_op *op, const struct blk_request *r)
+{
+    struct virtq_chain *c = &op->chain;
+    if (r->op != DISK_READ || r->bytes > AT_ONCE || !disk_read_now(b->disk, r->offset, r->bytes, c->iov + c->n_out, c->n_in))
+        return false;
+    op->in_bytes = (uint32_t)r->bytes;
+    finish(b, op, S_OK);
+    return true;
+}
+
 /* False: the request was answered at once. */
 static bool start(struct blk *b, struct blk_op *op)
 {
@@ -175,6 +188,8 @@ static bool start(struct blk *b, struct blk_op *op)
                                      disk_is_read_only(b->disk));
     if (r.kind == BLK_IO && r.bytes > INT32_MAX && r.op <= DISK_WRITE)
         r = nothing(S_IOERR); /* more than "written" can say */
+    if (r.kind == BLK_IO && read_at_once(b, op, &r))
+        return false;
     if (r.kind == BLK_IO) {
         start_io(b, op, &r);
         return true;
@@ -201,7 +216,7 @@ static void notify(struct virtio *v, unsigned queue)
 {
     struct blk *b = CONTAINER_OF(v, struct blk, v);
     struct virtq *q = &v->queue[queue];
-    bool answered = false;
+    unsigned answered = 0;
     do {
         for (struct blk_op *op; (op = take_op(b));) {
             if (!virtq_pop(q, &op->chain)) {
@@ -216,9 +231,10 @@ static void notify(struct virtio *v, unsigned queue)
                 virtio_break(v, queue, "a request without header or status byte");
                 break;
             }
-            answered |= !start(b, op);
+            if (!start(b, op) && virtio_had_its_turn(q, &answered))
+                break;
         }
-    } while (virtq_rearm(q));
+    } while (answered < q->s->size && virtq_rearm(q));
     if (answered)
         virtq_signal(q);
 }

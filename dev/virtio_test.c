@@ -359,15 +359,16 @@ static void resets_wait_for_requests(void **state)
         uint8_t *header = mem_ptr(r.mem, DATA, 17, true);
         memset(header, 0, 17);
         rig_desc(&r, 0, 0, DATA, 16, NEXT, 1);
-        rig_desc(&r, 0, 1, DATA + 0x1000, 64 * KiB, NEXT | WRITE, 2);
+        rig_desc(&r, 0, 1, DATA + 0x1000, 128 * KiB, NEXT | WRITE, 2);
         rig_desc(&r, 0, 2, DATA + 16, 1, WRITE, 0);
         for (unsigned n = 0; n < 10; n++)
             rig_offer(&r, 0, 0);
         rig_notify(&r, 0);
+        assert_int_equal(r.v->queue[0].in_flight, 10); /* too large to be answered at once */
         rig_reset(&r);
         while (rig_read(&r, RIG_COMMON + 0x14, 1))
             rig_run_loop(&r, 0);
-        memset(mem_ptr(r.mem, DATA + 0x1000, 64 * KiB, true), 0x77, 64 * KiB);
+        memset(mem_ptr(r.mem, DATA + 0x1000, 128 * KiB, true), 0x77, 128 * KiB);
         assert_int_equal(r.v->queue[0].in_flight, 0);
         assert_int_equal(rig_start(&r, F_BASE), 15);
         assert_int_equal(*(uint8_t *)mem_ptr(r.mem, DATA + 0x2000, 1, false), 0x77);
