@@ -1,5 +1,6 @@
 /* pstate.c - PSTATE, the banked stack pointers, and the part of the state that translations depend on. */
 #include "cpu/vcpu.h"
+#include "fp/fp.h"
 
 uint64_t pstate_get(const struct vcpu *c)
 {
@@ -26,6 +27,8 @@ static uint32_t mode_of(const struct vcpu *c)
         m |= CPU_MODE_EL1 | (c->spsel ? 0 : CPU_MODE_SPSEL0);
     if (!(fpen & 1) || (fpen == 1 && !c->el))
         m |= CPU_MODE_FP_TRAP;
+    if (c->s.fpcr & (3u << FPCR_RMODE_SHIFT | FPCR_FZ))
+        m |= CPU_MODE_FP_MODES;
     if (sctlr & SCTLR_A)
         m |= CPU_MODE_ALIGN;
     if (sctlr & (c->el ? SCTLR_SA : SCTLR_SA0))

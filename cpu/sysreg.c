@@ -142,7 +142,11 @@ static void sysreg_write_dit(struct vcpu *c, enum sysreg r, uint64_t v) { c->dit
 static uint64_t sysreg_read_ssbs(struct vcpu *c, enum sysreg r) { return c->ssbs ? PSTATE_SSBS : 0; }
 static void sysreg_write_ssbs(struct vcpu *c, enum sysreg r, uint64_t v) { c->ssbs = v & PSTATE_SSBS ? 1 : 0; }
 static uint64_t sysreg_read_fpcr(struct vcpu *c, enum sysreg r) { return c->s.fpcr; }
-static void sysreg_write_fpcr(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.fpcr = v & FPCR_MASK; }
+static void sysreg_write_fpcr(struct vcpu *c, enum sysreg r, uint64_t v)
+{
+    c->s.fpcr = v & FPCR_MASK;
+    vcpu_update_mode(c);
+}
 static uint64_t sysreg_read_fpsr(struct vcpu *c, enum sysreg r) { return c->s.fpsr; }
 static void sysreg_write_fpsr(struct vcpu *c, enum sysreg r, uint64_t v) { c->s.fpsr = v & 0x0800009f; }
 

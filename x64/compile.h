@@ -35,7 +35,7 @@
 /* The frame, from rsp upwards while translated code runs (rsp is a multiple of 16). */
 enum {
     FRAME_ARGS = 0,            /* three vectors: operands of ir_eval_pure and vector slow paths, the result in the first */
-    FRAME_LOCK = 48,           /* target of "lock or" */
+    FRAME_LOCK = 48,           /* target of "lock or"; MXCSR for a moment */
     FRAME_CALL = 56,           /* u64: helper number | page offset << 16 */
     FRAME_GPR = 64,            /* saved by stubs: rsi, rdi, r8..r11 */
     FRAME_XMM = 112,           /* saved by stubs: xmm3..xmm15 */
@@ -50,6 +50,7 @@ enum {
                1 << R14,          /* allocatable */
     X64_XMMS = 0xfff8,            /* xmm3..xmm15 */
     X64_OP_BYTES = 2048,          /* most that one operation may emit */
+    MXCSR_PE = 0x20, MXCSR_DEFAULT = 0x1f80,
     X64_HOMES = 4096 / 8,         /* guest state that homes are kept for */
 };
 
@@ -264,9 +265,8 @@ struct x64_cold {
     /* floating point (fp.c) */
     uint8_t reg3;
     ir_ref n;          /* the instruction */
-    uint8_t *from3;    /* another, or NULL */
-    uint8_t *again;    /* the host instructions that compute the result, and their length; 0: not to be repeated */
-    uint32_t again_bytes;
+    bool checked;      /* `from` is the result's check */
+    bool restore;      /* MXCSR, from FRAME_LOCK */
     void (*emit)(struct x64_compiler *c, const struct x64_cold *cold);
 };
 /* Remembers a piece of cold code; emit is called after the straight line, with the jumps at from, from2 pointed at it. */

@@ -2,12 +2,13 @@
  * emit_fp.c - floating-point operations on singles and doubles. What has no case here is done by ir_eval_pure.
  *
  * How it works
- *   Translated code runs with the host's default MXCSR: round to nearest, no flushing, all exceptions masked; what the host
- *   accumulates in it is ignored. Results and FPSR stay exact because the fast code first looks at the guest's state and
- *   then at its own result, and leaves to cold code (ir_eval_pure) whatever it cannot vouch for:
- *     - FPCR asks for another rounding mode or for flushing;
- *     - the operation could be inexact and FPSR.IXC is not set yet (it usually is, after the first such operation; until
- *       then the cold code repeats the operation with clean exception bits, and returns if they stay clean);
+ *   Translated code runs with the host's default MXCSR: round to nearest, no flushing, all exceptions masked. The host's
+ *   "precision" bit (PE), which accumulates there, is FPSR.IXC: it is carried over when the guest reads FPSR and when
+ *   translated code is left (stubs.c), and cleared when the guest writes FPSR (emit_state.c). So an emitter may do nothing
+ *   inexact that Arm would not call so. All other bits of MXCSR are ignored. Results and the rest of FPSR stay exact because
+ *   the fast code looks at its own result, and leaves to cold code (ir_eval_pure) whatever it cannot vouch for:
+ *     - FPCR asks for another rounding mode or for flushing (blocks are made for the default and for the others, see
+ *       struct x64_config);
  *     - the result says that there may be more to it than "inexact": a NaN (which one, and was it invalid?), an infinity
  *       (overflow, division by zero), or a number so small that it may have underflowed (Arm sees tininess before rounding,
  *       so the least normal numbers count). Exact zeros from zero operands are recognised in the cold code.
@@ -20,18 +21,16 @@
 
 static void arithmetic(struct x64_fp *x, unsigned op, enum x64_fp_check kind)
 {
-    x64_fp_modes(x, true);
-    op3(x->c, opcode(x, op), XMM0, x->r[0], x->r[1]);
-    x64_fp_computed(x);
+    x64_fp_modes(x);
+    op3(x->c, opcode(x, op), XMM0, x64_fp_operand(x, 0, XMM0), x64_fp_operand(x, 1, XMM1));
     x64_fp_check(x, kind);
     x64_fp_deliver(x, width(x));
 }
 
 static void square_root(struct x64_fp *x)
 {
-    x64_fp_modes(x, true);
-    op2(x, opcode(x, SQRT), XMM0, x->r[0]);
-    x64_fp_computed(x);
+    x64_fp_modes(x);
+    op2(x, opcode(x, SQRT), XMM0, x64_fp_operand(x, 0, XMM0));
     x64_fp_check(x, CHECK_NAN);
     x64_fp_deliver(x, width(x));
 }
@@ -42,10 +41,11 @@ static bool muladd(struct x64_fp *x)
     static const uint8_t op[4] = {0xb8, 0xbc, 0xba, 0xbe};
     if (!x->c->host->fma)
         return false;
-    x64_fp_modes(x, true);
-    movaps_rr(&x->c->a, XMM0, x->r[0]);
-    vex_rrr(&x->c->a, X64_V(PP_66, MAP_0F38, x->dbl, op[x->own & 3] | x->scalar), XMM0, x->r[1], x->r[2]);
-    x64_fp_computed(x);
+    x64_fp_modes(x);
+    unsigned b = x64_fp_operand(x, 1, XMM1), d = x64_fp_operand(x, 2, XMM2), sum = x64_fp_operand(x, 0, XMM0);
+    if (sum != XMM0)
+        movaps_rr(&x->c->a, XMM0, sum);
+    vex_rrr(&x->c->a, X64_V(PP_66, MAP_0F38, x->dbl, op[x->own & 3] | x->scalar), XMM0, b, d);
     x64_fp_check(x, CHECK_NORMAL);
     x64_fp_deliver(x, width(x));
     return true;
@@ -55,7 +55,7 @@ static bool muladd(struct x64_fp *x)
 static void extreme(struct x64_fp *x, unsigned op)
 {
     struct x64_compiler *c = x->c;
-    x64_fp_modes(x, false);
+    x64_fp_modes(x);
     x64_fp_check_ordered(x, x->r[0], x->r[1]);
     op3(c, opcode(x, op), XMM0, x->r[0], x->r[1]);
     op3(c, opcode(x, op), XMM1, x->r[1], x->r[0]);
@@ -66,7 +66,7 @@ static void extreme(struct x64_fp *x, unsigned op)
 static void compare(struct x64_fp *x)
 {
     struct x64_asm *a = &x->c->a;
-    x64_fp_modes(x, false);
+    x64_fp_modes(x);
     mov_ri(a, RAX, 0); /* greater: C only */
     mov_ri(a, RCX, ir_flags_from_nzcv(6u << 28));
     mov_ri(a, RDX, ir_flags_from_nzcv(8u << 28));
@@ -83,7 +83,7 @@ static void mask(struct x64_fp *x)
         [FP_MASK_EQ] = 0, [FP_MASK_GE] = 5, [FP_MASK_GT] = 6, [FP_MASK_ACGE] = 5, [FP_MASK_ACGT] = 6};
     struct x64_compiler *c = x->c;
     unsigned a = x->r[0], b = x->r[1];
-    x64_fp_modes(x, false);
+    x64_fp_modes(x);
     x64_fp_check_ordered(x, a, b);
     if (x->own >= FP_MASK_ACGE) {
         sse_rr(&c->a, OP66(0x76), XMM2, XMM2); /* all ones, shifted right by one: the mask of magnitudes */
@@ -123,9 +123,8 @@ static bool to_integral(struct x64_fp *x)
     int imm = round_imm(x->own >> FP_ROUNDING_SHIFT & 7);
     if (imm < 0)
         return false;
-    x64_fp_modes(x, x->own & FP_EXACT);
-    round_to(x, XMM0, x->r[0], imm);
-    x64_fp_computed(x);
+    x64_fp_modes(x);
+    round_to(x, XMM0, x64_fp_operand(x, 0, XMM0), x->own & FP_EXACT ? imm : imm | 8); /* 8: not inexact */
     x64_fp_check(x, CHECK_NAN);
     x64_fp_deliver(x, width(x));
     return true;
@@ -141,14 +140,15 @@ static bool to_general(struct x64_fp *x)
     bool wide = x->own & FP_WIDE, is_unsigned = x->own & FP_UNSIGNED;
     if (imm < 0 || x->own >> FP_FBITS_SHIFT)
         return false;
-    x64_fp_modes(x, true);
+    x64_fp_modes(x);
     unsigned from = x->r[0];
+    if (!wide || is_unsigned)
+        x64_fp_keep(x);
     if (r != FP_ZERO) {
         round_to(x, XMM0, from, imm);
         from = XMM0;
     }
     sse_rr(a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, 1, 0x2c), RAX, from); /* cvttsx2si */
-    x64_fp_computed(x);
     if (wide && is_unsigned) {
         test_rr(a, true, RAX, RAX);
         x->checked = x64_fp_jump(x, CC_S);
@@ -179,14 +179,13 @@ static bool from_general(struct x64_fp *x)
         test_rr(a, true, from, from);
         x->checked = x64_fp_jump(x, CC_S);
     }
-    x64_fp_modes(x, wide || !x->dbl); /* 32 bits fit a double */
+    x64_fp_modes(x); /* 32 bits fit a double */
     if (!wide && is_unsigned) {
         mov_rr(a, false, RAX, from);
         from = RAX, wide = true;
     }
     clear(x->c, XMM0);
     sse_rr(a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, wide, 0x2a), XMM0, from); /* cvtsi2sx */
-    x64_fp_computed(x);
     x64_fp_deliver(x, fp_bits(x->f));
     return true;
 }
@@ -197,15 +196,14 @@ static bool from_integers(struct x64_fp *x)
     struct x64_asm *a = &x->c->a;
     if (x->own >> FP_FBITS_SHIFT || x->own & FP_UNSIGNED || (x->dbl && !x->scalar))
         return false;
-    x64_fp_modes(x, true);
-    if (x->dbl) {
-        movd_rv(a, true, RAX, x->r[0]);
+    x64_fp_modes(x);
+    if (x->scalar) {
+        movd_rv(a, x->dbl, RAX, x->r[0]);
         clear(x->c, XMM0);
-        sse_rr(a, X64_V(PP_F2, MAP_0F, 1, 0x2a), XMM0, RAX);
+        sse_rr(a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, x->dbl, 0x2a), XMM0, RAX); /* cvtsi2sx */
     } else {
-        sse_rr(a, X64_V(PP_NONE, MAP_0F, 0, 0x5b), XMM0, x->r[0]); /* cvtdq2ps */
+        sse_rr(a, X64_V(PP_NONE, MAP_0F, 0, 0x5b), XMM0, x64_fp_operand(x, 0, XMM0)); /* cvtdq2ps */
     }
-    x64_fp_computed(x);
     x64_fp_deliver(x, width(x));
     return true;
 }
@@ -217,10 +215,14 @@ static bool to_integers(struct x64_fp *x)
     int imm = round_imm(x->own >> FP_ROUNDING_SHIFT & 7);
     if (imm < 0 || x->own >> FP_FBITS_SHIFT || x->own & FP_UNSIGNED || x->dbl)
         return false;
-    x64_fp_modes(x, true);
-    round_to(x, XMM0, x->r[0], imm);
-    sse_rr(&c->a, X64_V(PP_F3, MAP_0F, 0, 0x5b), XMM0, XMM0); /* cvttps2dq */
-    x64_fp_computed(x);
+    x64_fp_modes(x);
+    round_to(x, XMM0, x64_fp_operand(x, 0, XMM0), imm);
+    if (x->scalar) { /* the other lanes are anything */
+        sse_rr(&c->a, X64_V(PP_F3, MAP_0F, 0, 0x2c), RAX, XMM0); /* cvttss2si */
+        movd_vr(&c->a, false, XMM0, RAX);
+    } else {
+        sse_rr(&c->a, X64_V(PP_F3, MAP_0F, 0, 0x5b), XMM0, XMM0); /* cvttps2dq */
+    }
     splat32(c, XMM1, 0x80000000);
     sse_rr(&c->a, OP66(0x76), XMM1, XMM0); /* pcmpeqd */
     movmskps(c, RAX, XMM1);
@@ -236,11 +238,10 @@ static bool convert(struct x64_fp *x, uint64_t imm)
     if (to == FP_HALF || fp_imm_rounding(imm) != FP_BY_FPCR)
         return false;
     bool widen = to == FP_DOUBLE;
-    x64_fp_modes(x, !widen);
+    x64_fp_modes(x);
     if (widen)
         x64_fp_check_ordered(x, x->r[0], x->r[0]);
     op2(x, opcode(x, 0x5a), XMM0, x->r[0]); /* cvt between ss and sd, ps and pd */
-    x64_fp_computed(x);
     if (!widen && x->scalar)
         x64_fp_check_scalar(x, false, true);
     else if (!widen)

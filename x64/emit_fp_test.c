@@ -145,6 +145,8 @@ static enum fp_format random_block(struct test_random *r, enum ir_op op)
         else if (info->arg[k] == IR_FLAGS)
             arg[k] = ir_emit(&block, IR_GETF, 0, 0, 0, offsetof(struct test_state, flags));
     }
+    if (test_random_below(r, 8) == 0) /* as MSR FPSR does */
+        ir_emit(&block, IR_SET32, ir_const(&block, test_random_next(r) & 0x9f), 0, 0, offsetof(struct test_state, fpsr));
     ir_ref result = ir_emit(&block, op, arg[0], arg[1], arg[2], imm);
     if (info->result == IR_V128)
         ir_emit(&block, IR_SETV, result, 0, 0, offsetof(struct test_state, v) + 16 * 7);
@@ -152,6 +154,11 @@ static enum fp_format random_block(struct test_random *r, enum ir_op op)
         ir_emit(&block, IR_SET64, result, 0, 0, offsetof(struct test_state, x) + 8 * 7);
     else
         ir_emit(&block, IR_SETF, result, 0, 0, offsetof(struct test_state, flags));
+    if (test_random_below(r, 4) == 0) { /* MRS FPSR, and again later */
+        ir_ref fpsr = ir_emit(&block, IR_GET32, 0, 0, 0, offsetof(struct test_state, fpsr));
+        ir_emit(&block, IR_SET64, fpsr, 0, 0, offsetof(struct test_state, x) + 8 * 6);
+        ir_emit(&block, op, arg[0], arg[1], arg[2], imm);
+    }
     for (unsigned k = 0; k < 3; k++) /* operands intact? */
         if (info->arg[k] == IR_V128 && test_random_below(r, 2))
             ir_emit(&block, IR_SETV, arg[k], 0, 0, offsetof(struct test_state, v) + 16 * (4 + k));
@@ -189,6 +196,7 @@ static void compiled_is_evaluated(void **state)
         for (unsigned long n = 0; n < blocks; n++) {
             struct x64_block out;
             enum fp_format f = random_block(&r, (enum ir_op)op);
+            config.fpcr_default = test_random_below(&r, 2);
             if (!x64_compile(code, &config, &block, &out)) {
                 x64_code_reset(code);
                 assert_true(x64_compile(code, &config, &block, &out));
@@ -197,6 +205,8 @@ static void compiled_is_evaluated(void **state)
                 struct test_state before, want, got;
                 uint32_t link;
                 random_state(&r, &before, f);
+                if (config.fpcr_default)
+                    before.fpcr &= ~(3u << FPCR_RMODE_SHIFT | FPCR_FZ);
                 want = got = before;
                 ir_eval(&block, &want, &test_env);
                 x64_run(code, &got, out.entry, &link);

@@ -1,11 +1,37 @@
 /* emit_state.c - guest state and calls. GETs cost nothing until their value is wanted in a register (regs.c). */
+#include "ir/fp_imm.h"
 #include "x64/compile.h"
+
+/* ---- FPSR: its IXC may still be MXCSR's PE ---- */
+
+static void get_fpsr(struct x64_compiler *c)
+{
+    struct x64_mem fpsr = x64_state(c, c->config->env.fpsr_offset);
+    op_rm(&c->a, false, 0x0fae, 3, x64_frame(FRAME_LOCK)); /* stmxcsr */
+    mov_rm(&c->a, false, RAX, x64_frame(FRAME_LOCK));
+    alu_ri(&c->a, ALU_AND, false, RAX, MXCSR_PE);
+    shift_ri(&c->a, SH_SHR, false, RAX, 1);
+    alu_rm(&c->a, ALU_OR, false, RAX, fpsr);
+    mov_mr(&c->a, false, fpsr, RAX);
+    mov_rr(&c->a, false, x64_def(c), RAX);
+}
+static_assert(MXCSR_PE >> 1 == FPSR_IXC, "shifted by one");
+
+static void forget_inexact(struct x64_compiler *c)
+{
+    mov_mi(&c->a, false, x64_frame(FRAME_LOCK), MXCSR_DEFAULT);
+    op_rm(&c->a, false, 0x0fae, 2, x64_frame(FRAME_LOCK)); /* ldmxcsr */
+}
 
 static void get(struct x64_compiler *c, unsigned bytes)
 {
     const struct ir_insn *i = x64_insn(c);
     ir_ref n = (ir_ref)c->n;
     uint64_t at = i->imm;
+    if (at == c->config->env.fpsr_offset) {
+        get_fpsr(c);
+        return;
+    }
     bool tracked = at + bytes <= 8 * X64_HOMES, taken = false;
     for (uint64_t k = align_down(at, 8); tracked && k < at + bytes; k += 8) {
         ir_ref owner = c->home_owner[k / 8];
@@ -26,6 +52,8 @@ static void set_int(struct x64_compiler *c, unsigned bytes)
     const struct ir_insn *i = x64_insn(c);
     int32_t imm;
     c->cc_kept = true;
+    if (i->imm == c->config->env.fpsr_offset)
+        forget_inexact(c);
     if (x64_imm32(c, i->a, bytes == 8, &imm) && x64_where(c, i->a) == NO_REG) {
         x64_home_lost(c, i->imm, bytes, 0);
         mov_mi(&c->a, bytes == 8, x64_state(c, i->imm), imm);

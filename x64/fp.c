@@ -10,25 +10,28 @@ uint8_t *x64_fp_jump(struct x64_fp *x, enum x64_cc cc)
     return a->p;
 }
 
-/* FPCR first; `inexact`: FPSR.IXC must be set already. */
-void x64_fp_modes(struct x64_fp *x, bool inexact)
+void x64_fp_modes(struct x64_fp *x)
 {
     struct x64_compiler *c = x->c;
+    if (c->config->fpcr_default)
+        return;
     op_rm(&c->a, false, 0xf7, 0, x64_state(c, c->config->env.fpcr_offset)); /* test dword, imm32 */
     put32(&c->a, 3u << FPCR_RMODE_SHIFT | FPCR_FZ);
     x->moded = x64_fp_jump(x, CC_NE);
-    if (!inexact)
-        return;
-    op_rm(&c->a, false, 0xf6, 0, x64_state(c, c->config->env.fpsr_offset)); /* test byte, imm8 */
-    put8(&c->a, FPSR_IXC);
-    x->first_inexact = x64_fp_jump(x, CC_E);
-    x->start = c->a.p;
 }
 
-void x64_fp_computed(struct x64_fp *x)
+void x64_fp_keep(struct x64_fp *x)
 {
-    if (x->start)
-        x->end = x->c->a.p;
+    op_rm(&x->c->a, false, 0x0fae, 3, x64_frame(FRAME_LOCK)); /* stmxcsr */
+    x->restore = true;
+}
+
+unsigned x64_fp_operand(struct x64_fp *x, unsigned k, unsigned scratch)
+{
+    if (x->scalar || x->full)
+        return x->r[k];
+    movq_vv(&x->c->a, scratch, x->r[k]);
+    return scratch;
 }
 
 /* The upper bits of the exponent in EAX, shifted so that the sign is gone: 0xff000000 or 0xffe00000 and up are not finite. */
@@ -98,14 +101,7 @@ void x64_fp_check(struct x64_fp *x, enum x64_fp_check kind)
 
 /* ---- cold code ---- */
 
-/* Ways in: from FPCR has a mode; from2 FPSR.IXC is not set; from3 the result did not pass. */
-
-/* A jump to be pointed somewhere by land(). */
-static uint8_t *jmp_near_later(struct x64_asm *a)
-{
-    jmp_near(a, a->p + 5);
-    return a->p;
-}
+/* Ways in: `from`, or `from2` if there are both, because FPCR has a mode; else because the result did not pass. */
 
 /* ZF: the scalar in v is zero */
 static void is_zero(struct x64_compiler *c, bool dbl, unsigned v)
@@ -193,20 +189,6 @@ static void land(struct x64_compiler *c, uint8_t *from)
     le32_put(from - 4, (uint32_t)(c->a.p - from));
 }
 
-/* FPSR.IXC is clear: computes with clean exception bits. If that was exact, goes on with the checks. */
-static void try_exact(struct x64_compiler *c, const struct x64_cold *k)
-{
-    struct x64_mem mxcsr = x64_frame(FRAME_CALL);
-    mov_mi(&c->a, false, mxcsr, 0x1f80); /* the default: all exceptions masked, none seen */
-    op_rm(&c->a, false, 0x0fae, 2, mxcsr); /* ldmxcsr */
-    memcpy(c->a.p, k->again, k->again_bytes);
-    c->a.p += k->again_bytes;
-    op_rm(&c->a, false, 0x0fae, 3, mxcsr); /* stmxcsr */
-    op_rm(&c->a, false, 0xf6, 0, mxcsr);   /* test byte, imm8 */
-    put8(&c->a, 0x20);                     /* PE */
-    jcc_near(&c->a, CC_E, k->again);
-}
-
 static void forgive(struct x64_compiler *c, const struct x64_cold *k, const struct ir_insn *i)
 {
     bool dbl = fp_imm_format(i->imm) == FP_DOUBLE;
@@ -223,21 +205,12 @@ static void cold(struct x64_compiler *c, const struct x64_cold *k)
 {
     const struct ir_insn *i = &c->ir->insn[k->n];
     const struct ir_op_info *info = &ir_ops[i->op];
-    uint8_t *over = NULL;
-    if (k->from2) {
-        land(c, k->from2);
-        if (k->again_bytes) {
-            try_exact(c, k);
-            over = jmp_near_later(&c->a);
-        }
-    }
-    if (k->from3) {
-        land(c, k->from3);
+    if (k->checked)
         forgive(c, k, i);
-    }
-    if (over)
-        land(c, over);
-    land(c, k->from);
+    if (k->restore)
+        op_rm(&c->a, false, 0x0fae, 2, x64_frame(FRAME_LOCK)); /* ldmxcsr */
+    if (k->from2)
+        land(c, k->from2);
     store_operand(c, info->arg[0], 0, k->reg);
     store_operand(c, info->arg[1], 1, k->reg2);
     store_operand(c, info->arg[2], 2, k->reg3);
@@ -255,16 +228,17 @@ static void cold(struct x64_compiler *c, const struct x64_cold *k)
 static void join(struct x64_fp *x)
 {
     struct x64_compiler *c = x->c;
+    if (!x->checked && !x->moded)
+        return;
     struct x64_cold *k = x64_cold_add(c, cold);
-    k->from = x->moded;
-    k->from2 = x->first_inexact;
-    k->from3 = x->checked;
+    k->from = x->checked ? x->checked : x->moded;
+    k->from2 = x->checked ? x->moded : NULL;
+    k->checked = x->checked;
+    k->restore = x->restore;
     k->reg = (uint8_t)x->r[0];
     k->reg2 = (uint8_t)x->r[1];
     k->reg3 = (uint8_t)x->r[2];
     k->n = (ir_ref)c->n;
-    k->again = x->start;
-    k->again_bytes = x->end ? (uint32_t)(x->end - x->start) : 0;
     k->vectors = x64_vectors_live(c);
     k->back = c->a.p;
 }

@@ -20,9 +20,8 @@ struct x64_fp {
     bool dbl, scalar, full; /* full: all 128 bits */
     unsigned r[3];          /* registers of vector operands */
     uint8_t *moded;         /* jumps (their ends): FPCR has a mode that the host's unit is not in */
-    uint8_t *first_inexact; /* FPSR.IXC is clear */
     uint8_t *checked;       /* the result did not pass */
-    uint8_t *start, *end;   /* the instructions that compute the result in XMM0 or RAX from the operands, without jumps */
+    bool restore;           /* the cold code gives MXCSR back as it was in FRAME_LOCK: the host set PE where Arm does not */
 };
 /* ---- instructions ---- */
 
@@ -99,10 +98,13 @@ static inline unsigned width(const struct x64_fp *x)
 /* ---- checks (fp.c): each leaves a jump to the cold code ---- */
 /* A jump of result checks; only one may be taken: x->checked = x64_fp_jump(x, cc). */
 uint8_t *x64_fp_jump(struct x64_fp *x, enum x64_cc cc);
-/* FPCR first; `inexact`: FPSR.IXC must be set already. Changes the host's flags only. */
-void x64_fp_modes(struct x64_fp *x, bool inexact);
-/* After the last instruction that may be inexact; before it, since x64_fp_modes, no jumps. */
-void x64_fp_computed(struct x64_fp *x);
+/* FPCR first, unless the block is made for its default. Changes the host's flags only. */
+void x64_fp_modes(struct x64_fp *x);
+/* Keeps MXCSR, for operations whose fast form may raise PE and then be found wrong. */
+void x64_fp_keep(struct x64_fp *x);
+/* The operand, or, if its upper half is no part of the operation, a copy in `scratch` with zeros there: lanes that do not count
+ * must not be inexact. */
+unsigned x64_fp_operand(struct x64_fp *x, unsigned k, unsigned scratch);
 /* Looks at the result in XMM0, all of its lanes. Changes RAX, XMM1, XMM2. */
 void x64_fp_check(struct x64_fp *x, enum x64_fp_check kind);
 /* The same as FINITE or NORMAL for a given shape of result. */

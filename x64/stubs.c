@@ -8,6 +8,7 @@
  *   call:   RAX, RDX, RCX operands, FRAME_CALL helper | page offset << 16; result RAX
  *   pure:   operands in FRAME_ARGS, ECX operation, RDX immediate; result in FRAME_ARGS
  */
+#include "ir/fp_imm.h"
 #include "x64/compile.h"
 
 static const uint8_t saved_gpr[] = {RSI, RDI, R8, R9, R10, R11};
@@ -184,6 +185,21 @@ static void exit_stub(struct maker *m, enum x64_stub stub)
 
 static const uint8_t callee_saved[] = {RBX, RBP, R12, R13, R14, R15};
 
+/* Clears MXCSR's PE, after it was added to FPSR.IXC (how that is shared: emit_fp.c) or not. */
+static void take_inexact(struct maker *m, bool add)
+{
+    struct x64_mem mxcsr = mem_at(RSP, FRAME_LOCK);
+    op_rm(&m->a, false, 0x0fae, 3, mxcsr); /* stmxcsr */
+    op_rm(&m->a, false, 0xf6, 0, mxcsr);   /* test byte, imm8 */
+    put8(&m->a, MXCSR_PE);
+    uint8_t *clear = jcc_short(&m->a, CC_E);
+    if (add)
+        alu_mi(&m->a, ALU_OR, false, state_mem(m, m->config->env.fpsr_offset), FPSR_IXC);
+    mov_mi(&m->a, false, mxcsr, MXCSR_DEFAULT);
+    op_rm(&m->a, false, 0x0fae, 2, mxcsr); /* ldmxcsr */
+    jump_here(&m->a, clear);
+}
+
 /* Six pushes and the return address leave rsp 8 off a multiple of 16. */
 static void entry_and_exits(struct maker *m)
 {
@@ -197,9 +213,11 @@ static void entry_and_exits(struct maker *m)
     alu_ri(a, ALU_SUB, true, RSP, FRAME_BYTES + 8);
     lea(a, true, RBP, mem_at(RDI, (int32_t)m->config->state_bias));
     mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
+    take_inexact(m, false); /* what C computed does not count */
     jmp_r(a, RSI);
 
     exit_stub(m, STUB_EXIT);
+    take_inexact(m, true);
     alu_ri(a, ALU_ADD, true, RSP, FRAME_BYTES + 8);
     for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
         pop_r(a, callee_saved[i]);

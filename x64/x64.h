@@ -41,6 +41,7 @@ struct x64_config {
     /* state + offset holds a pointer to 1 << jump_bits entries, index (va >> 2) & mask. jump_bits: at least 1 */
     uint32_t jump_offset;
     unsigned jump_bits;
+    bool fpcr_default;          /* this block runs only while FPCR.RMode and FZ are zero */
     bool align_check;           /* this block: unaligned accesses go to the slow path (CPU_MODE_ALIGN) */
 };
 

@@ -95,6 +95,7 @@ static bool compile(struct vcpu *c, struct block *b)
         return b->ir && j->eval_bytes < EVAL_BYTES_MAX;
     }
     j->config.align_check = b->mode & CPU_MODE_ALIGN;
+    j->config.fpcr_default = !(b->mode & CPU_MODE_FP_MODES);
     if (!x64_compile(j->code, &j->config, c->ir, &made))
         return false;
     b->entry = made.entry;
