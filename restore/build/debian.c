@@ -443,7 +443,7 @@ bool image_build_debian(const struct pome_image_build_options *options, pome_pro
                         struct pome_error *err)
 {
     struct build b = {.options = options, .progress = progress, .user = user, .work_lock = -1};
-    bool ok = check_output(options, err) && check_programs(&b, err) && check_names(&b, err) && open_cache(&b, err) &&
+    bool ok = check_output(options, err) && check_names(&b, err) && check_programs(&b, err) && open_cache(&b, err) &&
               open_work(&b, err) && run_steps(&b, err);
     remove_work(b.work);
     if (b.work_lock >= 0)

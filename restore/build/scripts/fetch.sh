@@ -44,16 +44,17 @@ say "fetching the kernel and the tools of the ramdisks"
 kernel=$(apt_cache depends linux-image-cloud-arm64 | awk '/Depends:/ {print $2; exit}')
 [ -n "$kernel" ] || die "the repositories have no package linux-image-cloud-arm64"
 echo "$kernel" >"$POME_WORK/kernel-package"
-packages="$kernel busybox-static e2fsprogs dosfstools fdisk libc6 libext2fs2 libcom-err2 libss2 libblkid1 libuuid1
-    libfdisk1 libsmartcols1 libtinfo6 libreadline8"
 cp -l "$POME_CACHE"/*.deb "$POME_WORK/debs/" 2>/dev/null || cp "$POME_CACHE"/*.deb "$POME_WORK/debs/" 2>/dev/null || :
-# shellcheck disable=SC2086 # package names are words
-apt_get download --print-uris $packages >"$POME_WORK/uris" || die "the repositories lack one of: $packages"
+# The tools with all that they depend on (names of libraries change from suite to suite, so apt finds them); the kernel alone.
+apt_get --yes install --print-uris busybox-static e2fsprogs dosfstools fdisk >"$POME_WORK/uris" ||
+    die "the repositories lack one of busybox-static, e2fsprogs, dosfstools, fdisk"
+sed -n "s/^'[^ ]* \([^_ ]*\)_.*/\1/p" "$POME_WORK/uris" >"$POME_WORK/tool-packages"
+apt_get download --print-uris "$kernel" >>"$POME_WORK/uris" || die "the repositories have no package $kernel"
 missing=
 while read -r _ file _; do
     # An older version from an earlier build must not be taken for this one.
     find "$POME_WORK/debs" -name "${file%%_*}_*.deb" ! -name "$file" -delete
     [ -s "$POME_WORK/debs/$file" ] || missing="$missing ${file%%_*}"
 done < <(grep "^'" "$POME_WORK/uris")
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086 # package names are words
 [ -z "$missing" ] || (cd "$POME_WORK/debs" && apt_get download $missing) || die "cannot fetch:$missing"

@@ -8,8 +8,17 @@ modules=$POME_WORK/modules
 say "writing kernel and ramdisks"
 mkdir -p "$modules"
 unpack "$(cat "$POME_WORK/kernel-package")" "$modules"
+# The firmware starts an arm64 Image: "ARM\x64" at 56. Some suites compress it.
 cp "$modules"/boot/vmlinuz-* "$POME_WORK/kernel"
+case $(od -An -tx1 -N4 "$POME_WORK/kernel" | tr -d ' ') in
+1f8b*) gzip -dc "$modules"/boot/vmlinuz-* >"$POME_WORK/kernel" ;;
+esac
+[ "$(od -An -tx1 -j56 -N4 "$POME_WORK/kernel" | tr -d ' ')" = 41524d64 ] ||
+    die "the kernel of $(cat "$POME_WORK/kernel-package") is not an arm64 Image that is plain or gzip'ed"
+# Where modules lie depends on whether the suite merged /usr; compressed ones are not for the ramdisks.
+[ -d "$modules/lib/modules" ] || { mkdir -p "$modules/lib"; mv "$modules/usr/lib/modules" "$modules/lib/"; }
 version=$(ls "$modules/lib/modules")
+find "$modules/lib/modules" -name '*.ko.xz' -exec xz -d {} +
 depmod -b "$modules" "$version"
 
 # Modules loaded before the root is there; the order is that of loading.
@@ -65,12 +74,10 @@ recovery=$POME_WORK/recovery.d
 base "$recovery"
 add_modules "$recovery" $early $optional
 mkdir -p "$recovery"/{sbin,usr/lib,usr/sbin,usr/bin,lib}
-libraries="libc6 libext2fs2 libcom-err2 libss2 libblkid1 libuuid1 libfdisk1 libsmartcols1 libtinfo6 libreadline8"
-mkdir -p "$POME_WORK/recovery.lib" "$POME_WORK/recovery.bin"
-for package in $libraries; do unpack "$package" "$POME_WORK/recovery.lib"; done
-for package in e2fsprogs dosfstools fdisk; do unpack "$package" "$POME_WORK/recovery.bin"; done
+mkdir -p "$POME_WORK/recovery.lib" "$POME_WORK/recovery.lib/usr/lib"
+while read -r package; do unpack "$package" "$POME_WORK/recovery.lib"; done <"$POME_WORK/tool-packages"
 for program in e2fsck resize2fs dumpe2fs mke2fs tune2fs badblocks debugfs fsck.fat mkfs.fat sfdisk; do
-    found=$(find "$POME_WORK/recovery.bin" \( -path "*/sbin/$program" -o -path "*/bin/$program" \) | head -n 1)
+    found=$(find "$POME_WORK/recovery.lib" \( -path "*/sbin/$program" -o -path "*/bin/$program" \) | head -n 1)
     [ -n "$found" ] || die "the packages hold no program '$program'"
     cp -L "$found" "$recovery/sbin/$program"
 done

@@ -30,7 +30,8 @@ rm -rf "$root"/var/cache/apt/archives/*.deb
 
 say "setting the system up"
 # Modules of the kernel that the boot set carries; the kernel itself is not on this volume.
-unpack "$(cat "$POME_WORK/kernel-package")" "$root" ./lib/modules
+mkdir -p "$root/usr/lib/modules"
+cp -R "$POME_WORK/modules/lib/modules/." "$root/usr/lib/modules/"
 depmod -b "$root" "$(ls "$root/usr/lib/modules")"
 find "$root/usr/share/doc" -type f ! -name copyright -delete
 find "$root/usr/share/doc" -type l ! -name copyright -delete
