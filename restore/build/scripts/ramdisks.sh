@@ -58,8 +58,10 @@ pack()
 
 base()
 {
-    mkdir -p "$1"/{bin,dev,etc,proc,run,sys}
-    unpack busybox-static "$1" ./bin/busybox
+    mkdir -p "$POME_WORK/busybox.d" "$1"/{bin,dev,etc,proc,run,sys}
+    unpack busybox-static "$POME_WORK/busybox.d"
+    find "$POME_WORK/busybox.d" -name busybox -path '*bin/busybox' -exec cp {} "$1/bin/busybox" \;
+    [ -x "$1/bin/busybox" ] || die "the package busybox-static holds no busybox"
     echo "$early" >"$1/etc/modules-early"
 }
 
@@ -74,7 +76,10 @@ recovery=$POME_WORK/recovery.d
 base "$recovery"
 add_modules "$recovery" $early $optional
 mkdir -p "$recovery"/{sbin,usr/lib,usr/sbin,usr/bin,lib}
-mkdir -p "$POME_WORK/recovery.lib" "$POME_WORK/recovery.lib/usr/lib"
+mkdir -p "$POME_WORK"/recovery.lib/usr/{bin,sbin,lib}
+ln -sfn usr/bin "$POME_WORK/recovery.lib/bin" # merged, as base-files of some suites wants it
+ln -sfn usr/sbin "$POME_WORK/recovery.lib/sbin"
+ln -sfn usr/lib "$POME_WORK/recovery.lib/lib"
 while read -r package; do unpack "$package" "$POME_WORK/recovery.lib"; done <"$POME_WORK/tool-packages"
 for program in e2fsck resize2fs dumpe2fs mke2fs tune2fs badblocks debugfs fsck.fat mkfs.fat sfdisk; do
     found=$(find "$POME_WORK/recovery.lib" \( -path "*/sbin/$program" -o -path "*/bin/$program" \) | head -n 1)

@@ -10,10 +10,20 @@
 root=$POME_WORK/root
 guest=$POME_FILES/guest
 
-# Configured here. kmod, passwd, login ... are also what the first start needs.
-include=usr-is-merged,systemd-sysv,kmod,passwd,login,e2fsprogs,util-linux,procps,iproute2,less,nano,sed,netbase,tzdata,fdisk,dosfstools
-# Unpacked here, configured in the machine (../guest/root/usr/lib/pome/first-start).
-late="udev $POME_PACKAGES"
+# What is configured here, and what is only unpacked here and configured in the machine. The first list works for bookworm on
+# bookworm; in other suites the scripts of systemd want programs of their own release, so everything but the essential
+# packages and apt goes to the machine.
+system="systemd-sysv kmod passwd login e2fsprogs util-linux procps iproute2 less nano sed netbase tzdata fdisk dosfstools"
+case $POME_SUITE in
+bookworm)
+    include=usr-is-merged,$(echo $system | tr ' ' ,)
+    late="udev $POME_PACKAGES"
+    ;;
+*)
+    include=base-files
+    late="$system udev $POME_PACKAGES"
+    ;;
+esac
 
 say "installing Debian $POME_SUITE for arm64 (no Arm code runs here)"
 mmdebstrap --verbose --mode=chrootless --variant=apt --architectures=arm64 --include=$include \
@@ -43,24 +53,32 @@ mkdir -p "$root/var/lib/apt/lists/partial" "$root/var/log/journal"
 # Our files: guest/root/ mirrors the tree.
 cp -R "$guest/root/." "$root/"
 chmod 755 "$root/usr/lib/pome" "$root"/usr/lib/pome/*
-sed -i 's/^root:[^:]*:/root::/' "$root/etc/shadow"
+# No password for root. Where the package passwd comes later, its script makes the shadow files from these.
+if [ -e "$root/etc/shadow" ]; then
+    sed -i 's/^root:[^:]*:/root::/' "$root/etc/shadow"
+else
+    sed -i 's/^root:[^:]*:/root::/' "$root/etc/passwd"
+fi
 : >"$root/etc/machine-id"
 echo pome >"$root/etc/hostname"
 printf '127.0.0.1\tlocalhost pome\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
 printf 'PARTLABEL=Container / ext4 errors=remount-ro 0 1\n' >"$root/etc/fstab"
 sed 's/^deb \[[^]]*\]/deb/' "$POME_WORK/sources.list" >"$root/etc/apt/sources.list"
 ln -sf /usr/share/zoneinfo/Etc/UTC "$root/etc/localtime"
-[ ! -e "$root/etc/default/locale" ] && echo 'LANG=C.UTF-8' >"$root/etc/default/locale"
+[ -e "$root/etc/default/locale" ] || echo 'LANG=C.UTF-8' >"$root/etc/default/locale"
 
 # Groups and users that the late packages' scripts would make: the first start needs them before those scripts ran.
 # Ids of the system range that nothing else here uses; the scripts find them present.
 grep -q '^messagebus:' "$root/etc/passwd" || {
     echo 'messagebus:x:904:904::/nonexistent:/usr/sbin/nologin' >>"$root/etc/passwd"
-    echo 'messagebus:!:19000::::::' >>"$root/etc/shadow"
+    [ ! -e "$root/etc/shadow" ] || echo 'messagebus:!:19000::::::' >>"$root/etc/shadow"
 }
 id=900
 for group in input sgx kvm render messagebus; do
-    grep -q "^$group:" "$root/etc/group" || { echo "$group:x:$id:" >>"$root/etc/group"; echo "$group:!::" >>"$root/etc/gshadow"; }
+    grep -q "^$group:" "$root/etc/group" || {
+        echo "$group:x:$id:" >>"$root/etc/group"
+        [ ! -e "$root/etc/gshadow" ] || echo "$group:!::" >>"$root/etc/gshadow"
+    }
     id=$((id + 1))
 done
 
@@ -89,7 +107,10 @@ ln -sf /lib/systemd/system/multi-user.target "$unit/default.target"
 rm -f "$unit/getty.target.wants/getty@tty1.service"
 
 # Users and caches are made here already: the services that would do it at the first start compare these with /usr.
-grep -q '^systemd-network:' "$root/etc/passwd" && : >"$root/etc/.updated" && : >"$root/var/.updated"
+if grep -q '^systemd-network:' "$root/etc/passwd"; then
+    : >"$root/etc/.updated"
+    : >"$root/var/.updated"
+fi
 
 version=$(tr -cd '0-9.' <"$root/etc/debian_version")
 echo "${version:-0}" >"$POME_WORK/version"
