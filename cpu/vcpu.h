@@ -68,7 +68,7 @@ enum esr_ec {
 
 /* ---- soft TLB ---- */
 enum {
-    TLB2_BITS = 13,
+    TLB2_BITS = 15,
     TLB_CONTEXTS = 16,   /* EL0 address spaces that keep their tables */
     TLB_RANGES = 8,
     TLB_LOW_MAX = 64,
