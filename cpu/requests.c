@@ -7,6 +7,7 @@
  * make progress.
  */
 #include "cpu/vcpu.h"
+#include "base/spin.h"
 #include <sched.h>
 
 static uint64_t ask(struct vcpu *to, const struct tlbi *t)
@@ -66,7 +67,7 @@ void requests_wait(struct vcpu *c)
             if (spins > 100)
                 sched_yield();
             else
-                __builtin_ia32_pause();
+                spin_pause();
         }
     }
 }

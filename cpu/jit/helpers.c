@@ -1,5 +1,6 @@
 /* helpers.c - what translated code calls, one function per row of helpers.inc. */
 #include "cpu/jit/jit.h"
+#include "base/spin.h"
 #include <sched.h>
 
 enum { YIELDS_PER_HOST_YIELD = 16 };
@@ -255,7 +256,7 @@ HELPER_FN(yield)
     if (++c->yields % YIELDS_PER_HOST_YIELD == 0)
         sched_yield();
     else
-        __builtin_ia32_pause();
+        spin_pause();
     return 0;
 }
 

@@ -10,6 +10,7 @@
  *   and parks when the world is to stop. It is the only place where the code buffer is emptied.
  */
 #include "cpu/jit/jit.h"
+#include "base/spin.h"
 #include "base/error.h"
 #include <sched.h>
 #include <stdlib.h>
@@ -237,7 +238,7 @@ static bool spin(struct vcpu *c, uint64_t until)
         if (host_now_ns() >= until)
             return false;
         for (unsigned i = 0; i < 20; i++)
-            __builtin_ia32_pause();
+            spin_pause();
     }
     return true;
 }

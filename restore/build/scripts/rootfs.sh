@@ -13,15 +13,15 @@ guest=$POME_FILES/guest
 # What is configured here, and what is only unpacked here and configured in the machine. The first list works for bookworm on
 # bookworm; in other suites the scripts of systemd want programs of their own release, so everything but the essential
 # packages and apt goes to the machine.
-system="systemd-sysv kmod passwd login e2fsprogs util-linux procps iproute2 less nano sed netbase tzdata fdisk dosfstools"
+system="systemd-sysv kmod passwd login e2fsprogs util-linux procps iproute2 less nano sed tzdata fdisk dosfstools"
 case $POME_SUITE in
 bookworm)
     include=usr-is-merged,$(echo $system | tr ' ' ,)
-    late="udev $POME_PACKAGES"
+    late="udev netbase $POME_PACKAGES" # netbase's script would look at the host's /etc/hosts
     ;;
 *)
     include=base-files
-    late="$system udev $POME_PACKAGES"
+    late="$system udev netbase $POME_PACKAGES"
     ;;
 esac
 
