@@ -118,13 +118,42 @@ static void round_to(struct x64_fp *x, unsigned d, unsigned a, int imm)
     put8(&x->c->a, (unsigned)imm);
 }
 
+static void splat(struct x64_fp *x, unsigned d, uint64_t v)
+{
+    struct x64_asm *a = &x->c->a;
+    mov_ri(a, RAX, v);
+    movd_vr(a, x->dbl, d, RAX);
+    if (!x->scalar)
+        pshufd(x->c, d, d, x->dbl ? 0x44 : 0);
+}
+
+/* XMM0 = a rounded to integral values, ties away from zero: chopped after the greatest number below a half was added with a's
+ * sign. MXCSR is what it was. Changes RAX, XMM1, XMM2. */
+static void round_away(struct x64_fp *x, unsigned a)
+{
+    struct x64_compiler *c = x->c;
+    x64_fp_keep(x);
+    splat(x, XMM1, fp_sign_bit(x->f));
+    sse_rr(&c->a, packed(x, AND), XMM1, a);
+    splat(x, XMM2, x->dbl ? 0x3fdfffffffffffff : 0x3effffff);
+    sse_rr(&c->a, packed(x, OR), XMM1, XMM2);
+    op3(c, opcode(x, ADD), XMM0, a, XMM1);
+    round_to(x, XMM0, XMM0, 3);
+    x64_fp_restore(c);
+}
+
 static bool to_integral(struct x64_fp *x)
 {
-    int imm = round_imm(x->own >> FP_ROUNDING_SHIFT & 7);
-    if (imm < 0)
+    enum fp_rounding r = x->own >> FP_ROUNDING_SHIFT & 7;
+    int imm = round_imm(r);
+    bool away = r == FP_TIEAWAY && !(x->own & FP_EXACT);
+    if (imm < 0 && !away)
         return false;
     x64_fp_modes(x);
-    round_to(x, XMM0, x64_fp_operand(x, 0, XMM0), x->own & FP_EXACT ? imm : imm | 8); /* 8: not inexact */
+    if (away)
+        round_away(x, x64_fp_operand(x, 0, XMM0));
+    else
+        round_to(x, XMM0, x64_fp_operand(x, 0, XMM0), x->own & FP_EXACT ? imm : imm | 8); /* 8: not inexact */
     x64_fp_check(x, CHECK_NAN);
     x64_fp_deliver(x, width(x));
     return true;
@@ -138,13 +167,17 @@ static bool to_general(struct x64_fp *x)
     enum fp_rounding r = x->own >> FP_ROUNDING_SHIFT & 7;
     int imm = round_imm(r);
     bool wide = x->own & FP_WIDE, is_unsigned = x->own & FP_UNSIGNED;
-    if (imm < 0 || x->own >> FP_FBITS_SHIFT)
+    if ((imm < 0 && r != FP_TIEAWAY) || x->own >> FP_FBITS_SHIFT)
         return false;
     x64_fp_modes(x);
     unsigned from = x->r[0];
     if (!wide || is_unsigned)
         x64_fp_keep(x);
-    if (r != FP_ZERO) {
+    if (r == FP_TIEAWAY) {
+        round_away(x, from);
+        round_to(x, XMM1, from, 3); /* inexact if that is */
+        from = XMM0;
+    } else if (r != FP_ZERO) {
         round_to(x, XMM0, from, imm);
         from = XMM0;
     }

@@ -26,6 +26,11 @@ void x64_fp_keep(struct x64_fp *x)
     x->restore = true;
 }
 
+void x64_fp_restore(struct x64_compiler *c)
+{
+    op_rm(&c->a, false, 0x0fae, 2, x64_frame(FRAME_LOCK)); /* ldmxcsr */
+}
+
 unsigned x64_fp_operand(struct x64_fp *x, unsigned k, unsigned scratch)
 {
     if (x->scalar || x->full)
@@ -208,7 +213,7 @@ static void cold(struct x64_compiler *c, const struct x64_cold *k)
     if (k->checked)
         forgive(c, k, i);
     if (k->restore)
-        op_rm(&c->a, false, 0x0fae, 2, x64_frame(FRAME_LOCK)); /* ldmxcsr */
+        x64_fp_restore(c);
     if (k->from2)
         land(c, k->from2);
     store_operand(c, info->arg[0], 0, k->reg);

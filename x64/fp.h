@@ -102,6 +102,7 @@ uint8_t *x64_fp_jump(struct x64_fp *x, enum x64_cc cc);
 void x64_fp_modes(struct x64_fp *x);
 /* Keeps MXCSR, for operations whose fast form may raise PE and then be found wrong. */
 void x64_fp_keep(struct x64_fp *x);
+void x64_fp_restore(struct x64_compiler *c);
 /* The operand, or, if its upper half is no part of the operation, a copy in `scratch` with zeros there: lanes that do not count
  * must not be inexact. */
 unsigned x64_fp_operand(struct x64_fp *x, unsigned k, unsigned scratch);
