@@ -12,7 +12,7 @@
  *     global. TTBR1's base, TCR, MAIR and SCTLR.M changes drop everything.
  *   - EL1's table obeys the current PAN. Its entries that depend on the context (lower half, or not global) are
  *     remembered in low[] and go when the context or PAN changes.
- *   - What is mapped by more than 4 KiB is covered by a range in `large`: TLBI of any address in it takes the table,
+ *   - What is mapped by more than one granule is covered by a range in `large`: TLBI of any address in it takes the table,
  *     because one TLBI must remove all lines cut from one descriptor (D8.13.5).
  *   - A level 1 line exists only for memory; devices always come through the slow path.
  */
@@ -374,9 +374,11 @@ static void fill_inline(struct vcpu *c, uint64_t va, const struct tlb2_entry *e,
     }
 }
 
-static void note_large(struct tlb *t, const struct mmu_leaf *leaf, uint64_t page)
+/* TLBI by address covers one granule (sysop.c); more than that needs the ranges. */
+static void note_large(struct vcpu *c, const struct mmu_leaf *leaf, uint64_t page)
 {
-    if (leaf->size <= 4096)
+    struct tlb *t = &c->tlb;
+    if (leaf->size <= BIT(mmu_granule_bits(c->sr[SR_TCR_EL1], page << 12)))
         return;
     uint64_t lo = (page << 12) & ~(leaf->size - 1), hi = lo + leaf->size - 1;
     ranges_add(&t->el1_large, lo, hi);
@@ -427,7 +429,7 @@ const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access
             return NULL;
         bool global = upper && (leaf.prot & MMU_GLOBAL);
         from_leaf(c, e, &leaf, page, global ? 0 : current(c)->id);
-        note_large(t, &leaf, page);
+        note_large(c, &leaf, page);
     }
     if (access != TLB_FETCH && e->hva)
         fill_inline(c, va, e, el0);
