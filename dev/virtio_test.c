@@ -504,6 +504,75 @@ static void held_devices_take_nothing(void **state)
     finish_blk();
 }
 
+/* A second CPU that rewrites descriptors, tables, indices and headers all the time while requests are taken. */
+static bool scribbling;
+static void *scribble(void *ctx)
+{
+    uint64_t x = 88172645463325252;
+    uint8_t *rings = mem_ptr(r.mem, RIG_RAM, 0x4000, true), *table = mem_ptr(r.mem, DATA + 0x3000, 0x400, true);
+    while (__atomic_load_n(&scribbling, __ATOMIC_RELAXED)) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        uint8_t *at = x & 1 ? rings + (x >> 8) % 0x120 : table + (x >> 8) % 0x400; /* mostly descriptors */
+        if ((x & 0xff) < 4)
+            at = rings + 0x1000 + (x >> 8) % 64; /* the available ring */
+        __atomic_store_n(at, (uint8_t)(x >> 32), __ATOMIC_RELAXED);
+        for (volatile unsigned wait = 0; wait < 300; wait++)
+            ; /* often enough to hit, seldom enough that many requests are whole */
+    }
+    return NULL;
+}
+
+/* An indirect table of 20: header, data in pieces, status. */
+static void fill_table(uint8_t *table)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        le64_put(table + 16 * i, i ? i < 19 ? DATA + 0x8000 + 512 * i : DATA + 16 : DATA);
+        le32_put(table + 16 * i + 8, i ? i < 19 ? 512 : 1 : 16);
+        le16_put(table + 16 * i + 12, (uint16_t)((i ? WRITE : 0) | (i < 19 ? NEXT : 0)));
+        le16_put(table + 16 * i + 14, (uint16_t)(i + 1));
+    }
+}
+
+static void memory_changes_under_our_feet(void **state)
+{
+    const char *scale = getenv("POME_TEST_SCALE");
+    start_blk(false, F_BASE);
+    pthread_t thread;
+    unsigned whole = 0, broken = 0;
+    scribbling = true;
+    pthread_create(&thread, NULL, scribble, NULL);
+    for (unsigned i = 0, n = 2000 * (scale ? (unsigned)atoi(scale) : 1); i < n; i++) {
+        uint8_t *header = mem_ptr(r.mem, DATA, 17, true);
+        memset(header, 0, 17);
+        fill_table(mem_ptr(r.mem, DATA + 0x3000, 16 * 20, true));
+        for (unsigned k = 0; k < 16; k += 4) {
+            rig_desc(&r, 0, k, DATA, 16, NEXT, (uint16_t)(k + 1));
+            rig_desc(&r, 0, k + 1, DATA + 0x8000, 512u << i % 9, NEXT | WRITE, (uint16_t)(k + 2));
+            rig_desc(&r, 0, k + 2, DATA + 16, 1, WRITE, 0);
+            rig_desc(&r, 0, k + 3, DATA + 0x3000, 16 * 20, INDIRECT, 0);
+            rig_offer(&r, 0, (uint16_t)k);
+            rig_offer(&r, 0, (uint16_t)(k + 3));
+        }
+        rig_notify(&r, 0);
+        *(rig_read(&r, RIG_COMMON + 0x14, 1) & 0x40 ? &broken : &whole) += 1;
+        rig_reset(&r);
+        for (unsigned tries = 0; rig_read(&r, RIG_COMMON + 0x14, 1); tries++) {
+            assert_true(tries < 10000);
+            rig_run_loop(&r, 0);
+        }
+        rig_start(&r, F_BASE);
+    }
+    __atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    rig_reset(&r);
+    assert_int_equal(rig_start(&r, F_BASE), 15);
+    assert_int_equal(request(0, 9, 512, true), 0); /* none the worse */
+    print_message("%u rounds broke the device, %u did not\n", broken, whole);
+    finish_blk();
+}
+
 static void rng_gives_bytes(void **state)
 {
     rig_init(&r);
@@ -690,6 +759,7 @@ int main(void)
         cmocka_unit_test(bars_move),
         cmocka_unit_test(configuration_space_reaches_the_bar),
         cmocka_unit_test(held_devices_take_nothing),
+        cmocka_unit_test(memory_changes_under_our_feet),
         cmocka_unit_test(rng_gives_bytes),
         cmocka_unit_test(console_talks_both_ways),
         cmocka_unit_test(console_output_waits),
