@@ -2,6 +2,7 @@
 #include "cpu/vcpu.h"
 #include "base/error.h"
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -194,6 +195,20 @@ void cpu_power_on(struct cpu_set *set, unsigned cpu, uint64_t pc, uint64_t x0)
 
 /* ---- running ---- */
 
+void vcpu_note(struct vcpu *c, const char *format, ...)
+{
+    enum { NOTES_MAX = 32 }; /* then silence: the guest may cause them at will */
+    char text[160];
+    va_list ap;
+    if (!c->set->board.note || c->n_notes >= NOTES_MAX)
+        return;
+    c->n_notes++;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    c->set->board.note(c->set->board.ctx, c->id, text);
+}
+
 static void power_up(struct vcpu *c)
 {
     vcpu_reset(c);
@@ -201,6 +216,7 @@ static void power_up(struct vcpu *c)
     c->s.x[0] = c->on_x0;
     c->sr[SR_RVBAR_EL1] = c->on_pc;
     atomic_store(&c->power, CPU_ON);
+    vcpu_note(c, "CPU %u starts at %#llx", c->id, (unsigned long long)c->on_pc);
 }
 
 static void *vcpu_main(void *arg)

@@ -291,6 +291,10 @@ void requests_serve(struct vcpu *c);                           /* own thread */
 void requests_broadcast(struct vcpu *c, const struct tlbi *t); /* to all others; they are done after requests_wait */
 void requests_wait(struct vcpu *c);                            /* DSB */
 
+/* ---- set.c ---- */
+/* A line for the machine's log; the first few of each vCPU only. */
+void vcpu_note(struct vcpu *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* ---- world.c ---- */
 void vcpu_kick(struct vcpu *c, uint32_t pending);  /* any thread */
 void vcpu_park(struct vcpu *c);                    /* from here on the vCPU runs no guest code */

@@ -19,6 +19,8 @@ HELPER_FN(undefined)
     c->insn = (uint32_t)a;
     if (c->set->trace & TRACE_INT)
         fprintf(stderr, "cpu %u: undefined instruction %08x at %#llx\n", c->id, c->insn, (unsigned long long)pc);
+    if (c->el) /* a kernel seldom means to; at EL0 programs probe */
+        vcpu_note(c, "undefined instruction %08x at %#llx, EL1", c->insn, (unsigned long long)pc);
     raise_undefined(c, pc);
     return 0;
 }
