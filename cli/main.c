@@ -94,6 +94,7 @@ int main(int argc, char **argv)
 {
     open_standard_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, not our death in the middle of a file */
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a write error too */
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
