@@ -66,7 +66,7 @@ void vcpu_reset(struct vcpu *c)
     c->monitor.valid = false;
     c->wait = WAIT_NONE;
     c->event = false;
-    c->timer = (struct timer_state){.deadline_ns = UINT64_MAX};
+    timer_reset(c);
     tlb_flush_all(c);
     vcpu_update_mode(c);
 }

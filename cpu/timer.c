@@ -77,6 +77,17 @@ void timer_update(struct vcpu *c)
     arm(c, deadline);
 }
 
+void timer_reset(struct vcpu *c)
+{
+    static const unsigned ppi[2] = {PPI_VIRTUAL, PPI_PHYSICAL};
+    __atomic_store_n(&c->timer.deadline_ns, UINT64_MAX, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < 2; i++) {
+        if (c->timer.level[i])
+            c->set->board.ppi_set(c->set->board.ctx, c->id, ppi[i], false);
+        c->timer.level[i] = false;
+    }
+}
+
 static void *timer_main(void *arg)
 {
     struct cpu_set *set = arg;

@@ -245,7 +245,8 @@ static bool spin(struct vcpu *c, uint64_t until)
 
 static void sleep_for_interrupt(struct vcpu *c)
 {
-    uint64_t until = MIN(c->timer.deadline_ns, c->wait_until == UINT64_MAX ? UINT64_MAX : counter_to_host_ns(c->set, c->wait_until));
+    uint64_t timer = __atomic_load_n(&c->timer.deadline_ns, __ATOMIC_SEQ_CST);
+    uint64_t until = MIN(timer, c->wait_until == UINT64_MAX ? UINT64_MAX : counter_to_host_ns(c->set, c->wait_until));
     uint64_t start = host_now_ns();
     c->stats.wfi++;
     if (!spin(c, until) && !vcpu_sleep(c, until))
