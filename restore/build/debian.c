@@ -137,8 +137,15 @@ static bool open_cache(struct build *b, struct pome_error *err)
     if (!make_folders(b->cache, err))
         return false;
     snprintf(b->log_path, sizeof b->log_path, "%.*s/image-build.log", (int)(strlen(b->cache) - strlen("/debs")), b->cache);
-    b->log = fopen(b->log_path, "we");
-    return b->log || pome_fail_errno(err, "%s", b->log_path);
+    /* Another build that runs now keeps the name: this one's log has our process number. */
+    b->log = fopen(b->log_path, "ae");
+    if (b->log && flock(fileno(b->log), LOCK_EX | LOCK_NB)) {
+        fclose(b->log);
+        snprintf(b->log_path, sizeof b->log_path, "%.*s/image-build-%d.log", (int)(strlen(b->cache) - strlen("/debs")), b->cache,
+                 (int)getpid());
+        b->log = fopen(b->log_path, "ae");
+    }
+    return (b->log && !ftruncate(fileno(b->log), 0)) || pome_fail_errno(err, "%s", b->log_path);
 }
 
 static bool write_file(const char *path, const void *bytes, size_t n, mode_t mode, struct pome_error *err)
