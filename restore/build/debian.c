@@ -128,6 +128,8 @@ static bool make_folders(char *path, struct pome_error *err)
 static bool open_cache(struct build *b, struct pome_error *err)
 {
     const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if ((xdg && strlen(xdg) > PATH_BYTES / 2) || (home && strlen(home) > PATH_BYTES / 2))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "XDG_CACHE_HOME or HOME is longer than %d bytes", PATH_BYTES / 2);
     if (xdg && *xdg == '/')
         snprintf(b->cache, sizeof b->cache, "%s/pome/debs", xdg);
     else if (home && *home == '/')
@@ -220,6 +222,8 @@ static bool open_work(struct build *b, struct pome_error *err)
     const char *tmp = getenv("TMPDIR");
     struct statvfs fs;
     tmp = tmp && *tmp == '/' ? tmp : "/var/tmp";
+    if (strlen(tmp) > PATH_BYTES / 2)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "TMPDIR is longer than %d bytes", PATH_BYTES / 2);
     remove_stale(tmp);
     snprintf(b->work, sizeof b->work, "%s/" WORK_NAME "XXXXXX", tmp);
     if (!mkdtemp(b->work)) {
