@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "firmware/cfg.h"
 #include "firmware/firmware.h"
+#include "firmware/platform.h"
 #include "formats/aux_storage.h"
 
 #include <inttypes.h>
@@ -17,6 +18,10 @@ static bool check(const struct bundle *b, const struct bundle_start *start, stru
     if (m && (m < SETTINGS_MIN_MEMORY || m > SETTINGS_MAX_MEMORY || m % MiB))
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
                          "memorySize: %" PRIu64 " bytes, allowed are multiples of 1 MiB from 128 MiB to 254 GiB", m);
+    m = m ? m : b->settings.memory_bytes;
+    if (m < FW_RAM_MIN)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "memorySize: %" PRIu64 " MiB, the boot firmware needs at least %llu MiB",
+                         m / MiB, (unsigned long long)(FW_RAM_MIN / MiB));
     return true;
 }
 

@@ -184,6 +184,7 @@ def locked():
     m.p.send_signal(signal.SIGTERM)
     assert m.end(5) == 143
     refused(4, 'install', 'good', '--image', IMAGE, why='installed already')
+    refused(2, 'start', 'good', '--memory', '128MiB', why='needs at least 512 MiB')
 
 
 def no_room():
