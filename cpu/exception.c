@@ -100,7 +100,7 @@ void exception_return(struct vcpu *c, uint64_t target)
         tlb_pan_changed(c);
     }
     c->monitor.valid = false;
-    atomic_store(&c->event, true); /* an exception return sets the event register (D1.6.1) */
+    atomic_store_explicit(&c->event, true, memory_order_relaxed); /* an exception return sets the event register (D1.6.1) */
     c->s.pc = bad ? target : canonical_pc(c, target);
     c->s.raised = 1;
     vcpu_update_mode(c);

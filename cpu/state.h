@@ -57,6 +57,9 @@ enum cpu_mode {
     CPU_MODE_SPSEL0 = 1 << 7,     /* EL1 with SPSel 0: SP_EL0 is the current stack pointer */
 };
 
+/* Bits of SPSR_EL1 that are kept: NZCV, DIT to IL, SSBS, BTYPE, DAIF, M */
+#define CPU_SPSR_MASK UINT64_C(0xfff01fff)
+
 #define CPU_X(n)  ((uint64_t)(offsetof(struct cpu_state, x) + 8 * (n)))
 #define CPU_SP    ((uint64_t)offsetof(struct cpu_state, sp))
 #define CPU_FLAGS ((uint64_t)offsetof(struct cpu_state, flags))

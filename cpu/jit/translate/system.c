@@ -198,6 +198,8 @@ void translate_MSR(struct tr *t, const struct a64_insn *i)
     } else if (sysreg == FPSR) {
         if (!fp_trapped(t, i))
             E1(SET32, E2(AND64, v, konst(t, FPSR_BITS), 0), offsetof(struct cpu_state, fpsr));
+    } else if (sysreg == SPSR_EL1 && t->mode & CPU_MODE_EL1) {
+        E1(SET64, E2(AND64, v, konst(t, CPU_SPSR_MASK), 0), offsetof(struct cpu_state, spsr_el1));
     } else if (sysreg == DAIF && t->mode & CPU_MODE_EL1) {
         tr_call(t, HELPER_daif, v, 0, 0);
     } else if (sysreg != FPCR || !fp_trapped(t, i)) {
