@@ -47,10 +47,11 @@ void x64_fp_check_scalar(struct x64_fp *x, bool dbl, bool normal)
     movd_rv(a, dbl, RAX, XMM0);
     if (dbl)
         shift_ri(a, SH_SHR, true, RAX, 32);
-    alu_rr(a, ALU_ADD, false, RAX, RAX);
     if (normal) {
-        alu_ri(a, ALU_SUB, false, RAX, (int32_t)least);
+        lea(a, false, RAX, mem_indexed(RAX, RAX, 0, -(int32_t)least));
         limit -= least;
+    } else {
+        alu_rr(a, ALU_ADD, false, RAX, RAX);
     }
     alu_ri(a, ALU_CMP, false, RAX, (int32_t)limit);
     x->checked = x64_fp_jump(x, CC_AE);
