@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # bad images and bundles, a full disk, kills: a clear error and status, nothing lost
 import os, random, resource, shutil, signal, subprocess, tempfile, time, zipfile
 from visit import *

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # an installed Debian: starts, keeps its files, Recovery repairs its volume, the log tells all, kill -9 loses nothing
 import json, os, signal, struct, time
 from visit import *

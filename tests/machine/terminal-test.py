@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # a terminal is the guest's console: raw, byte for byte, escape key, restored on every way out
 """Runs `pome boot` on a pseudo-terminal and between pipes. Environment: POME, GUESTS, WORK (tests/machine/run.sh)."""
 import hashlib, os, pty, select, signal, subprocess, sys, termios, time

@@ -3,7 +3,7 @@ import glob, os, select, subprocess, sys, time
 
 POME, GUESTS, WORK = os.environ['POME'], os.environ['GUESTS'], os.environ['WORK']
 IMAGE = os.path.join(GUESTS, 'debian.ipsw')
-HOME = os.path.join(WORK, 'home')
+HOME = os.path.join(WORK, os.path.basename(sys.argv[0]))
 os.environ['POME_HOME'] = HOME
 
 
