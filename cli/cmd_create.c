@@ -21,7 +21,8 @@ static bool install(pome_bundle *b, pome_restore_image *image, bool again, const
     return ok;
 }
 
-static void print_result(const pome_bundle *b, bool json)
+/* `name` as the user gave it: a path when the machine lies outside the folder of machines. */
+static void print_result(const pome_bundle *b, const char *name, bool json)
 {
     if (json) {
         fputs("{\"event\":\"done\",\"name\":", stdout);
@@ -32,7 +33,7 @@ static void print_result(const pome_bundle *b, bool json)
         return;
     }
     cli_note("Machine: %s", pome_bundle_path(b));
-    cli_note("Next:    pome start %s", pome_bundle_name(b));
+    cli_note("Next:    pome start %s", name);
 }
 
 static int create(const char *name, const char *path, const struct pome_bundle_options *o, bool json)
@@ -61,7 +62,7 @@ static int create(const char *name, const char *path, const struct pome_bundle_o
             cli_fail(&second, NULL, "cannot remove what was made of \"%s\"", name);
         goto end;
     }
-    print_result(b, json);
+    print_result(b, name, json);
 end:
     pome_bundle_free(b);
     pome_restore_image_free(image);
@@ -122,7 +123,7 @@ int cmd_install(int argc, char **argv)
                                                                        : NULL,
                           "cannot install \"%s\"", name[0]);
     else {
-        print_result(b, json);
+        print_result(b, name[0], json);
         status = CLI_OK;
     }
     pome_restore_image_free(image);
