@@ -177,8 +177,8 @@ enum terminal_key terminal_read(struct terminal *t)
     ssize_t n = read(t->in_fd, buf, sizeof buf);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return TERMINAL_NONE;
-    if (n <= 0)
-        return TERMINAL_CLOSED;
+    if (n <= 0) /* a raw terminal ends only when it is gone: nobody could ever end the machine again */
+        return t->is_tty ? TERMINAL_EXIT : TERMINAL_CLOSED;
     if (!t->is_tty) {
         to_guest(t, buf, (size_t)n);
         return TERMINAL_NONE;

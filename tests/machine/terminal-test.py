@@ -103,6 +103,14 @@ def signals():
         s.end(128 + sig, sig.name)
 
 
+def hangup():
+    """The terminal goes away, and no signal comes: the machine ends all the same."""
+    s = Session('idle')
+    s.wait_for(b'INIT-REACHED')
+    os.close(s.master), os.close(s.slave)
+    assert s.process.wait(5) == 130, s.process.returncode
+
+
 def output():
     out = subprocess.run(command('run:send'), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120).stdout
     begin = out.index(b'BEGIN\r\n') + 7
@@ -146,7 +154,7 @@ def closed_descriptors():
 
 
 INITRD = initrd()
-for test in (escape_key, guest_ends, signals, output, pasted, unread_input, stopped_reader, closed_descriptors):
+for test in (escape_key, guest_ends, signals, hangup, output, pasted, unread_input, stopped_reader, closed_descriptors):
     begin = time.monotonic()
     if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
         test()
