@@ -123,7 +123,7 @@ static enum cpu_end boot_once(struct vm *vm, struct pome_error *err)
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "there is nothing to start in this machine");
         return CPU_END_ERROR;
     }
-    NOTE(vm, "cpu", "%u CPUs created, CPU 0 starts at 0x%llx", vm->config.n_cpus, (unsigned long long)entry.pc);
+    NOTE(vm, "cpu", "%u CPUs created", vm->config.n_cpus);
     cpu_power_on(vm->cpus, 0, entry.pc, entry.x0);
     if (!cpu_set_start(vm->cpus, err))
         return CPU_END_ERROR;
