@@ -12,9 +12,20 @@
 
 command_run cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify;
 
-static int cannot_open(const char *path, const struct pome_error *err)
+/* Reads a verb's options and its operands, the first of which is a restore image, and opens that. NULL: the verb ends with
+ * *status. */
+static pome_restore_image *open_image(int argc, char **argv, const struct cli_option *options, size_t n_operands, const char **operands,
+                                      int *status)
 {
-    return cli_fail(err, err->code == POME_ERROR_NOT_FOUND ? "\"pome image build debian -o FILE\" makes one" : NULL, "cannot open %s", path);
+    struct pome_error err = {0};
+    *status = cli_options(argc, argv, options, n_operands, n_operands, operands);
+    if (*status != CLI_GO_ON)
+        return NULL;
+    pome_restore_image *image = pome_restore_image_load(operands[0], &err);
+    if (!image)
+        *status = cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome image build debian -o FILE\" makes one" : NULL,
+                           "cannot open %s", operands[0]);
+    return image;
 }
 
 static void print_hex(const uint8_t *bytes, size_t n)
@@ -86,12 +97,10 @@ int cmd_image_info(int argc, char **argv)
     bool json = false;
     const struct cli_option options[] = {{"json", 0, CLI_FLAG, &json, NULL, "print JSON", 0, 0}, {0}};
     struct pome_error err = {0};
-    int status = cli_options(argc, argv, options, 1, 1, path);
-    if (status != CLI_GO_ON)
-        return status;
-    pome_restore_image *image = pome_restore_image_load(path[0], &err);
+    int status;
+    pome_restore_image *image = open_image(argc, argv, options, 1, path, &status);
     if (!image)
-        return cannot_open(path[0], &err);
+        return status;
     bool supported = pome_restore_image_is_supported(image, &err);
     (json ? info_json : info_text)(image, supported, &err);
     pome_restore_image_free(image);
@@ -105,13 +114,10 @@ int cmd_image_list(int argc, char **argv)
     const char *path[1];
     bool json = false;
     const struct cli_option options[] = {{"json", 0, CLI_FLAG, &json, NULL, "print a JSON array", 0, 0}, {0}};
-    struct pome_error err = {0};
-    int status = cli_options(argc, argv, options, 1, 1, path);
-    if (status != CLI_GO_ON)
-        return status;
-    pome_restore_image *image = pome_restore_image_load(path[0], &err);
+    int status;
+    pome_restore_image *image = open_image(argc, argv, options, 1, path, &status);
     if (!image)
-        return cannot_open(path[0], &err);
+        return status;
     struct pome_member m;
     for (size_t i = 0; pome_restore_image_member(image, i, &m); i++) {
         if (json) {
@@ -138,12 +144,10 @@ int cmd_image_verify(int argc, char **argv)
     struct pome_error err = {0};
     struct cli_progress p;
     struct pome_verify_result r;
-    int status = cli_options(argc, argv, options, 1, 1, path);
-    if (status != CLI_GO_ON)
-        return status;
-    pome_restore_image *image = pome_restore_image_load(path[0], &err);
+    int status;
+    pome_restore_image *image = open_image(argc, argv, options, 1, path, &status);
     if (!image)
-        return cannot_open(path[0], &err);
+        return status;
     cli_progress_begin(&p, "Verification", json);
     bool ok = pome_restore_image_verify(image, &r, cli_progress_show, &p, &err);
     cli_progress_end(&p, ok);
@@ -180,12 +184,10 @@ int cmd_image_extract(int argc, char **argv)
     };
     struct pome_error err = {0};
     struct cli_progress p;
-    int status = cli_options(argc, argv, options, 2, 2, words);
-    if (status != CLI_GO_ON)
-        return status;
-    pome_restore_image *image = pome_restore_image_load(words[0], &err);
+    int status;
+    pome_restore_image *image = open_image(argc, argv, options, 2, words, &status);
     if (!image)
-        return cannot_open(words[0], &err);
+        return status;
     struct pome_component c;
     if (!out) { /* a component's file, or the member itself */
         const char *from = words[1];
