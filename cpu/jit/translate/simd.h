@@ -71,4 +71,15 @@ static inline void write_narrow(struct tr *t, const struct a64_insn *i, ir_ref v
     write_vreg(t, (unsigned)i->rd, i->q ? E2(VZIP1, vreg(t, (unsigned)i->rd), v, SIZE_D) : v);
 }
 
+/* An operation on Vn's elements with Vm's above them (ADDP, UZP1, ...); with Q = 0 both are made one vector first. */
+static inline void pairwise(struct tr *t, const struct a64_insn *i, enum ir_op op)
+{
+    if (fp_trapped(t, i))
+        return;
+    ir_ref n = vreg(t, i->rn), m = vreg(t, i->rm);
+    if (!i->q)
+        n = m = E2(VZIP1, n, m, SIZE_D);
+    write_lanes(t, i, v2(t, op, n, m, i->size));
+}
+
 #endif

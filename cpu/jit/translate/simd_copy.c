@@ -108,16 +108,6 @@ static void zip(struct tr *t, const struct a64_insn *i, bool second)
         write_vreg(t, i->rd, v1(t, second ? IR_VHIGH : IR_VZERO64, E2(VZIP1, n, m, i->size), 0));
 }
 
-static void unzip(struct tr *t, const struct a64_insn *i, enum ir_op op)
-{
-    if (fp_trapped(t, i))
-        return;
-    ir_ref n = vreg(t, i->rn), m = vreg(t, i->rm);
-    if (!i->q)
-        n = m = E2(VZIP1, n, m, SIZE_D);
-    write_lanes(t, i, v2(t, op, n, m, i->size));
-}
-
 static void transpose(struct tr *t, const struct a64_insn *i, enum ir_op op)
 {
     if (fp_trapped(t, i))
@@ -127,8 +117,8 @@ static void transpose(struct tr *t, const struct a64_insn *i, enum ir_op op)
 
 TRANSLATE(ZIP1) { zip(t, i, false); }
 TRANSLATE(ZIP2) { zip(t, i, true); }
-TRANSLATE(UZP1) { unzip(t, i, IR_VUZP1); }
-TRANSLATE(UZP2) { unzip(t, i, IR_VUZP2); }
+TRANSLATE(UZP1) { pairwise(t, i, IR_VUZP1); }
+TRANSLATE(UZP2) { pairwise(t, i, IR_VUZP2); }
 TRANSLATE(TRN1) { transpose(t, i, IR_VTRN1); }
 TRANSLATE(TRN2) { transpose(t, i, IR_VTRN2); }
 

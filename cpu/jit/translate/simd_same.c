@@ -38,17 +38,6 @@ static void accumulate(struct tr *t, const struct a64_insn *i, enum ir_op op, en
     write_lanes(t, i, v2(t, join, vreg(t, i->rd), v, i->size));
 }
 
-/* Vm's pairs above Vn's; with Q = 0 both are made one vector first. */
-static void pairwise(struct tr *t, const struct a64_insn *i, enum ir_op op)
-{
-    if (fp_trapped(t, i))
-        return;
-    ir_ref n = vreg(t, i->rn), m = vreg(t, i->rm);
-    if (!i->q)
-        n = m = E2(VZIP1, n, m, SIZE_D);
-    write_lanes(t, i, v2(t, op, n, m, i->size));
-}
-
 static void multiply_accumulate_high(struct tr *t, const struct a64_insn *i, enum ir_op op)
 {
     if (fp_trapped(t, i))
