@@ -25,7 +25,7 @@ static unsigned pa_range(unsigned bits)
 
 uint64_t cpu_mpidr(unsigned cpu)
 {
-    return (uint64_t)(cpu >> 4) << 8 | (cpu & 15);
+    return cpu_affinity(cpu);
 }
 
 void idregs_reset(struct vcpu *c)

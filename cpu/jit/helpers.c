@@ -195,45 +195,30 @@ static void wait_for(struct vcpu *c, enum wait_kind kind, uint64_t until)
     c->wait_until = until;
 }
 
-HELPER_FN(wfi)
+/* WFI, WFIT: continues at pc + 4 when an interrupt is there or the time has come. kind: ISS.TI of the trap. */
+static uint64_t wait_interrupt(struct vcpu *c, uint64_t pc, unsigned kind, uint64_t until)
 {
-    BEGIN;
     c->s.pc = pc + 4;
-    if (!wfx_trapped(c, SCTLR_NTWI, 0, pc))
-        wait_for(c, WAIT_INTERRUPT, UINT64_MAX);
+    if (!wfx_trapped(c, SCTLR_NTWI, kind, pc))
+        wait_for(c, WAIT_INTERRUPT, until);
     return 0;
 }
 
-HELPER_FN(wfe)
+/* WFE, WFET: likewise, but the event register is looked at first. */
+static uint64_t wait_event(struct vcpu *c, uint64_t pc, unsigned kind, uint64_t until)
 {
-    BEGIN;
     c->s.pc = pc + 4;
     if (atomic_load(&c->event))
         atomic_store(&c->event, false);
-    else if (!wfx_trapped(c, SCTLR_NTWE, 1, pc))
-        wait_for(c, WAIT_EVENT, UINT64_MAX);
+    else if (!wfx_trapped(c, SCTLR_NTWE, kind, pc))
+        wait_for(c, WAIT_EVENT, until);
     return 0;
 }
 
-HELPER_FN(wfit)
-{
-    BEGIN;
-    c->s.pc = pc + 4;
-    if (!wfx_trapped(c, SCTLR_NTWI, 2, pc))
-        wait_for(c, WAIT_INTERRUPT, a);
-    return 0;
-}
-
-HELPER_FN(wfet)
-{
-    BEGIN;
-    c->s.pc = pc + 4;
-    if (atomic_load(&c->event))
-        atomic_store(&c->event, false);
-    else if (!wfx_trapped(c, SCTLR_NTWE, 3, pc))
-        wait_for(c, WAIT_EVENT, a);
-    return 0;
-}
+HELPER_FN(wfi) { BEGIN; return wait_interrupt(c, pc, 0, UINT64_MAX); }
+HELPER_FN(wfe) { BEGIN; return wait_event(c, pc, 1, UINT64_MAX); }
+HELPER_FN(wfit) { BEGIN; return wait_interrupt(c, pc, 2, a); }
+HELPER_FN(wfet) { BEGIN; return wait_event(c, pc, 3, a); }
 
 HELPER_FN(sev)
 {
