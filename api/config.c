@@ -3,13 +3,14 @@
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "config/settings.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_CPUS = 8, MAX_COMMAND_LINE = 2047 /* COMMAND_LINE_SIZE of arm64 Linux, without the NUL */ };
+enum { MAX_COMMAND_LINE = 2047 /* COMMAND_LINE_SIZE of arm64 Linux, without the NUL */ };
 
 pome_config *pome_config_new(void)
 {
@@ -49,7 +50,7 @@ unsigned pome_config_min_cpu_count(void)
 
 unsigned pome_config_max_cpu_count(void)
 {
-    return MAX_CPUS;
+    return SETTINGS_MAX_CPUS;
 }
 
 void pome_config_set_memory_size(pome_config *c, uint64_t bytes)
@@ -64,12 +65,12 @@ uint64_t pome_config_memory_size(const pome_config *c)
 
 uint64_t pome_config_min_memory_size(void)
 {
-    return 128 * MiB;
+    return SETTINGS_MIN_MEMORY;
 }
 
 uint64_t pome_config_max_memory_size(void)
 {
-    return 254 * GiB;
+    return SETTINGS_MAX_MEMORY;
 }
 
 /* Replaces *to with a copy of text (NULL: none). */
@@ -133,8 +134,8 @@ static bool check_file(const char *what, const char *path, bool write, struct po
 
 bool pome_config_validate(const pome_config *c, struct pome_error *err)
 {
-    if (c->n_cpus < 1 || c->n_cpus > MAX_CPUS)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuCount: %u, allowed are 1 to %d", c->n_cpus, MAX_CPUS);
+    if (c->n_cpus < 1 || c->n_cpus > SETTINGS_MAX_CPUS)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuCount: %u, allowed are 1 to %d", c->n_cpus, SETTINGS_MAX_CPUS);
     if (c->ram_bytes < pome_config_min_memory_size() || c->ram_bytes > pome_config_max_memory_size())
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
                          "memorySize: %llu bytes, allowed are 128 MiB to %llu GiB", (unsigned long long)c->ram_bytes,

@@ -48,6 +48,7 @@ static const char subsystem[] = "org.pome.machine";
 
 /* ---- events of the board ---- */
 
+/* From a pvpanic device, or from the console: the guest printed its last words and has been silent since. */
 static void on_panic(void *ctx, const char *what)
 {
     struct vm *vm = ctx;
@@ -57,12 +58,6 @@ static void on_panic(void *ctx, const char *what)
     pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", what);
     pthread_mutex_unlock(&vm->lock);
     cpu_set_stop(vm->cpus);
-}
-
-/* The guest printed its last words and has been silent since (loop thread). */
-static void on_dead(void *ctx, const char *why)
-{
-    on_panic(ctx, why);
 }
 
 static void on_note(void *ctx, const char *text)
@@ -235,7 +230,7 @@ static bool build(struct vm *vm, struct pome_error *err)
     vm->loop = loop_create(err);
     if (!vm->loop)
         return false;
-    panic_watch_init(&vm->panic_watch, vm->loop, on_dead, vm);
+    panic_watch_init(&vm->panic_watch, vm->loop, on_panic, vm);
     const struct console_options console = {
         .in_fd = c->console_in, .out_fd = c->console_out, .tap = on_guest_output, .tap_ctx = vm};
     vm->console = console_create(vm->loop, &console, err);
