@@ -1,7 +1,7 @@
 /*
  * commands.c - every verb of pome, one row each.
  *
- * A new verb: cmd_x.c with one function, its declaration and its row here, the file in meson.build.
+ * A new verb: cmd_x.c with one function, its declaration and its row here, the file in meson.build, and its page docs/man/pome-x.scd.
  */
 #include "cli/commands.h"
 
@@ -27,6 +27,12 @@ const struct command commands[] = {
     {"image extract", "image extract FILE NAME [-o OUT] [--payload]", "Copy a component out of a restore image", cmd_image_extract},
     {"version", "version", "Print the version", cmd_version},
     {NULL, NULL, NULL, NULL},
+};
+
+const struct command_group command_groups[] = {
+    {"log", "The machine's own log"},
+    {"image", "Restore images"},
+    {NULL, NULL},
 };
 
 const struct command *command_find(const char *name)

@@ -17,6 +17,12 @@ struct command {
 /* In the order of `pome --help`; ends with a row whose name is NULL. */
 extern const struct command commands[];
 
+/* The first words of two-word verbs, with what `pome --help` says of each; ends with a row whose word is NULL. */
+struct command_group {
+    const char *word, *help;
+};
+extern const struct command_group command_groups[];
+
 /* NULL when there is none of that name. */
 const struct command *command_find(const char *name);
 

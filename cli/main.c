@@ -1,5 +1,6 @@
 /* main.c - pome(1): finds the verb in the table and runs it. */
 #include "cli/commands.h"
+#include "cli/manual.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
@@ -7,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,15 +26,44 @@ int cmd_version(int argc, char **argv)
     return CLI_OK;
 }
 
+/* "  image ...     Restore images: build info verify": the verbs of a group on one line. */
+static void print_group_line(const struct command_group *g)
+{
+    size_t n = strlen(g->word);
+    printf("  %s ... %*s%s:", g->word, n < 6 ? (int)(6 - n) : 0, "", g->help);
+    for (const struct command *c = commands; c->name; c++)
+        if (!strncmp(c->name, g->word, n) && c->name[n] == ' ')
+            printf(" %s", c->name + n + 1);
+    putchar('\n');
+}
+
 static int print_help(void)
 {
-    puts("Usage: pome VERB [arguments]\n\n"
-         "Virtual machines for 64-bit Arm guests, as bundles on disk.\n\nVerbs:");
+    puts("Usage: pome VERB [arguments]\nVirtual machines for 64-bit Arm guests, as bundles on disk.\n\nVerbs:");
     for (const struct command *c = commands; c->name; c++)
-        printf("  %-13s %s\n", c->name, c->help);
-    puts("\n\"pome help VERB\" tells more. Options before the verb: --quiet (errors only), --version, --help.\n"
-         "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 wrong state, 5 permission, 6 in use,\n"
-         "69 missing feature, 124 timed out, 130 interrupted.");
+        if (!strchr(c->name, ' '))
+            printf("  %-10s %s\n", c->name, c->help);
+    for (const struct command_group *g = command_groups; g->word; g++)
+        print_group_line(g);
+    puts("\n\"pome help VERB\" tells more. Before the verb: --quiet (errors only), --version.\n"
+         "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 wrong state,\n"
+         "5 permission, 6 in use, 69 missing feature, 124 timed out, 130 interrupted.");
+    return CLI_OK;
+}
+
+/* For the makers of manual pages and completions. */
+static int print_verbs_json(void)
+{
+    for (const struct command *c = commands; c->name; c++) {
+        fputs(c == commands ? "[{\"name\":" : ",\n {\"name\":", stdout);
+        cli_json_string(stdout, c->name);
+        fputs(",\"synopsis\":", stdout);
+        cli_json_string(stdout, c->synopsis);
+        fputs(",\"help\":", stdout);
+        cli_json_string(stdout, c->help);
+        putchar('}');
+    }
+    puts("]");
     return CLI_OK;
 }
 
@@ -71,13 +102,39 @@ static int run(int argc, char **argv)
         return unknown(argc >= 2 && !help ? two : argv[0]);
     }
     cli_set_verb(c->name);
-    int status = c->run(argc, argv);
-    if (fflush(stdout) || ferror(stdout)) {
-        if (errno != EPIPE) /* a reader that has seen enough is no error to tell of */
-            perror("pome: standard output");
-        return status ? status : CLI_FAILED;
-    }
-    return status;
+    return c->run(argc, argv);
+}
+
+/* "help", "help VERB", "help WORD WORD", "help --json". */
+static int help(int argc, char **argv)
+{
+    char verb[64];
+    if (!argc)
+        return print_help();
+    if (!strcmp(argv[0], "--json"))
+        return print_verbs_json();
+    snprintf(verb, sizeof verb, argc > 1 ? "%s %s" : "%s", argv[0], argc > 1 ? argv[1] : "");
+    if (command_find(verb))
+        manual_show(verb); /* returns when there is no page or no terminal */
+    return run(argc > 1 ? 3 : 2, argc > 1 ? (char *[]){argv[0], argv[1], "--help", NULL} : (char *[]){argv[0], "--help", NULL});
+}
+
+/* A reader that has seen enough (pome list | head) is no error to tell of. */
+static bool reader_is_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+/* Output that was lost is a failure, whatever the verb thought of itself. */
+static int finish(int status)
+{
+    errno = 0;
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    if (!reader_is_gone())
+        fprintf(stderr, "pome: standard output: %s\n", errno ? strerror(errno) : "could not be written");
+    return status ? status : CLI_FAILED;
 }
 
 /* A closed standard descriptor would be given to the next file that is opened: a disk must not become standard output. */
@@ -90,11 +147,8 @@ static void open_standard_descriptors(void)
         close(fd);
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
-    open_standard_descriptors();
-    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, not our death in the middle of a file */
-    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a write error too */
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
@@ -110,12 +164,15 @@ int main(int argc, char **argv)
         print_help();
         return CLI_USAGE;
     }
-    if (!strcmp(argv[i], "help")) {
-        if (i + 1 == argc)
-            return print_help();
-        if (i + 2 < argc)
-            return run(3, (char *[]){argv[i + 1], argv[i + 2], "--help", NULL});
-        return run(2, (char *[]){argv[i + 1], "--help", NULL});
-    }
+    if (!strcmp(argv[i], "help"))
+        return help(argc - i - 1, argv + i + 1);
     return run(argc - i, argv + i);
+}
+
+int main(int argc, char **argv)
+{
+    open_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, not our death in the middle of a file */
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a write error too */
+    return finish(dispatch(argc, argv));
 }

@@ -47,6 +47,11 @@ def usage():
     run(status=2)
     run("--version", says="pome ")
     run("create", "--help", says="--memory SIZE")
+    for lost in (["--help"], ["help", "image"], ["image", "info", image], ["list", "--json"]):
+        with open("/dev/full", "w") as full:
+            r = subprocess.run([pome, *lost], env=env, stdout=full, stderr=subprocess.PIPE, text=True)
+        expect(r.returncode and "No space left" in r.stderr, f"pome {lost}: output to /dev/full was lost silently: {r.returncode} {r.stderr}")
+    expect({"boot", "image list"} <= {v["name"] for v in json.loads(run("help", "--json"))}, "pome help --json: verbs are missing")
     run("help", "image", "verify", says="compare every digest")
     run("image", says="pome image extract", status=2)
     run("crate", status=2, err='did you mean "create"?')
