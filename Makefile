@@ -3,10 +3,12 @@
 #   make            build/pome                     make run        from nothing to the console of a Debian machine
 #   make test       everything that checks         make test SAN=1 the unit tests with sanitizers only
 #   make bench      Pome beside QEMU and native    make fuzz T=x   fuzz target x for a minute (SECONDS=n)
+#                   (ROUNDS=n ARGS="--only fp,json")
 #   make format     lays out what you changed      make deps       what Debian has that we need
 
 BUILD ?= build
 SECONDS ?= 60
+ROUNDS ?= 3
 
 .PHONY: all deps run test bench fuzz format clean
 all: $(BUILD)/build.ninja
@@ -29,7 +31,7 @@ test:
 	@scripts/test.sh $(if $(SAN),san,all)
 
 bench: all
-	@bench/run.sh
+	@bench/run.sh --rounds $(ROUNDS) $(ARGS)
 
 fuzz:
 	@scripts/fuzz.sh "$(T)" $(SECONDS)

@@ -1,12 +1,16 @@
 #!/bin/bash
-# run.sh [PAIRS]: what `make bench` does. For now one benchmark: from process start to the guest's first user-space line, Pome beside
-# QEMU (10 if installed, else what bookworm has), same kernel, same initramfs, in pairs, order swapped each time.
-set -eu
+# run.sh [ARGUMENTS OF run.py]: what `make bench` does: fetches what the comparison needs, then Pome beside QEMU and native.
+# QEMU is the installed qemu-system-aarch64, or POME_BENCH_QEMU=path (10 is the one to compare with; bookworm has 7.2, its backports 10).
+set -eu -o pipefail
 cd "$(dirname "$0")/.."
-scripts/deps.sh build test
-command -v qemu-system-aarch64 >/dev/null || echo "bench: qemu-system-aarch64 is not installed (apt-get install qemu-system-arm): Pome alone" >&2
+if [ -n "${POME_BENCH_QEMU:-}" ]; then scripts/deps.sh build test bench; else scripts/deps.sh build test bench qemu; fi
 guests=${POME_TEST_GUESTS:-build/guests}
-mkdir -p "$guests"
-tests/guest/fetch-kernels.sh "$guests"
-[ -f "$guests/initrd-test.cpio.gz" ] || tests/guest/mkinitrd.sh "$guests/initrd-test.cpio.gz"
-exec python3 bench/boot.py --kernel "$guests/vmlinuz-cloud" --initrd "$guests/initrd-test.cpio.gz" --pairs "${1:-5}"
+mkdir -p "$guests" build/bench
+[ -f "$guests/vmlinuz-cloud" ] || tests/guest/fetch-kernels.sh "$guests"
+if [ ! -f build/bench/busybox-arm64 ]; then
+    . tests/guest/apt-arm64.sh
+    apt_init
+    dpkg-deb --fsys-tarfile "$(deb_file busybox-static)" | tar -xOf - ./bin/busybox >build/bench/busybox-arm64.tmp
+    mv build/bench/busybox-arm64.tmp build/bench/busybox-arm64
+fi
+exec python3 bench/run.py --kernel "$guests/vmlinuz-cloud" --busybox build/bench/busybox-arm64 "$@"
