@@ -3,9 +3,11 @@
 #include "base/bits.h"
 #include "base/error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 static pome_bundle *wrap(struct bundle *b, struct pome_error *err)
 {
@@ -124,6 +126,43 @@ uint64_t pome_bundle_disk_used(const pome_bundle *p)
 uint64_t pome_bundle_ecid(const pome_bundle *p)
 {
     return p->b->ecid;
+}
+
+char *pome_bundle_config_get(const pome_bundle *p, const char *key, struct pome_error *err)
+{
+    char *text = settings_get(&p->b->settings, key);
+    if (!text)
+        pome_fail(err, POME_ERROR_NOT_FOUND, "%s: its configuration has no \"%.60s\"", p->b->path, key);
+    return text;
+}
+
+bool pome_bundle_config_set(pome_bundle *p, const char *key, const char *value, pome_finding_fn *each, void *user, struct pome_error *err)
+{
+    struct findings l = {0};
+    bool ok = bundle_configure(p->b, key, value, &l, err);
+    if (each)
+        findings_report(&l, each, user);
+    findings_free(&l);
+    return ok;
+}
+
+bool pome_bundle_config_validate(const char *name, pome_finding_fn *each, void *user, struct pome_error *err)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    struct findings l = {0};
+    bool is_file = strchr(name, '/') && !stat(name, &st) && S_ISREG(st.st_mode);
+    if (!is_file && (!bundle_resolve(name, path, err) || !(strlen(path) + 16 < sizeof path)))
+        return false;
+    if (is_file)
+        snprintf(path, sizeof path, "%s", name);
+    else
+        strcat(strcat(path, "/"), bundle_member_name(BUNDLE_CONFIG));
+    bool ok = bundle_check_config(path, &l, err) && findings_ok(&l, POME_ERROR_INVALID_CONFIGURATION, path, err);
+    if (each)
+        findings_report(&l, each, user);
+    findings_free(&l);
+    return ok;
 }
 
 struct listing {

@@ -3,14 +3,15 @@
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "config/rules.h"
 #include "config/settings.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { MAX_COMMAND_LINE = 2047 /* COMMAND_LINE_SIZE of arm64 Linux, without the NUL */ };
 
 pome_config *pome_config_new(void)
 {
@@ -122,37 +123,74 @@ void pome_config_set_stops_at_reset(pome_config *c, bool stops)
     c->stops_at_reset = stops;
 }
 
-static bool check_file(const char *what, const char *path, bool write, struct pome_error *err)
+/* --- validation --- */
+
+/* What a file must be that the guest reads or writes. *code: how the first one that cannot be used fails. */
+static void check_file(const char *field, const char *path, bool write, struct findings *out, enum pome_error_code *code)
 {
     struct stat st;
-    if (stat(path, &st) != 0 || access(path, write ? R_OK | W_OK : R_OK) != 0)
-        return pome_fail_errno(err, "%s %s", what, path);
-    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s %s: not a regular file", what, path);
-    return true;
+    if (stat(path, &st) || access(path, write ? R_OK | W_OK : R_OK)) {
+        struct pome_error why;
+        pome_fail_errno(&why, "%s", path);
+        if (!out->errors)
+            *code = (enum pome_error_code)why.code;
+        findings_add(out, &config_rules[RULE_FILE_MISSING], NULL, field, "%s", why.message);
+    } else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+        findings_add(out, &config_rules[RULE_FILE_KIND], NULL, field, "%s, no file", path);
+    }
 }
 
-bool pome_config_validate(const pome_config *c, struct pome_error *err)
+static void check_disk(const pome_config *c, size_t i, struct findings *out, enum pome_error_code *code)
 {
-    if (c->n_cpus < 1 || c->n_cpus > SETTINGS_MAX_CPUS)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuCount: %u, allowed are 1 to %d", c->n_cpus, SETTINGS_MAX_CPUS);
-    if (c->ram_bytes < pome_config_min_memory_size() || c->ram_bytes > pome_config_max_memory_size())
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
-                         "memorySize: %llu bytes, allowed are 128 MiB to %llu GiB", (unsigned long long)c->ram_bytes,
-                         (unsigned long long)(pome_config_max_memory_size() / GiB));
-    if (c->ram_bytes % MiB)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "memorySize: %llu bytes is not a multiple of 1 MiB",
-                         (unsigned long long)c->ram_bytes);
+    char field[32];
+    struct stat st;
+    const struct config_disk *d = &c->disks[i];
+    snprintf(field, sizeof field, "disks[%zu].path", i);
+    size_t errors = out->errors;
+    check_file(field, d->path, !d->read_only, out, code);
+    if (out->errors == errors && !stat(d->path, &st) && S_ISREG(st.st_mode) && (!st.st_size || st.st_size % 512)) {
+        if (!out->errors)
+            *code = POME_ERROR_INVALID_DISK_IMAGE;
+        findings_add(out, &config_rules[RULE_DISK_SIZE], NULL, field, "%s, %lld bytes", d->path, (long long)st.st_size);
+    }
+    for (size_t k = 0; k < i; k++)
+        if (!strcmp(d->path, c->disks[k].path) && !(d->read_only && c->disks[k].read_only))
+            findings_add(out, &config_rules[RULE_DISK_TWICE], NULL, field, "%s, as disks[%zu]", d->path, k);
+}
+
+static void check(const pome_config *c, struct findings *out, enum pome_error_code *code)
+{
+    settings_check_cpus(c->n_cpus, NULL, out);
+    settings_check_memory(c->ram_bytes, NULL, out);
     if (!c->kernel_path)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "bootLoader: none, a kernel is needed");
-    if (c->command_line && strlen(c->command_line) > MAX_COMMAND_LINE)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "commandLine: %zu bytes, Linux takes at most %d",
-                         strlen(c->command_line), MAX_COMMAND_LINE);
-    if (!check_file("kernel", c->kernel_path, false, err) ||
-        (c->initrd_path && !check_file("initial ramdisk", c->initrd_path, false, err)))
-        return false;
+        findings_add(out, &config_rules[RULE_BOOT_MISSING], NULL, "bootLoader", "missing");
+    else
+        check_file("bootLoader.kernel", c->kernel_path, false, out, code);
+    if (c->initrd_path)
+        check_file("bootLoader.initialRamdisk", c->initrd_path, false, out, code);
+    if (c->command_line && strlen(c->command_line) > SETTINGS_MAX_COMMAND_LINE)
+        findings_add(out, &config_rules[RULE_COMMAND_LINE], NULL, "bootLoader.commandLine", "%zu bytes long", strlen(c->command_line));
     for (size_t i = 0; i < c->n_disks; i++)
-        if (!check_file("disk", c->disks[i].path, !c->disks[i].read_only, err))
-            return false;
+        check_disk(c, i, out, code);
+}
+
+bool pome_config_validate(const pome_config *c, pome_finding_fn *each, void *user, struct pome_error *err)
+{
+    struct findings l = {0};
+    enum pome_error_code code = POME_ERROR_INVALID_CONFIGURATION;
+    check(c, &l, &code);
+    if (each)
+        findings_report(&l, each, user);
+    bool ok = findings_ok(&l, code, "configuration", err);
+    findings_free(&l);
+    return ok;
+}
+
+bool pome_config_rule(unsigned i, struct pome_config_rule *rule)
+{
+    if (i >= CONFIG_RULE_COUNT)
+        return false;
+    const struct rule *r = &config_rules[i];
+    *rule = (struct pome_config_rule){sizeof *rule, r->code, r->severity, r->expected, r->advice, config_rule_source((enum config_rule)i)};
     return true;
 }

@@ -30,7 +30,7 @@ static pome_vm *allocate(struct pome_error *err)
 
 pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
 {
-    if (!pome_config_validate(c, err))
+    if (!pome_config_validate(c, NULL, NULL, err))
         return NULL;
     struct machine_disk disks[CONFIG_MAX_DISKS] = {0};
     for (size_t i = 0; i < c->n_disks; i++)

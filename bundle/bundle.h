@@ -89,6 +89,18 @@ bool bundle_member_write(struct bundle *b, enum bundle_member m, const void *byt
 /* Replaces a member by a file of `bytes` that occupies nothing but for its first n bytes, in the same way: the old one stays when this fails. */
 bool bundle_member_make_sparse(struct bundle *b, enum bundle_member m, uint64_t bytes, const void *first, size_t n, struct pome_error *err);
 
+/* --- Config.json (configure.c) --- */
+
+/* Replaces it by s. */
+bool bundle_save_settings(struct bundle *b, const struct settings *s, struct pome_error *err);
+
+/* Sets one value (settings_set), or, when it is "", removes it, and saves. Locks the bundle. What is fixed at the installation stays: INVALID_STATE. Errors of the
+ * value are in out. */
+bool bundle_configure(struct bundle *b, const char *key, const char *value, struct findings *out, struct pome_error *err);
+
+/* Checks a Config.json by its path: all faults at once. False when it cannot be read. */
+bool bundle_check_config(const char *path, struct findings *out, struct pome_error *err);
+
 /* Removes Install.json (sync included): from now on the bundle is installed. */
 bool bundle_set_installed(struct bundle *b, struct pome_error *err);
 

@@ -1,5 +1,6 @@
 /* cmd_boot.c - pome boot: one throw-away machine around a kernel, for kernel developers and test suites. */
 #include "cli/commands.h"
+#include "cli/findings.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/run_vm.h"
@@ -71,7 +72,9 @@ int cmd_boot(int argc, char **argv)
         return CLI_FAILED;
     }
     pome_vm *vm = NULL;
-    if (configure(config, &o, terminal.guest_in[0], &err))
+    struct cli_findings l;
+    cli_findings_begin(&l, stderr, false);
+    if (configure(config, &o, terminal.guest_in[0], &err) && pome_config_validate(config, cli_finding, &l, &err))
         vm = pome_vm_new(config, &err);
     pome_config_free(config);
     if (!vm) {

@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 
+#include <pome/config.h>
 #include <pome/installer.h>
 
 #include <inttypes.h>
@@ -77,8 +78,9 @@ int cmd_create(int argc, char **argv)
     bool json = false;
     const struct cli_option options[] = {
         {"image", 'i', CLI_TEXT, &image, "FILE", "restore image to install (required)", 0, 0},
-        {"cpus", 'c', CLI_NUMBER, &cpus, "N", "virtual CPUs, fixed from now on (default 2)", 1, 8},
-        {"memory", 'm', CLI_SIZE, &o.memory_size, "SIZE", "memory: 512MiB, 4GiB, ... (default 2GiB)", UINT64_C(128) << 20, UINT64_C(254) << 30},
+        {"cpus", 'c', CLI_NUMBER, &cpus, "N", "virtual CPUs, fixed from now on (default 2)", pome_config_min_cpu_count(), pome_config_max_cpu_count()},
+        {"memory", 'm', CLI_SIZE, &o.memory_size, "SIZE", "memory: 512MiB, 4GiB, ... (default 2GiB)", pome_config_min_memory_size(),
+         pome_config_max_memory_size()},
         {"disk", 'd', CLI_SIZE, &o.disk_size, "SIZE", "size of the disk, which is sparse (default 8GiB)", UINT64_C(1) << 20, UINT64_C(1) << 44},
         {"cpu-model", 0, CLI_TEXT, &o.cpu_model, "MODEL", "\"default\" or \"apple\"", 0, 0},
         {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-command_run cmd_boot, cmd_create, cmd_delete, cmd_image_build, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
+command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_image_build, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
     cmd_list, cmd_log_show, cmd_start, cmd_version;
 
 const struct command commands[] = {
@@ -19,6 +19,9 @@ const struct command commands[] = {
     {"start", "start NAME [--recovery] [options]", "Start a machine, its console on this terminal", cmd_start},
     {"list", "list [--json]", "List the machines", cmd_list},
     {"delete", "delete NAME", "Delete a machine", cmd_delete},
+    {"config get", "config get NAME [KEY]", "Show a machine's configuration, or one value of it", cmd_config_get},
+    {"config set", "config set NAME KEY VALUE", "Change a value of a machine's configuration", cmd_config_set},
+    {"config validate", "config validate NAME|FILE [--json]", "Check a configuration against every rule", cmd_config_validate},
     {"log show", "log show NAME [--last boot|5m|2h|1d] [options]", "Show what a machine and its host did", cmd_log_show},
     {"image build", "image build debian -o FILE [options]", "Build a restore image from a distribution's packages", cmd_image_build},
     {"image info", "image info FILE [--json]", "Show what a restore image is and needs", cmd_image_info},
@@ -30,6 +33,7 @@ const struct command commands[] = {
 };
 
 const struct command_group command_groups[] = {
+    {"config", "What you chose for a machine"},
     {"log", "The machine's own log"},
     {"image", "Restore images"},
     {NULL, NULL},

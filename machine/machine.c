@@ -2,6 +2,7 @@
 #include "machine/machine.h"
 
 #include "base/error.h"
+#include "config/settings.h"
 #include "dev/pl011.h"
 #include "dev/pl061.h"
 #include "dev/virtio_input.h"
@@ -13,9 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MIN_RAM      (128 * MiB)
-#define MAX_RAM      (255 * GiB)
-#define MAX_CPUS     8
 #define MAX_DISKS    16
 #define POWER_PIN    3
 #define BUTTON_NS    200000000
@@ -88,12 +86,13 @@ static void release_button(void *ctx)
 
 static bool check_config(const struct machine_config *c, struct pome_error *err)
 {
-    if (c->n_cpus < 1 || c->n_cpus > MAX_CPUS)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "CPU count: found %u, needed 1 to %d", c->n_cpus,
-                         MAX_CPUS);
-    if (c->ram_bytes < MIN_RAM || c->ram_bytes > MAX_RAM || c->ram_bytes % MiB)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
-                         "memory size: found %" PRIu64 " bytes, needed whole MiB from 128 MiB to 255 GiB", c->ram_bytes);
+    struct findings l = {0};
+    settings_check_cpus(c->n_cpus, NULL, &l);
+    settings_check_memory(c->ram_bytes, NULL, &l);
+    bool ok = findings_ok(&l, POME_ERROR_INVALID_CONFIGURATION, "machine", err);
+    findings_free(&l);
+    if (!ok)
+        return false;
     if (c->n_disks > MAX_DISKS)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "disks: found %zu, at most %d", c->n_disks, MAX_DISKS);
     if (c->platform != MACHINE_GENERIC && c->platform != MACHINE_APPLE)

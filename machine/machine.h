@@ -38,8 +38,8 @@ struct machine_disk {
 
 struct machine_config {
     enum machine_platform platform;
-    unsigned n_cpus;    /* 1..8 */
-    uint64_t ram_bytes; /* 128 MiB .. 255 GiB, multiple of 1 MiB */
+    unsigned n_cpus;    /* as config/settings.h allows */
+    uint64_t ram_bytes; /* likewise */
     const struct machine_disk *disks; /* become virtio-blk devices, in order; borrowed during machine_create */
     size_t n_disks;                   /* 0..16 */
     struct loop *loop;                /* borrowed; outlives the machine */

@@ -47,8 +47,8 @@ static void bad_configurations_are_named(void **state)
         struct machine_config c;
         const char *word;
     } rows[] = {
-        { { .n_cpus = 0, .ram_bytes = 256 * MiB }, "CPU" },
-        { { .n_cpus = 9, .ram_bytes = 256 * MiB }, "CPU" },
+        { { .n_cpus = 0, .ram_bytes = 256 * MiB }, "cpuCount" },
+        { { .n_cpus = 9, .ram_bytes = 256 * MiB }, "cpuCount" },
         { { .n_cpus = 1, .ram_bytes = 127 * MiB }, "memory" },
         { { .n_cpus = 1, .ram_bytes = 256 * GiB }, "memory" },
         { { .n_cpus = 1, .ram_bytes = 256 * MiB + 4096 }, "memory" },

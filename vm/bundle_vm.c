@@ -14,11 +14,13 @@ static bool check(const struct bundle *b, const struct bundle_start *start, stru
 {
     if (!b->installed)
         return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: its installation was not completed", b->path);
-    uint64_t m = start->memory_bytes;
-    if (m && (m < SETTINGS_MIN_MEMORY || m > SETTINGS_MAX_MEMORY || m % MiB))
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
-                         "memorySize: %" PRIu64 " bytes, allowed are multiples of 1 MiB from 128 MiB to 254 GiB", m);
-    m = m ? m : b->settings.memory_bytes;
+    struct findings l = {0};
+    uint64_t m = start->memory_bytes ? start->memory_bytes : b->settings.memory_bytes;
+    settings_check_memory(m, NULL, &l);
+    bool ok = findings_ok(&l, POME_ERROR_INVALID_CONFIGURATION, "this start", err);
+    findings_free(&l);
+    if (!ok)
+        return false;
     if (m < FW_RAM_MIN)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "memorySize: %" PRIu64 " MiB, the boot firmware needs at least %llu MiB",
                          m / MiB, (unsigned long long)(FW_RAM_MIN / MiB));

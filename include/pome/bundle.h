@@ -7,6 +7,7 @@
 #ifndef POME_BUNDLE_H
 #define POME_BUNDLE_H
 
+#include <pome/finding.h>
 #include <pome/restore_image.h>
 
 #ifdef __cplusplus
@@ -51,6 +52,22 @@ POME_API uint64_t pome_bundle_memory_size(const pome_bundle *bundle);
 POME_API uint64_t pome_bundle_disk_size(const pome_bundle *bundle);
 POME_API uint64_t pome_bundle_disk_used(const pome_bundle *bundle); /* bytes that Disk.img occupies on the host */
 POME_API uint64_t pome_bundle_ecid(const pome_bundle *bundle);
+
+/* --- Config.json ---------------------------------------------------------------------------------------------------- */
+
+/* A value of Config.json by its path ("memorySize", "networks[0].macAddress", "" for all) as JSON text, which the caller frees with free().
+ * Errors: NOT_FOUND.   Since: 0.1. */
+POME_API char *pome_bundle_config_get(const pome_bundle *bundle, const char *key, struct pome_error *err);
+
+/* Sets one: JSON text, plain text for words, sizes as "4GiB"; "" removes it. The whole configuration is checked first; each (may be NULL) is called for
+ * everything that would be wrong with it. The bundle is locked from here on.
+ * Errors: INVALID_CONFIGURATION, INVALID_STATE (what is fixed when a machine is installed: platform and cpuCount), BUSY, PERMISSION, IO.   Since: 0.1. */
+POME_API bool pome_bundle_config_set(pome_bundle *bundle, const char *key, const char *value, pome_finding_fn *each, void *user,
+                                     struct pome_error *err);
+
+/* Checks a bundle's Config.json, or, when name is the path of a file, that file: all faults at once, with line and column. True when no error was
+ * found. Errors: INVALID_CONFIGURATION, NOT_FOUND, PERMISSION.   Since: 0.1. */
+POME_API bool pome_bundle_config_validate(const char *name, pome_finding_fn *each, void *user, struct pome_error *err);
 
 /* Calls found for every bundle of $POME_HOME/vms, by name, until it returns false. bundle is NULL when it is damaged: why says what is
  * wrong. It is freed after the call. Since: 0.1. */

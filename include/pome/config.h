@@ -7,8 +7,7 @@
 #ifndef POME_CONFIG_H
 #define POME_CONFIG_H
 
-#include <pome/error.h>
-#include <stddef.h>
+#include <pome/finding.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -71,10 +70,20 @@ POME_API void pome_config_set_console(pome_config *config, int in_fd, int out_fd
 /* Whether a reboot by the guest starts the machine again (default) or stops it with POME_STOP_GUEST_RESET.  Since: 0.1. */
 POME_API void pome_config_set_stops_at_reset(pome_config *config, bool stops);
 
-/* Checks everything that can be checked without starting. On failure err describes the first problem.
- * Errors: INVALID_CONFIGURATION (field, what was found, what is allowed), NOT_FOUND.
- * Like:   VZVirtualMachineConfiguration.validate().   Since: 0.1. */
-POME_API bool pome_config_validate(const pome_config *config, struct pome_error *err);
+/* Checks everything that can be checked without starting, against all rules. each: called for every finding; NULL: err is enough.
+ * Returns true when there is no error among the findings (warnings are none); else err describes the first one and counts the others.
+ * Errors: INVALID_CONFIGURATION (field, what was found, what is needed), and NOT_FOUND, PERMISSION, INVALID_DISK_IMAGE when the first is about a file.
+ * Like:   VZVirtualMachineConfiguration.validate(), which tells the first problem only.   Since: 0.1. */
+POME_API bool pome_config_validate(const pome_config *config, pome_finding_fn *each, void *user, struct pome_error *err);
+
+/* The rules, for documentation and user interfaces: number 0, 1, ... until it returns false. Texts are static. */
+struct pome_config_rule {
+    size_t size; /* of this struct, as the library knows it */
+    const char *code;
+    enum pome_severity severity;
+    const char *expected, *advice, *source;
+};
+POME_API bool pome_config_rule(unsigned i, struct pome_config_rule *rule);
 
 #ifdef __cplusplus
 }
