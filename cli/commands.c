@@ -23,7 +23,7 @@ const struct command commands[] = {
     {"config set", "config set NAME KEY VALUE", "Change a value of a machine's configuration", cmd_config_set},
     {"config validate", "config validate NAME|FILE [--json]", "Check a configuration against every rule", cmd_config_validate},
     {"log show", "log show NAME [--last boot|5m|2h|1d] [options]", "Show what a machine and its host did", cmd_log_show},
-    {"image build", "image build debian -o FILE [options]", "Build a restore image from a distribution's packages", cmd_image_build},
+    {"image build", "image build debian|--rootfs PATH -o FILE [options]", "Build a restore image from Debian's packages or a root file system", cmd_image_build},
     {"image info", "image info FILE [--json]", "Show what a restore image is and needs", cmd_image_info},
     {"image verify", "image verify FILE [--json]", "Read a restore image and compare every digest", cmd_image_verify},
     {"image list", "image list FILE [--json]", "List the files in a restore image", cmd_image_list},

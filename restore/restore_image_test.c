@@ -216,7 +216,7 @@ static void hostile_names(void **state)
     static const char *const names[] = {"/etc/passwd", "../x", "a/../../x", "a\\b", "a//b", "./a", "C:x", ("a\x01" "b")};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct pome_error err = {0};
-        struct zipout *out = zipout_create(bad, 0, &err);
+        struct zipout *out = zipout_create(bad, &err);
         assert_non_null(out);
         assert_true(zipout_begin(out, names[i], 1, &err) && zipout_write(out, "x", 1, &err) && zipout_end(out, NULL, &err));
         assert_true(zipout_finish(out, &err));
@@ -226,7 +226,7 @@ static void hostile_names(void **state)
         assert_non_null(strstr(err.message, "name that is not allowed"));
     }
     struct pome_error err = {0};
-    struct zipout *out = zipout_create(bad, 0, &err);
+    struct zipout *out = zipout_create(bad, &err);
     for (int i = 0; i < 2; i++)
         assert_true(zipout_begin(out, "twice", 1, &err) && zipout_write(out, "x", 1, &err) && zipout_end(out, NULL, &err));
     assert_true(zipout_finish(out, &err));
@@ -245,7 +245,7 @@ static void zip64(void **state)
     static uint8_t block[BLOCK];
     uint64_t size = (UINT64_C(4) << 30) + 12345, done = 0;
     struct pome_error err = {0};
-    struct zipout *out = zipout_create(bad, 0, &err);
+    struct zipout *out = zipout_create(bad, &err);
     assert_true(zipout_begin(out, "large", size, &err));
     for (; done < size; done += done + BLOCK > size ? size - done : BLOCK)
         assert_true(zipout_write(out, block, done + BLOCK > size ? size - done : BLOCK, &err));

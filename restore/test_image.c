@@ -38,7 +38,7 @@ bool test_image_make(const char *dir, const char *path, struct pome_error *err)
     struct image_parts parts = {
         .kernel = kernel, .ramdisk = ramdisk, .recovery_ramdisk = recovery, .cmdline = "console=ttyAMA0 root=PARTLABEL=Container",
         .recovery_cmdline = "console=ttyAMA0", .os_image = os, .work = dir, .product_name = "Test System", .product_version = "1.2",
-        .build_number = "1A1", .date = 1763838000,
+        .build_number = "1A1",
     };
     bool ok = image_compose(&parts, path, NULL, NULL, err);
     unlink(kernel), unlink(ramdisk), unlink(recovery), unlink(os);
@@ -48,7 +48,7 @@ bool test_image_make(const char *dir, const char *path, struct pome_error *err)
 bool test_image_rewrite(const char *from, const char *to, test_change *change, void *user, struct pome_error *err)
 {
     struct zipin *in = zipin_open(from, err);
-    struct zipout *out = in ? zipout_create(to, 0, err) : NULL;
+    struct zipout *out = in ? zipout_create(to, err) : NULL;
     bool ok = out;
     for (size_t i = 0; ok && i < zipin_count(in); i++) {
         const struct zip_member *m = zipin_member(in, i);

@@ -18,7 +18,6 @@ struct zipout {
     struct archive *zip;
     char *path, *temporary;
     int fd;
-    time_t modified;
     struct sha384 *digest;
     char member[ZIP_NAME_MAX + 1];
     uint64_t size, done;
@@ -43,12 +42,11 @@ static void destroy(struct zipout *a)
     free(a);
 }
 
-struct zipout *zipout_create(const char *path, time_t modified, struct pome_error *err)
+struct zipout *zipout_create(const char *path, struct pome_error *err)
 {
     struct zipout *a = calloc(1, sizeof *a);
     if (a) {
         a->fd = -1;
-        a->modified = modified;
         a->path = strdup(path);
         if (asprintf(&a->temporary, "%s.tmp-XXXXXX", path) < 0)
             a->temporary = NULL;
@@ -94,7 +92,7 @@ bool zipout_begin(struct zipout *a, const char *name, uint64_t size, struct pome
     archive_entry_set_size(e, (int64_t)size);
     archive_entry_set_filetype(e, AE_IFREG);
     archive_entry_set_perm(e, 0644);
-    archive_entry_set_mtime(e, a->modified, 0);
+    /* No time is set: libarchive would write it in the time zone of the host. Without one it is the first of 1980. */
     int status = archive_write_header(a->zip, e);
     archive_entry_free(e);
     return status >= ARCHIVE_WARN || fail(a, err, "cannot begin");

@@ -61,8 +61,8 @@ uint8_t *zipin_read_whole(struct zipin *a, size_t i, size_t max, size_t *n, stru
 
 struct zipout;
 
-/* Begins PATH.tmp-XXXXXX beside path. `modified` is every member's time (for builds that give the same bytes again). */
-struct zipout *zipout_create(const char *path, time_t modified, struct pome_error *err);
+/* Begins PATH.tmp-XXXXXX beside path. Members have no time: the same contents give the same file. */
+struct zipout *zipout_create(const char *path, struct pome_error *err);
 
 /* A member: begin with its size (must be exact), write, end. Stored, not compressed; Zip64 when needed. end gives
  * the SHA-384 of the contents (digest may be NULL). */

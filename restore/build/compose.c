@@ -33,8 +33,8 @@ enum { ZSTD_LEVEL = 8, ZSTD_WORKERS = 4, BLOCK = 1 << 20, N_COMPONENTS = 8, UNIQ
 
 struct component {
     const char *name, *type, *path; /* type: Image4, NULL for a plain file */
-    const char *file;               /* either a file */
-    const void *bytes;              /* or n bytes */
+    const char *file;               /* a file, or if that is NULL */
+    const void *bytes;              /* n bytes */
     size_t n;
     uint8_t digest[SHA384_BYTES];
 };
@@ -143,7 +143,8 @@ static bool compress_os(struct compose *c, const char *to, struct pome_error *er
     }
     ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, ZSTD_LEVEL);
     ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-    ZSTD_CCtx_setParameter(z, ZSTD_c_nbWorkers, ZSTD_WORKERS); /* refused by a library without threads: then one */
+    /* Any number of workers gives the same bytes. A library without threads refuses: then there is one. */
+    ZSTD_CCtx_setParameter(z, ZSTD_c_nbWorkers, ZSTD_WORKERS);
     ZSTD_CCtx_setPledgedSrcSize(z, c->os_bytes);
     ok = compress_stream(c, fd, z, out, sum, buffer, room, err);
 end:
@@ -345,7 +346,7 @@ bool image_compose(const struct image_parts *p, const char *output, compose_repo
         .block = malloc(BLOCK),
         /* docs/boot.md §1, in its order */
         .components = {
-            {"LLB", "illb", "Firmware/all_flash/LLB.pome1.im4p", NULL, pome_stage2, pome_stage2_bytes, {0}},
+            {"LLB", "illb", "Firmware/all_flash/LLB.pome1.im4p", p->firmware, pome_stage2, pome_stage2_bytes, {0}},
             {"KernelCache", "krnl", "kernelcache.pome1.im4p", p->kernel, NULL, 0, {0}},
             {"BootRamDisk", "rdsk", "Firmware/bootramdisk.im4p", p->ramdisk, NULL, 0, {0}},
             {"KernelCommandLine", "kcmd", "Firmware/cmdline.im4p", NULL, p->cmdline, strlen(p->cmdline), {0}},
@@ -358,7 +359,7 @@ bool image_compose(const struct image_parts *p, const char *output, compose_repo
     };
     if (!c.block)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to write the restore image");
-    bool ok = compress_os(&c, compressed, err) && (c.zip = zipout_create(output, p->date, err)) && write_members(&c, err);
+    bool ok = compress_os(&c, compressed, err) && (c.zip = zipout_create(output, err)) && write_members(&c, err);
     if (ok)
         ok = zipout_finish(c.zip, err);
     else

@@ -5,15 +5,14 @@
 #include <pome/error.h>
 
 #include <stdint.h>
-#include <time.h>
 
 struct image_parts {
+    const char *firmware;                            /* file: stage 2; NULL: Pome's own */
     const char *kernel, *ramdisk, *recovery_ramdisk; /* files */
     const char *cmdline, *recovery_cmdline;          /* texts */
     const char *os_image;                            /* file: raw ext4, a multiple of 4096 bytes */
     const char *work;                                /* folder for the compressed OS image */
     const char *product_name, *product_version, *build_number;
-    time_t date; /* of all members */
 };
 
 /* Called now and then with what is being done, how far that is (bytes), and how far the whole is (0..1); false cancels. */

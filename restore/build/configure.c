@@ -1,8 +1,9 @@
 /*
  * configure.c - runs the new system once in a machine of our own.
  *
- * What the guest says goes to a file; its last word is "POME-CONFIGURED <status>" (guest/root/usr/lib/pome/configure). A
- * guest that dies without it, or takes longer than the limit, is a failed build.
+ * The guest leaves the system as a tar archive on its second disk. What it says goes to a file; its last word is
+ * "POME-CONFIGURED <status>" (guest/root/usr/lib/pome/configure). A guest that dies without it, or takes longer than the
+ * limit, is a failed build.
  */
 #include "restore/build/configure.h"
 
@@ -12,15 +13,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 200, LIMIT_S = 1200, SILENCE_S = 300, CONSOLE_BYTES = 22000, MAX_CPUS = 2 };
+enum { TICK_MS = 200, LIMIT_S = 1200, SILENCE_S = 300, CONSOLE_BYTES = 22000, COMMAND_LINE_MAX = 200 };
 
-static const char command_line[] = "console=ttyAMA0 root=/dev/vda rw init=/usr/lib/pome/configure";
+#define ARCHIVE_MAX (64 * GiB) /* sparse: only what is written takes room */
 
 static int64_t now_s(void)
 {
@@ -78,26 +80,50 @@ static int read_console(const struct configure *c)
     return status;
 }
 
+/* The disk that takes the archive. What follows its end reads as zero, which ends an archive too. */
+static bool make_archive(const char *path, struct pome_error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && !ftruncate(fd, ARCHIVE_MAX);
+    if (!ok)
+        pome_fail_errno(err, "%s", path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 static bool run(const struct configure *c, int console, struct pome_error *err)
 {
+    char command_line[COMMAND_LINE_MAX], archive[PATH_MAX];
+    snprintf(command_line, sizeof command_line, "console=ttyAMA0 root=/dev/vda rw init=/usr/lib/pome/configure pome.date=%lld",
+             (long long)c->date);
+    snprintf(archive, sizeof archive, "%s.new", c->archive);
     const struct machine_linux boot = {c->kernel, c->ramdisk, command_line};
-    const struct machine_disk disk = {.path = c->os_image};
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    const struct machine_disk disks[] = {{.path = c->os_image}, {.path = archive}};
     const struct vm_config config = {
         .platform = MACHINE_GENERIC,
-        .n_cpus = (unsigned)MAX(1, MIN(cpus, MAX_CPUS)),
+        .n_cpus = 1, /* one order of things */
         .ram_bytes = GiB,
-        .disks = &disk,
-        .n_disks = 1,
+        .disks = disks,
+        .n_disks = ARRAY_SIZE(disks),
         .linux_boot = &boot,
         .console_in = -1,
         .console_out = console,
         .stops_at_reset = true,
     };
+    if (!make_archive(archive, err))
+        return false;
     struct vm *vm = vm_create(&config, err);
     bool ok = vm && vm_start(vm, err) && wait_for_end(vm, c, console, err);
     vm_destroy(vm);
     return ok;
+}
+
+static bool take_archive(const struct configure *c, struct pome_error *err)
+{
+    char archive[PATH_MAX];
+    snprintf(archive, sizeof archive, "%s.new", c->archive);
+    return !rename(archive, c->archive) || pome_fail_errno(err, "%s", archive);
 }
 
 bool image_configure(const struct configure *c, struct pome_error *err)
@@ -108,8 +134,10 @@ bool image_configure(const struct configure *c, struct pome_error *err)
     bool ok = run(c, console, err);
     close(console);
     int status = read_console(c);
-    if (!ok || !status)
-        return ok;
+    if (!ok)
+        return false;
+    if (!status)
+        return take_archive(c, err);
     if (status < 0)
         return pome_fail(err, POME_ERROR_GUEST_CRASHED, "the machine that configures the packages ended early (log: %s)", c->log_path);
     return pome_fail(err, POME_ERROR_IO, "a package could not be configured in the machine, status %d (log: %s)", status, c->log_path);

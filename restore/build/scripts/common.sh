@@ -1,9 +1,16 @@
-# common.sh - sourced by every script here. The caller (../debian.c) sets:
-#   POME_WORK      folder of this build, removed by the caller    POME_SUITE   Debian suite
-#   POME_FILES     where these scripts and ../guest lie           POME_MIRROR  empty, or the URL of a mirror
-#   POME_CACHE     .deb files kept from build to build            POME_PACKAGES further packages, separated by spaces
+# common.sh - sourced by every script here. The caller (../build.c) sets:
+#   POME_WORK      folder of this build, removed by the caller    POME_SUITE     Debian suite
+#   POME_FILES     where these scripts and ../guest lie           POME_MIRROR    empty, or the URL of a mirror
+#   POME_CACHE     packages and lists kept from build to build    POME_PACKAGES  further packages, separated by spaces
+#   POME_OFFLINE   "yes": only what the cache holds               POME_HOSTNAME  empty: as it is
+#   POME_OS_BYTES  size of the file system; 0: as needed
+#   POME_MAKE_SYSTEM, POME_MAKE_KERNEL, POME_MAKE_RAMDISKS        "yes": made of Debian's packages here
+#   POME_OWN_KERNEL                                               "yes": the image's kernel is the caller's
+#   POME_ROOTFS, POME_MODULES                                     empty, or a path
+#   POME_OVERLAYS, POME_SSH_KEYS, POME_RECOVERY_INCLUDES          paths, one a line
 #
-# SOURCE_DATE_EPOCH is the date of everything that is written; without it, that of the newest package list.
+# SOURCE_DATE_EPOCH is the date of everything that is written; without it, that of the newest package list, or of the newest
+# file of POME_ROOTFS.
 #
 # A script says what it does on lines "== text"; the caller shows these as progress, all else goes to the build log.
 
@@ -13,6 +20,10 @@ umask 022
 
 if [ -z "${SOURCE_DATE_EPOCH-}" ] && [ -s "$POME_WORK/date" ]; then SOURCE_DATE_EPOCH=$(cat "$POME_WORK/date"); fi
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH-0}"
+
+# Modules of the image's kernel lie below this folder; it need not be there.
+image_modules=$POME_WORK/modules
+[ -z "$POME_OWN_KERNEL" ] || image_modules=$POME_WORK/own-modules
 
 say()
 {
@@ -60,4 +71,11 @@ deb_of()
     set -- "$1" "$POME_WORK/debs/$1"_*.deb
     [ -e "$2" ] || die "the package '$1' was not fetched"
     echo "$2"
+}
+
+# What a file system for this tree must hold, in KiB; the same on every host's file system.
+tree_kilobytes()
+{
+    find "$1" -printf '%y %s %i\n' | awk '
+        { n += 4096 } $1 == "f" && !seen[$3]++ { n += int(($2 + 4095) / 4096) * 4096 } END { print int(n / 1024) }'
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
-# rootfs.sh - builds the root file system and writes it as an ext4 image. Runs as a user without rights under fakeroot,
-# in one go: owners and device nodes live in fakeroot's memory only.
+# rootfs.sh - installs Debian into a folder and writes it twice: as root.tar, and as an ext4 image for the machine that configures
+# it and writes root.tar again. Runs as a user without rights under fakeroot, in one go: owners and device nodes live in
+# fakeroot's memory only.
 #
 # No Arm code runs: mmdebstrap's chrootless mode installs what can be installed from outside (the essential packages,
 # apt, systemd). Maintainer scripts of such an installation run on the host, hence "a user without rights". Packages
@@ -29,8 +30,10 @@ say "installing Debian $POME_SUITE for arm64 (no Arm code runs here)"
 mmdebstrap --verbose --mode=chrootless --variant=apt --architectures=arm64 --include=$include \
     --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
-    --setup-hook='mkdir -p "$1/var/cache/apt/archives/partial"; cp "$POME_WORK"/debs/*.deb "$1/var/cache/apt/archives/"' \
-    --skip=download/empty --skip=essential/unlink --skip=cleanup/apt/cache \
+    --setup-hook='mkdir -p "$1/var/cache/apt/archives/partial" "$1/var/lib/apt/lists"' \
+    --setup-hook='cp "$POME_WORK"/debs/*.deb "$1/var/cache/apt/archives/"' \
+    --setup-hook='find "$POME_WORK/apt/state/lists" -maxdepth 1 -type f -exec cp {} "$1/var/lib/apt/lists/" \;' \
+    --skip=update --skip=download/empty --skip=essential/unlink --skip=cleanup/apt/cache \
     --customize-hook="POME_LATE='$late' sh \"$POME_FILES/late.sh\" \"\$1\"" \
     "$POME_SUITE" "$root" - <"$POME_WORK/sources.list" || die "mmdebstrap failed; the end of the build log says why"
 
@@ -39,10 +42,6 @@ cp -n "$root"/var/cache/apt/archives/*.deb "$POME_WORK/debs/" 2>/dev/null || :
 rm -rf "$root"/var/cache/apt/archives/*.deb
 
 say "setting the system up"
-# Modules of the kernel that the boot set carries; the kernel itself is not on this volume.
-mkdir -p "$root/usr/lib/modules"
-cp -R "$POME_WORK/modules/lib/modules/." "$root/usr/lib/modules/"
-depmod -b "$root" "$(ls "$root/usr/lib/modules")"
 find "$root/usr/share/doc" -type f ! -name copyright -delete
 find "$root/usr/share/doc" -type l ! -name copyright -delete
 find "$root/usr/share/doc" -depth -type d -empty -delete
@@ -60,8 +59,6 @@ else
     sed -i 's/^root:[^:]*:/root::/' "$root/etc/passwd"
 fi
 : >"$root/etc/machine-id"
-echo pome >"$root/etc/hostname"
-printf '127.0.0.1\tlocalhost pome\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
 printf 'PARTLABEL=Container / ext4 errors=remount-ro 0 1\n' >"$root/etc/fstab"
 sed 's/^deb \[[^]]*\]/deb/' "$POME_WORK/sources.list" >"$root/etc/apt/sources.list"
 ln -sf /usr/share/zoneinfo/Etc/UTC "$root/etc/localtime"
@@ -112,17 +109,9 @@ if grep -q '^systemd-network:' "$root/etc/passwd"; then
     : >"$root/var/.updated"
 fi
 
-version=$(tr -cd '0-9.' <"$root/etc/debian_version")
-echo "${version:-0}" >"$POME_WORK/version"
-echo "${version%%.*}D$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d)" >"$POME_WORK/build"
-
+say "writing the file system for the machine"
+rm -rf "$root"/var/cache/ldconfig/aux-cache
 find "$root" -xdev -newermt "@$SOURCE_DATE_EPOCH" -print0 | xargs -0 -r touch -h -d "@$SOURCE_DATE_EPOCH"
-
-say "writing the file system"
-used=$(du -s --apparent-size -k "$root" | cut -f1)
-size=$(((used * 5 / 4 / 1024 + 200 + 63) / 64 * 64))
-rm -f "$POME_WORK/os.img"
-mke2fs -q -t ext4 -L pome -m 1 -E lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0,hash_seed=70e0e0a5-0000-4000-8000-000000000001 \
-    -O ^metadata_csum_seed -U 70e0e0a5-0000-4000-8000-000000000002 -d "$root" "$POME_WORK/os.img" "${size}M" ||
-    die "mke2fs failed"
-e2fsck -fn "$POME_WORK/os.img" || die "the file system that was written does not check clean"
+tar -C "$root" --sort=name --numeric-owner --xattrs -cf "$POME_WORK/root.tar" .
+mke2fs -q -t ext4 -m 0 -E lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0 -d "$root" "$POME_WORK/os.img" \
+    "$(($(tree_kilobytes "$root") * 5 / 4 / 1024 + 500))M" || die "mke2fs failed"
