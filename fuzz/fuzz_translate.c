@@ -181,7 +181,8 @@ static const struct ir_env env = {
 
 /* ---- executors ---- */
 static struct x64_config config = { /* .env is set in compiler(): clang wants constants here */
-    .state_bias = CPU_STATE_BIAS, .pending_offset = offsetof(struct cpu_state, pending),
+    .state_bias = CPU_STATE_BIAS, .pin = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(3), CPU_SP, CPU_X(30)}, .n_pins = 6,
+    .pending_offset = offsetof(struct cpu_state, pending),
     .tlb_offset = {offsetof(struct guest, tlb[0]), offsetof(struct guest, tlb[1])}, .tlb_bits = TLB_BITS,
     .jump_offset = offsetof(struct guest, jump), .jump_bits = JUMP_BITS,
 };

@@ -68,6 +68,8 @@ static void find_last_uses(struct x64_compiler *c)
             touch(c, i->b, until);
         if (i->c)
             touch(c, i->c, until);
+        if (i->op == IR_SET64 && x64_pin(c, i->imm) != NO_REG)
+            x64_pin_target(c, n);
         ir_ref vanishes = fusable(c, i);
         if (vanishes)
             c->value[vanishes].fused = 1;
@@ -168,7 +170,7 @@ bool x64_compile(struct x64_code *code, const struct x64_config *config, const s
     c->n_cold = 0;
     x64_regs_init(c);
     for (unsigned n = 0; n < ir->n; n++)
-        c->value[n] = (struct x64_value){.reg = NO_REG};
+        c->value[n] = (struct x64_value){.reg = NO_REG, .target = NO_REG};
     x64_groups_find(c);
     find_last_uses(c);
     size_t start = align_up(code->used, 16);

@@ -15,7 +15,7 @@
  *
  *   and x64_use_v, x64_def_v, x64_def_over_v for vectors. All uses come before the first def of an operation (a def may take
  *   the register of an operand that dies; the register's contents stay intact until the emitter writes the result).
- *   Registers in use by the current operation are pinned; the main loop unpins them and frees what died.
+ *   Registers in use by the current operation are busy; the main loop releases them and frees what died.
  *
  *   Everything that is rare is emitted after the block's straight line ("cold"): slow paths, exits.
  *   Slow paths and calls go through stubs (stubs.c) that save every allocatable register, so nothing is ever clobbered.
@@ -78,6 +78,12 @@ enum x64_stub {
     STUB_COUNT,
 };
 
+/* Which host register a guest register lives in, by its state offset / 8; NO_REG: none. */
+struct x64_pins {
+    uint8_t host[IR_STATE_X_BYTES / 8];
+    uint32_t hosts; /* all of them */
+};
+
 struct x64_patch {
     uint32_t patch, unlinked; /* the rel32, and the offset it points to while unlinked */
 };
@@ -87,6 +93,7 @@ struct x64_code {
     size_t size, used, reset_to;
     const uint8_t *stub[STUB_COUNT][2]; /* in the writable mapping; [1] saves vector registers too */
     const uint8_t *enter;               /* executable */
+    struct x64_pins pins;
     struct x64_patch *patches;          /* ascending, for unlinking */
     size_t n_patches, max_patches;
     const struct ir_env *env;
@@ -96,6 +103,7 @@ struct x64_code {
 
 struct x64_value {
     uint8_t reg;      /* NO_REG: none */
+    uint8_t target;   /* the pinned register that a SET will want it in, NO_REG: none (regs.c) */
     uint8_t fused;    /* not computed: part of its only user's code (fusable() in compile.c) */
     uint16_t slot;    /* spill slot + 1 */
     uint16_t home;    /* state offset + 1 */
@@ -116,7 +124,7 @@ enum { X64_MAX_GROUPS = 255 };
 
 struct x64_class {
     ir_ref owner[16];  /* whose value a register holds; 0: free */
-    uint32_t free, pinned, allocatable;
+    uint32_t free, busy, allocatable, pins;
     uint16_t slots[N_SLOTS]; /* stack of free ones */
     unsigned n_slots, used_slots;
 };
@@ -178,7 +186,7 @@ void x64_load_into(struct x64_compiler *c, ir_ref ref, unsigned reg);
 void x64_load_into_v(struct x64_compiler *c, ir_ref ref, unsigned reg);
 /* The value's register, NO_REG if it is in none now. */
 unsigned x64_where(const struct x64_compiler *c, ir_ref ref);
-/* Does the value die in the current operation? */
+/* May the result overwrite the value's register (which then is what x64_def_over returns)? */
 bool x64_dies(const struct x64_compiler *c, ir_ref ref);
 
 struct x64_operand {
@@ -194,12 +202,31 @@ struct x64_operand x64_operand_v(struct x64_compiler *c, ir_ref ref);
 /* May the constant be an imm32? */
 bool x64_imm32(const struct x64_compiler *c, ir_ref ref, bool wide, int32_t *imm);
 
+/* ---- pinned guest registers ---- */
+void x64_pins_choose(struct x64_pins *p, const struct x64_config *config);
+/* The register of the 8 bytes of state that `offset` lies in, NO_REG if they are in memory. */
+static inline unsigned x64_pin(const struct x64_compiler *c, uint64_t offset)
+{
+    return offset < IR_STATE_X_BYTES ? c->code->pins.host[offset / 8] : (unsigned)NO_REG;
+}
+/* Finds values that can be computed in the register that they will be SET to; n: a SET64 of a pinned register. */
+void x64_pin_target(struct x64_compiler *c, unsigned n);
+void x64_pin_get(struct x64_compiler *c, unsigned pin);
+void x64_pin_set(struct x64_compiler *c, unsigned pin, ir_ref ref);
+/* The pinned register is about to change: a value that is there and needed later is saved. */
+void x64_pin_lost(struct x64_compiler *c, unsigned pin);
+
 /* The state at [offset, offset + bytes) is about to be written by a SET of `writer` (0: by something else): values that live
  * only there are saved. */
 void x64_home_lost(struct x64_compiler *c, uint64_t offset, unsigned bytes, ir_ref writer);
 void x64_homes_lost(struct x64_compiler *c, bool all); /* at calls; all: X, SP, V and FLAGS too */
 void x64_home_set(struct x64_compiler *c, uint64_t offset, unsigned bytes, ir_ref ref);
-/* Ends an operation: frees registers of values that died, unpins. */
+/* The registers of the operands so far were read: they may be given to others. */
+static inline void x64_operands_done(struct x64_compiler *c)
+{
+    c->gpr.busy = c->xmm.busy = 0;
+}
+/* Ends an operation: frees registers of values that died, none is busy. */
 void x64_op_end(struct x64_compiler *c);
 /* Any vector register holding a value that is needed after this operation? */
 bool x64_vectors_live(const struct x64_compiler *c);
@@ -243,7 +270,9 @@ void x64_flags_word_in_rax(struct x64_compiler *c, ir_ref f);
 void x64_flags_follow(struct x64_compiler *c, enum x64_form form, bool wide);
 /* Must the current ADD, SUB be done by an instruction that sets the flags? */
 bool x64_flags_wanted(const struct x64_compiler *c);
-/* Loads what a recomputation of f would need, and pins it (before code that branches locally). */
+/* How many registers a recomputation of f needs at most. */
+unsigned x64_flags_registers(const struct x64_compiler *c, ir_ref f);
+/* Loads what a recomputation of f would need, and keeps it there (before code that branches locally). */
 void x64_flags_prepare(struct x64_compiler *c, ir_ref f);
 
 /* ---- cold code (cold.c) ---- */

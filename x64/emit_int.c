@@ -71,16 +71,14 @@ static void unary(struct x64_compiler *c, enum x64_unary op, bool w)
 static void with_carry(struct x64_compiler *c, enum x64_alu op, bool w, bool flags_only)
 {
     const struct ir_insn *i = x64_insn(c);
-    struct x64_operand o = x64_operand(c, i->b, w);
     unsigned d = RAX;
-    x64_flags_prepare(c, i->c);
-    if (flags_only) {
-        x64_flags_uniform(c, i->c);
+    x64_flags_uniform(c, i->c); /* may use RAX; what follows are moves */
+    x64_operands_done(c);
+    struct x64_operand o = x64_operand(c, i->b, w);
+    if (flags_only)
         x64_load_into(c, i->a, RAX);
-    } else {
-        x64_flags_uniform(c, i->c); /* may use RAX; what follows are moves */
+    else
         d = x64_def_over(c, i->a);
-    }
     if (op == ALU_ADC)
         cmc(&c->a);
     apply(c, op, w, d, o);
@@ -350,22 +348,20 @@ static void crc32c(struct x64_compiler *c)
 
 /* ---- choices ---- */
 
-/* d = cond ? b : c; the flags last, since everything before may change them */
+/* d = cond ? b : c; the flags first (their operands may be many), what follows are moves */
 static void choose(struct x64_compiler *c, ir_ref f, unsigned cond, ir_ref yes, ir_ref no)
 {
     if (cond >= 14)
         no = yes;
-    unsigned y = x64_use(c, yes);
-    if (f)
-        x64_flags_prepare(c, f);
-    /* `no` may be an operand of the recomputation too: then it must survive, so the result is made after the flags */
+    c->cc_kept = true;
     if (cond >= 14) {
         x64_def_over(c, yes);
-        c->cc_kept = true;
         return;
     }
-    x64_use(c, no);
     enum x64_cc cc = x64_flags_cond(c, f, cond);
+    x64_operands_done(c);
+    unsigned y = x64_use(c, yes);
+    x64_use(c, no);
     if (x64_dies(c, yes) && !x64_dies(c, no)) { /* keep y's register: condition the other way round */
         unsigned n = x64_use(c, no), d = x64_def_over(c, yes);
         cmov_rr(&c->a, cc ^ 1, true, d, n);
@@ -373,16 +369,14 @@ static void choose(struct x64_compiler *c, ir_ref f, unsigned cond, ir_ref yes, 
         unsigned d = x64_def_over(c, no);
         cmov_rr(&c->a, cc, true, d, y);
     }
-    c->cc_kept = true;
 }
 
 static void choose_nonzero(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned a = x64_use(c, i->a), y = x64_use(c, i->b);
-    x64_use(c, i->c);
-    test_rr(&c->a, true, a, a);
     unsigned d = x64_def_over(c, i->c);
+    test_rr(&c->a, true, a, a);
     cmov_rr(&c->a, CC_NE, true, d, y);
 }
 
@@ -401,10 +395,30 @@ static void cond(struct x64_compiler *c)
     movzx_rr(&c->a, 0, d, RAX);
 }
 
-/* FLAGS: condition on a: b, else c */
+/* FLAGS: condition on a: b, else c. Without room for the operands of all three: both words are made, one is chosen. */
+static void flags_select_words(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    struct x64_mem b = x64_frame(FRAME_ARGS);
+    x64_flags_word_in_rax(c, i->b);
+    mov_mr(&c->a, false, b, RAX);
+    x64_operands_done(c);
+    x64_flags_word_in_rax(c, i->c);
+    mov_rr(&c->a, false, x64_def(c), RAX);
+    c->gpr.busy = 1u << x64_where(c, (ir_ref)c->n);
+    enum x64_cc cc = x64_flags_cond(c, i->a, (unsigned)i->imm);
+    mov_rm(&c->a, false, RAX, b);
+    cmov_rr(&c->a, cc, false, x64_where(c, (ir_ref)c->n), RAX);
+}
+
 static void flags_select(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
+    if (i->imm < 14 && x64_flags_registers(c, i->a) + x64_flags_registers(c, i->b) + x64_flags_registers(c, i->c) >=
+                           (unsigned)__builtin_popcount(c->gpr.allocatable)) {
+        flags_select_words(c);
+        return;
+    }
     x64_flags_prepare(c, i->a);
     x64_flags_prepare(c, i->b);
     x64_flags_prepare(c, i->c);

@@ -23,6 +23,36 @@ static void forget_inexact(struct x64_compiler *c)
     op_rm(&c->a, false, 0x0fae, 2, x64_frame(FRAME_LOCK)); /* ldmxcsr */
 }
 
+/* ---- pinned guest registers; halves of them are rare ---- */
+
+static void get_pinned(struct x64_compiler *c, unsigned pin)
+{
+    uint64_t at = x64_insn(c)->imm;
+    c->cc_kept = true;
+    if (x64_insn(c)->op == IR_GET64) {
+        x64_pin_get(c, pin);
+        return;
+    }
+    mov_mr(&c->a, true, x64_state(c, align_down(at, 8)), pin);
+    mov_rm(&c->a, false, x64_def(c), x64_state(c, at));
+}
+
+static void set_pinned(struct x64_compiler *c, unsigned pin)
+{
+    const struct ir_insn *i = x64_insn(c);
+    struct x64_mem whole = x64_state(c, align_down(i->imm, 8));
+    c->cc_kept = true;
+    if (i->op == IR_SET64) {
+        x64_pin_set(c, pin, i->a);
+        return;
+    }
+    x64_load_into(c, i->a, RAX);
+    x64_pin_lost(c, pin);
+    mov_mr(&c->a, true, whole, pin);
+    mov_mr(&c->a, false, x64_state(c, i->imm), RAX);
+    mov_rm(&c->a, true, pin, whole);
+}
+
 static void get(struct x64_compiler *c, unsigned bytes)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -30,6 +60,10 @@ static void get(struct x64_compiler *c, unsigned bytes)
     uint64_t at = i->imm;
     if (at == c->config->env.fpsr_offset) {
         get_fpsr(c);
+        return;
+    }
+    if (x64_pin(c, at) != NO_REG) {
+        get_pinned(c, x64_pin(c, at));
         return;
     }
     bool tracked = at + bytes <= 8 * X64_HOMES, taken = false;
@@ -52,6 +86,10 @@ static void set_int(struct x64_compiler *c, unsigned bytes)
     const struct ir_insn *i = x64_insn(c);
     int32_t imm;
     c->cc_kept = true;
+    if (x64_pin(c, i->imm) != NO_REG) {
+        set_pinned(c, x64_pin(c, i->imm));
+        return;
+    }
     if (i->imm == c->config->env.fpsr_offset)
         forget_inexact(c);
     if (x64_imm32(c, i->a, bytes == 8, &imm) && x64_where(c, i->a) == NO_REG) {
@@ -171,6 +209,7 @@ void x64_emit_pure_call(struct x64_compiler *c)
             x64_flags_word_in_rax(c, arg[k]), mov_mr(&c->a, true, at, RAX);
         else if (info->arg[k] == IR_I64)
             mov_mr(&c->a, true, at, x64_use(c, arg[k]));
+        x64_operands_done(c);
     }
     mov_ri(&c->a, RCX, i->op);
     mov_ri(&c->a, RDX, i->imm);

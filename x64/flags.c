@@ -182,6 +182,19 @@ bool x64_flags_wanted(const struct x64_compiler *c)
     return follower(c, op == IR_ADD64 || op == IR_ADD32 ? FORM_ADD : FORM_SUB, op == IR_ADD64 || op == IR_SUB64) != 0;
 }
 
+unsigned x64_flags_registers(const struct x64_compiler *c, ir_ref f)
+{
+    const struct ir_insn *i = &c->ir->insn[f];
+    int32_t imm;
+    if (i->op == IR_FCONST)
+        return 0;
+    if (!x64_flags_lazy(i->op))
+        return 1;
+    if (c->value[i->a].fused)
+        i = &c->ir->insn[i->a];
+    return 1 + (i->b && !x64_imm32(c, i->b, true, &imm));
+}
+
 void x64_flags_prepare(struct x64_compiler *c, ir_ref f)
 {
     const struct ir_insn *i = &c->ir->insn[f];

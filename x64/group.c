@@ -103,6 +103,6 @@ void x64_groups_find(struct x64_compiler *c)
         struct x64_group *g = &c->group[k];
         if (g->count == 1)
             c->value[g->first].group = 0;
-        c->value[IR_MAX_INSNS + k] = (struct x64_value){.reg = NO_REG, .last = g->last};
+        c->value[IR_MAX_INSNS + k] = (struct x64_value){.reg = NO_REG, .target = NO_REG, .last = g->last};
     }
 }

@@ -3,6 +3,14 @@
  *
  * Invariant: owner[r] == v exactly if value[v].reg == r. A value that is still needed is in at least one place: register,
  * slot, home, or it is a constant. Evicting a value that has another place costs nothing; otherwise it is spilled.
+ *
+ * Pinned guest registers
+ *   Some guest registers (struct x64_config.pin) live in host registers in all translated code. Such a register always holds what
+ *   the guest's does, and is never given out. A GET of it costs nothing: the value is bound to the pinned register itself. Before
+ *   the guest register changes, a value in it that is needed later moves to another register (lost). A SET is a move, or
+ *   nothing: a result that a SET will want soon, with nothing in between that could look at the guest register, is
+ *   computed in place ("target", found while last uses are).
+ *   Stubs store the pinned registers to the state before C code runs, and load them again after it.
  */
 #include "x64/compile.h"
 
@@ -17,18 +25,29 @@ static bool is_vector(const struct x64_compiler *c, ir_ref ref)
     return !is_addend(ref) && ir_ops[c->ir->insn[ref].op].result == IR_V128;
 }
 
-static void class_init(struct x64_class *k, uint32_t allocatable)
+static struct x64_class *class_of(struct x64_compiler *c, ir_ref ref)
+{
+    return is_vector(c, ref) ? &c->xmm : &c->gpr;
+}
+
+static bool is_pin(const struct x64_class *k, unsigned reg)
+{
+    return reg != NO_REG && k->pins >> reg & 1;
+}
+
+static void class_init(struct x64_class *k, uint32_t registers, uint32_t pins)
 {
     memset(k->owner, 0, sizeof k->owner);
-    k->free = k->allocatable = allocatable;
-    k->pinned = 0;
+    k->free = k->allocatable = registers & ~pins;
+    k->pins = pins;
+    k->busy = 0;
     k->n_slots = k->used_slots = 0;
 }
 
 void x64_regs_init(struct x64_compiler *c)
 {
-    class_init(&c->gpr, X64_GPRS);
-    class_init(&c->xmm, X64_XMMS);
+    class_init(&c->gpr, X64_GPRS, c->code->pins.hosts);
+    class_init(&c->xmm, X64_XMMS, 0);
     memset(c->home_owner, 0, sizeof c->home_owner);
 }
 
@@ -142,7 +161,7 @@ static unsigned pick(struct x64_compiler *c, uint32_t set)
 /* The register to take from somebody: one whose value can be had back for nothing, then the one needed last. */
 static unsigned victim(struct x64_compiler *c, const struct x64_class *k)
 {
-    uint32_t set = k->allocatable & ~k->pinned;
+    uint32_t set = k->allocatable & ~k->busy;
     unsigned best = NO_REG, best_score = 0;
     assert(set);
     if (c->random)
@@ -170,7 +189,7 @@ static unsigned take(struct x64_compiler *c, struct x64_class *k)
         c->value[v].reg = NO_REG;
     }
     k->free &= ~(1u << r);
-    k->pinned |= 1u << r;
+    k->busy |= 1u << r;
     k->owner[r] = 0;
     return r;
 }
@@ -181,6 +200,44 @@ static void bind(struct x64_compiler *c, struct x64_class *k, ir_ref ref, unsign
     c->value[ref].reg = (uint8_t)r;
 }
 
+static void give_up(struct x64_compiler *c, struct x64_class *k, ir_ref ref)
+{
+    unsigned r = c->value[ref].reg;
+    k->owner[r] = 0;
+    k->free |= 1u << r & k->allocatable;
+    c->value[ref].reg = NO_REG;
+}
+
+/* The pinned register is about to change. */
+static void lost(struct x64_compiler *c, struct x64_class *k, unsigned pin)
+{
+    ir_ref ref = k->owner[pin];
+    if (!ref)
+        return;
+    give_up(c, k, ref);
+    if (c->value[ref].last <= c->n || has_copy(c, ref))
+        return;
+    uint32_t busy = k->busy;
+    unsigned r = take(c, k);
+    k->busy = busy;
+    if (k == &c->xmm)
+        movaps_rr(&c->a, r, pin);
+    else
+        mov_rr(&c->a, true, r, pin);
+    bind(c, k, ref, r);
+}
+
+/* A register for the current operation's result: where a SET will want it, unless an operand is there. */
+static unsigned take_for_result(struct x64_compiler *c, struct x64_class *k)
+{
+    unsigned target = c->value[c->n].target;
+    if (target == NO_REG || k->busy >> target & 1)
+        return take(c, k);
+    lost(c, k, target);
+    k->busy |= 1u << target;
+    return target;
+}
+
 unsigned x64_use(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_value *v = &c->value[ref];
@@ -189,7 +246,7 @@ unsigned x64_use(struct x64_compiler *c, ir_ref ref)
         x64_load_into(c, ref, r);
         bind(c, &c->gpr, ref, r);
     }
-    c->gpr.pinned |= 1u << v->reg;
+    c->gpr.busy |= 1u << v->reg;
     return v->reg;
 }
 
@@ -201,7 +258,7 @@ unsigned x64_use_v(struct x64_compiler *c, ir_ref ref)
         x64_load_into_v(c, ref, r);
         bind(c, &c->xmm, ref, r);
     }
-    c->xmm.pinned |= 1u << v->reg;
+    c->xmm.busy |= 1u << v->reg;
     return v->reg;
 }
 
@@ -214,14 +271,14 @@ unsigned x64_bind_new(struct x64_compiler *c, ir_ref ref)
 
 unsigned x64_def(struct x64_compiler *c)
 {
-    unsigned r = take(c, &c->gpr);
+    unsigned r = take_for_result(c, &c->gpr);
     bind(c, &c->gpr, (ir_ref)c->n, r);
     return r;
 }
 
 unsigned x64_def_v(struct x64_compiler *c)
 {
-    unsigned r = take(c, &c->xmm);
+    unsigned r = take_for_result(c, &c->xmm);
     bind(c, &c->xmm, (ir_ref)c->n, r);
     return r;
 }
@@ -232,26 +289,30 @@ static unsigned inherit(struct x64_compiler *c, struct x64_class *k, ir_ref ref)
     unsigned r = c->value[ref].reg;
     c->value[ref].reg = NO_REG;
     bind(c, k, (ir_ref)c->n, r);
-    k->pinned |= 1u << r;
+    k->busy |= 1u << r;
     return r;
 }
 
 unsigned x64_def_over(struct x64_compiler *c, ir_ref ref)
 {
-    if (c->value[ref].reg != NO_REG && x64_dies(c, ref))
+    unsigned was = c->value[ref].reg;
+    if (was != NO_REG && x64_dies(c, ref))
         return inherit(c, &c->gpr, ref);
-    unsigned r = take(c, &c->gpr);
-    x64_load_into(c, ref, r);
+    unsigned r = take_for_result(c, &c->gpr);
+    if (r != was)
+        x64_load_into(c, ref, r);
     bind(c, &c->gpr, (ir_ref)c->n, r);
     return r;
 }
 
 unsigned x64_def_over_v(struct x64_compiler *c, ir_ref ref)
 {
-    if (c->value[ref].reg != NO_REG && x64_dies(c, ref))
+    unsigned was = c->value[ref].reg;
+    if (was != NO_REG && x64_dies(c, ref))
         return inherit(c, &c->xmm, ref);
-    unsigned r = take(c, &c->xmm);
-    x64_load_into_v(c, ref, r);
+    unsigned r = take_for_result(c, &c->xmm);
+    if (r != was)
+        x64_load_into_v(c, ref, r);
     bind(c, &c->xmm, (ir_ref)c->n, r);
     return r;
 }
@@ -263,7 +324,9 @@ unsigned x64_where(const struct x64_compiler *c, ir_ref ref)
 
 bool x64_dies(const struct x64_compiler *c, ir_ref ref)
 {
-    return c->value[ref].last <= c->n;
+    const struct x64_value *v = &c->value[ref];
+    const struct x64_class *k = is_vector(c, ref) ? &c->xmm : &c->gpr;
+    return v->last <= c->n && (!is_pin(k, v->reg) || v->reg == c->value[c->n].target);
 }
 
 bool x64_imm32(const struct x64_compiler *c, ir_ref ref, bool wide, int32_t *imm)
@@ -312,12 +375,12 @@ static void unhome(struct x64_compiler *c, ir_ref ref)
     struct x64_value *v = &c->value[ref];
     uint64_t k;
     if (v->last > c->n && v->reg == NO_REG && !v->slot && !constant(c, ref, &k)) {
-        uint32_t gprs = c->gpr.pinned, xmms = c->xmm.pinned; /* there may be more of them than registers */
+        uint32_t gprs = c->gpr.busy, xmms = c->xmm.busy; /* there may be more of them than registers */
         if (is_vector(c, ref))
             x64_use_v(c, ref);
         else
             x64_use(c, ref);
-        c->gpr.pinned = gprs, c->xmm.pinned = xmms;
+        c->gpr.busy = gprs, c->xmm.busy = xmms;
     }
     v->home = 0;
 }
@@ -353,6 +416,75 @@ void x64_homes_lost(struct x64_compiler *c, bool all)
         if (c->value[owner].home)
             unhome(c, owner);
     }
+    for (uint32_t pins = all ? c->gpr.pins : 0; pins; pins &= pins - 1)
+        lost(c, &c->gpr, (unsigned)__builtin_ctz(pins));
+}
+
+/* ---- pinned guest registers ---- */
+
+/* Those that stubs have to save anyway; the others must suffice for the operation with the most operands, which has four. */
+static const uint8_t pin_hosts[] = {RSI, RDI, R8, R9, R10, R11};
+static_assert(ARRAY_SIZE(pin_hosts) <= X64_MAX_PINS, "");
+
+void x64_pins_choose(struct x64_pins *p, const struct x64_config *config)
+{
+    memset(p->host, NO_REG, sizeof p->host);
+    p->hosts = 0;
+    for (unsigned i = 0; x64_host()->pin && i < MIN(config->n_pins, (unsigned)ARRAY_SIZE(pin_hosts)); i++) {
+        p->host[config->pin[i] / 8] = pin_hosts[i];
+        p->hosts |= 1u << pin_hosts[i];
+    }
+}
+
+static bool touches(const struct ir_insn *i, uint64_t offset)
+{
+    return i->op != IR_PC && i->imm < offset + 8 && i->imm + 16 > offset;
+}
+
+void x64_pin_target(struct x64_compiler *c, unsigned n)
+{
+    enum { FAR = 16 };
+    const struct ir_insn *set = &c->ir->insn[n], *made = &c->ir->insn[set->a];
+    if (ir_ops[made->op].effects & IR_EFF_READ || made->op == IR_CONST || n - set->a > FAR)
+        return;
+    for (unsigned k = set->a + 1u; k < n; k++) {
+        const struct ir_insn *i = &c->ir->insn[k];
+        uint16_t effects = ir_ops[i->op].effects;
+        if (effects & (IR_EFF_RAISE | IR_EFF_CALL | IR_EFF_EXIT | IR_EFF_SIDE_EXIT) ||
+            (effects & (IR_EFF_READ | IR_EFF_WRITE) && touches(i, set->imm)))
+            return;
+    }
+    c->value[set->a].target = (uint8_t)x64_pin(c, set->imm);
+}
+
+void x64_pin_lost(struct x64_compiler *c, unsigned pin)
+{
+    lost(c, &c->gpr, pin);
+}
+
+void x64_pin_get(struct x64_compiler *c, unsigned pin)
+{
+    unsigned r = pin;
+    if (c->gpr.owner[pin]) { /* by another value that is the same now, but may live longer */
+        r = take(c, &c->gpr);
+        mov_rr(&c->a, true, r, pin);
+    }
+    bind(c, &c->gpr, (ir_ref)c->n, r);
+}
+
+void x64_pin_set(struct x64_compiler *c, unsigned pin, ir_ref ref)
+{
+    struct x64_value *v = &c->value[ref];
+    uint64_t k;
+    if (v->reg == pin)
+        return;
+    lost(c, &c->gpr, pin);
+    x64_load_into(c, ref, pin);
+    if (v->last <= c->n || is_pin(&c->gpr, v->reg) || constant(c, ref, &k))
+        return;
+    if (v->reg != NO_REG)
+        give_up(c, &c->gpr, ref);
+    bind(c, &c->gpr, ref, pin);
 }
 
 /* ---- the end of an operation ---- */
@@ -364,12 +496,9 @@ static void let_go(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_value *v = &c->value[ref];
     const struct ir_insn *i = &c->ir->insn[is_addend(ref) ? 0 : ref];
-    struct x64_class *k = is_vector(c, ref) ? &c->xmm : &c->gpr;
-    if (v->reg != NO_REG) {
-        k->owner[v->reg] = 0;
-        k->free |= 1u << v->reg;
-        v->reg = NO_REG;
-    }
+    struct x64_class *k = class_of(c, ref);
+    if (v->reg != NO_REG)
+        give_up(c, k, ref);
     if (v->slot) {
         k->slots[k->n_slots++] = (uint16_t)(v->slot - 1);
         v->slot = 0;
@@ -399,7 +528,7 @@ void x64_op_end(struct x64_compiler *c)
         release(c, x64_addend_of(c, c->n));
     }
     release(c, (ir_ref)c->n);
-    c->gpr.pinned = c->xmm.pinned = 0;
+    c->gpr.busy = c->xmm.busy = 0;
 }
 
 bool x64_vectors_live(const struct x64_compiler *c)

@@ -3,6 +3,8 @@
  *
  * Inside a stub the return address lies on the stack, so the frame is 8 bytes further up. Stubs save the allocatable
  * registers that C may change (variant 1: vectors too), so that for translated code a call changes RAX, RCX, RDX only.
+ * Pinned guest registers are stored to the state before C runs and loaded again after it, so C finds and changes guest
+ * registers in the state alone. When C raised they are not: the state is left as C made it.
  *
  *   memory: RAX address, RDX value, ECX memop | page offset << 16, further operands in FRAME_ARGS; result RAX or FRAME_ARGS
  *   call:   RAX, RDX, RCX operands, FRAME_CALL helper | page offset << 16; result RAX
@@ -18,6 +20,7 @@ struct maker {
     struct x64_asm a;
     struct x64_code *code;
     const struct x64_config *config;
+    const uint8_t *leave_raised; /* leaves with X64_EXIT_STATE, pinned registers being in the state */
 };
 
 static struct x64_mem state_mem(const struct maker *m, uint32_t offset)
@@ -36,11 +39,34 @@ static void align(struct maker *m)
     nops(&m->a, (unsigned)(0 - (uintptr_t)m->a.p) & 15);
 }
 
+static bool is_pinned(const struct maker *m, unsigned host)
+{
+    return m->code->pins.hosts >> host & 1;
+}
+
+static void store_pins(struct maker *m)
+{
+    const struct x64_pins *p = &m->code->pins;
+    for (unsigned i = 0; i < ARRAY_SIZE(p->host); i++)
+        if (p->host[i] != NO_REG)
+            mov_mr(&m->a, true, state_mem(m, 8 * i), p->host[i]);
+}
+
+static void load_pins(struct maker *m)
+{
+    const struct x64_pins *p = &m->code->pins;
+    for (unsigned i = 0; i < ARRAY_SIZE(p->host); i++)
+        if (p->host[i] != NO_REG)
+            mov_rm(&m->a, true, p->host[i], state_mem(m, 8 * i));
+}
+
 static void begin(struct maker *m, bool vectors)
 {
     alu_ri(&m->a, ALU_SUB, true, RSP, BELOW);
+    store_pins(m);
     for (unsigned i = 0; i < ARRAY_SIZE(saved_gpr); i++)
-        mov_mr(&m->a, true, frame_mem(FRAME_GPR + 8 * (int32_t)i), saved_gpr[i]);
+        if (!is_pinned(m, saved_gpr[i]))
+            mov_mr(&m->a, true, frame_mem(FRAME_GPR + 8 * (int32_t)i), saved_gpr[i]);
     for (unsigned i = 3; vectors && i < 16; i++)
         movups_mr(&m->a, frame_mem(FRAME_XMM + 16 * (int32_t)(i - 3)), i);
 }
@@ -50,7 +76,9 @@ static void end(struct maker *m, bool vectors)
     for (unsigned i = 3; vectors && i < 16; i++)
         movups_rm(&m->a, i, frame_mem(FRAME_XMM + 16 * (int32_t)(i - 3)));
     for (unsigned i = 0; i < ARRAY_SIZE(saved_gpr); i++)
-        mov_rm(&m->a, true, saved_gpr[i], frame_mem(FRAME_GPR + 8 * (int32_t)i));
+        if (!is_pinned(m, saved_gpr[i]))
+            mov_rm(&m->a, true, saved_gpr[i], frame_mem(FRAME_GPR + 8 * (int32_t)i));
+    load_pins(m);
     mov_rm(&m->a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0])); /* C may have chosen another */
     alu_ri(&m->a, ALU_ADD, true, RSP, BELOW);
     ret(&m->a);
@@ -68,7 +96,7 @@ static void check_raised(struct maker *m)
     alu_mi(&m->a, ALU_CMP, false, state_mem(m, m->config->env.raised_offset), 0);
     uint8_t *fine = jcc_short(&m->a, CC_E);
     alu_ri(&m->a, ALU_ADD, true, RSP, BELOW + 8);
-    jmp_near(&m->a, m->code->stub[STUB_EXIT_STATE][0]);
+    jmp_near(&m->a, m->leave_raised);
     jump_here(&m->a, fine);
 }
 
@@ -214,9 +242,16 @@ static void entry_and_exits(struct maker *m)
     lea(a, true, RBP, mem_at(RDI, (int32_t)m->config->state_bias));
     mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
     take_inexact(m, false); /* what C computed does not count */
-    jmp_r(a, RSI);
+    mov_rr(a, true, RAX, RSI);
+    load_pins(m);
+    jmp_r(a, RAX);
 
+    m->leave_raised = a->p;
+    mov_ri(a, RAX, X64_EXIT_STATE);
+    uint8_t *raised = jmp_short(a);
     exit_stub(m, STUB_EXIT);
+    store_pins(m);
+    jump_here(a, raised);
     take_inexact(m, true);
     alu_ri(a, ALU_ADD, true, RSP, FRAME_BYTES + 8);
     for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
@@ -266,6 +301,7 @@ bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
 {
     struct maker m = {.a = {code->rw}, .code = code, .config = config};
     const struct ir_env *e = &config->env;
+    x64_pins_choose(&code->pins, config);
     nops(&m.a, 16); /* offset 0 names no link */
     entry_and_exits(&m);
     memory_stub(&m, STUB_LOAD, (const void *)(uintptr_t)e->load, "MP");

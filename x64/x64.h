@@ -6,8 +6,8 @@
  *
  * Calling convention of translated code: entered through the function x64_enter() makes, with the guest state in rbp
  * (biased by config.state_bias); left by returning to it. Every block can be entered from the dispatcher, from a
- * linked exit of another block, or through the jump cache; no host register but rbp and rsp carries anything between blocks
- * (for now: block-local allocation, write-through to the state).
+ * linked exit of another block, or through the jump cache. Between blocks the pinned guest registers (struct x64_config, regs.c) are
+ * in host registers and their places in the state stale; everything else is in the state. Whenever C code runs, all is.
  */
 #ifndef X64_X64_H
 #define X64_X64_H
@@ -30,9 +30,15 @@ struct x64_jump_entry {
     const void *code; /* then x64_code_miss(), since a guest may well jump to all ones */
 };
 
+enum { X64_MAX_PINS = 16 };
+
 struct x64_config {
     struct ir_env env;          /* slow paths */
     uint32_t state_bias;        /* rbp = state + state_bias */
+    /* Guest registers that should live in host registers, the most important first: state offsets, multiples of 8 below
+     * IR_STATE_X_BYTES. x64 takes as many as it has registers for (none with POME_X64_WITHOUT=pin). */
+    uint8_t pin[X64_MAX_PINS];
+    unsigned n_pins;
     uint32_t pending_offset;    /* u32 in guest state: non-zero asks translated code to come back */
     /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, [1] IR_MEM_UNPRIV.
      * Only C code may change the pointers: translated code keeps [0] in a register and loads it again after every call. */

@@ -28,6 +28,8 @@ static int set_up(void **state)
     config = (struct x64_config){
         .env = test_env,
         .state_bias = 128,
+        .pin = {8 * 0, 8 * 31, 8 * 2, 8 * 3, 8 * 19, 8 * 30, 8 * 29, 8 * 1},
+        .n_pins = 8,
         .pending_offset = offsetof(struct test_state, pending),
         .tlb_offset = {offsetof(struct test_state, tlb[0]), offsetof(struct test_state, tlb[1])},
         .tlb_bits = TLB_BITS,

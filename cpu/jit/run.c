@@ -38,6 +38,9 @@ static bool use_evaluator(void)
     return engine && !strcmp(engine, "eval");
 }
 
+/* What code reads and writes most, measured over a boot and programs of several kinds: bench/RESULTS.md. */
+static const uint8_t pinned[] = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(19), CPU_X(3), CPU_X(30), CPU_X(20), CPU_X(21)};
+
 static void configure(struct jit *j)
 {
     struct x64_config *k = &j->config;
@@ -50,6 +53,8 @@ static void configure(struct jit *j)
     access_env(&k->env);
     atomic_env(&k->env);
     k->state_bias = CPU_STATE_BIAS;
+    memcpy(k->pin, pinned, sizeof pinned);
+    k->n_pins = ARRAY_SIZE(pinned);
     k->pending_offset = offsetof(struct cpu_state, pending);
     k->tlb_offset[0] = offsetof(struct cpu_state, tlb[0]);
     k->tlb_offset[1] = offsetof(struct cpu_state, tlb[1]);

@@ -22,6 +22,8 @@ static bool start(const struct ir_env *env)
     config = (struct x64_config){
         .env = *env,
         .state_bias = CPU_STATE_BIAS,
+        .pin = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(3), CPU_SP, CPU_X(30)},
+        .n_pins = 6,
         .pending_offset = offsetof(struct cpu_state, pending),
         .tlb_offset = {sizeof(struct cpu_state) + offsetof(struct tail, tlb[0]),
                        sizeof(struct cpu_state) + offsetof(struct tail, tlb[1])},
