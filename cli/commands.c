@@ -9,7 +9,7 @@
 #include <string.h>
 
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_image_build, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
-    cmd_list, cmd_log_show, cmd_start, cmd_version;
+    cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_start, cmd_version;
 
 const struct command commands[] = {
     /* name, synopsis, help, function */
@@ -23,6 +23,11 @@ const struct command commands[] = {
     {"config set", "config set NAME KEY VALUE", "Change a value of a machine's configuration", cmd_config_set},
     {"config validate", "config validate NAME|FILE [--json]", "Check a configuration against every rule", cmd_config_validate},
     {"log show", "log show NAME [--last boot|5m|2h|1d] [options]", "Show what a machine and its host did", cmd_log_show},
+    {"nvram get", "nvram get NAME VARIABLE [options]", "Show an NVRAM variable", cmd_nvram_get},
+    {"nvram set", "nvram set NAME VARIABLE VALUE [options]", "Set an NVRAM variable", cmd_nvram_set},
+    {"nvram delete", "nvram delete NAME VARIABLE [options]", "Delete an NVRAM variable", cmd_nvram_delete},
+    {"nvram list", "nvram list NAME [options]", "List the NVRAM variables of a machine", cmd_nvram_list},
+    {"nvram print", "nvram print NAME [options]", "Show all NVRAM variables with their values", cmd_nvram_print},
     {"image build", "image build debian|--rootfs PATH -o FILE [options]", "Build a restore image from Debian's packages or a root file system", cmd_image_build},
     {"image info", "image info FILE [--json]", "Show what a restore image is and needs", cmd_image_info},
     {"image verify", "image verify FILE [--json]", "Read a restore image and compare every digest", cmd_image_verify},
@@ -35,6 +40,7 @@ const struct command commands[] = {
 const struct command_group command_groups[] = {
     {"config", "What you chose for a machine"},
     {"log", "The machine's own log"},
+    {"nvram", "A machine's NVRAM variables"},
     {"image", "Restore images"},
     {NULL, NULL},
 };

@@ -142,6 +142,21 @@ static size_t used(const uint8_t *bank, enum nvram_partition partition)
     return cursor;
 }
 
+size_t nvram_room(const uint8_t *bank, enum nvram_partition partition)
+{
+    size_t free_bytes = layout[partition].bytes - HEADER - used(bank, partition);
+    return free_bytes > 3 ? free_bytes - 3 : 0; /* "=", the value's NUL, and the list's end */
+}
+
+/* Printable, and not what ends it. */
+static bool name_ok(const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (name[i] <= 0x20 || name[i] > 0x7e || name[i] == '=')
+            return false;
+    return n && n <= NVRAM_NAME_MAX;
+}
+
 bool nvram_remove(uint8_t *bank, enum nvram_partition partition, const char *name)
 {
     uint8_t *data = bank + layout[partition].at + HEADER;
@@ -184,8 +199,9 @@ static size_t escape(const uint8_t *p, size_t n, uint8_t *out)
 bool nvram_set(uint8_t *bank, enum nvram_partition partition, const char *name, const void *value, size_t n, struct pome_error *err)
 {
     size_t name_size = strlen(name), stored = escape(value, n, NULL);
-    if (!name_size || name_size > NVRAM_NAME_MAX || strchr(name, '='))
-        return pome_fail(err, POME_ERROR_INVALID_DATA, "NVRAM: \"%.40s\" cannot be a variable's name", name);
+    if (!name_ok(name, name_size))
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "NVRAM: \"%.40s\" cannot be a variable's name: needed 1 to %d printable ASCII characters but '='", name,
+                         NVRAM_NAME_MAX);
     struct nvram_variable old;
     size_t freed = nvram_find(bank, partition, name, &old) ? name_size + 2 + old.stored_size : 0;
     size_t at = used(bank, partition), needed = name_size + stored + 3, room = layout[partition].bytes - HEADER;

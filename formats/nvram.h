@@ -47,6 +47,9 @@ bool nvram_set(uint8_t *bank, enum nvram_partition partition, const char *name, 
 /* False when there was none. */
 bool nvram_remove(uint8_t *bank, enum nvram_partition partition, const char *name);
 
+/* Bytes that a new variable's name and escaped value may have together. */
+size_t nvram_room(const uint8_t *bank, enum nvram_partition partition);
+
 void nvram_bank_finish(uint8_t *bank, uint32_t generation);
 
 #endif

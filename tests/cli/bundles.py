@@ -3,6 +3,7 @@
 
 usage: bundles.py POME MAKE_TEST_IMAGE
 """
+import fcntl
 import json
 import os
 import subprocess
@@ -70,8 +71,58 @@ def config():
     expect(len({r["code"] for r in rules}) == len(rules) > 40, "the rules' codes are not unique")
 
 
+def nvram():
+    names = {v["name"]: v for v in json.loads(run("nvram", "list", "a", "--json"))}
+    expect(names["auto-boot"]["text"] == "true" and names["auto-boot"]["partition"] == "common", str(names))
+    expect(names["boop-storage-nonces"]["partition"] == "system" and len(names["boop-storage-nonces"]["hex"]) == 224, str(names))
+    run("nvram", "list", "a", says="system        24  boop-storage-misc", err="Bank 1, generation 2")
+    run("nvram", "set", "a", "boot-args", "--", "-v debug=0x14e 100%25")
+    run("nvram", "list", "a", err="Bank 0, generation 3")
+    run("nvram", "get", "a", "boot-args", says="-v debug=0x14e 100%25\n")
+    expect(run("nvram", "get", "a", "boot-args", "--raw") == "-v debug=0x14e 100%", "--raw is escaped")
+    run("nvram", "print", "a", says="boot-args\t-v debug=0x14e 100%25\n")
+    run("nvram", "set", "a", "bytes", "00ff00ff0000000a41", "--hex", "-p", "system")
+    run("nvram", "get", "a", "bytes", says="%00%ff%00%ff%00%00%00%0aA\n")
+    run("nvram", "set", "a", "bytes", "%00%ffA", "-p", "system")
+    run("nvram", "get", "a", "bytes", "--json", says='"bytes":3,"hex":"00ff41"')
+    run("nvram", "get", "a", "bytes", "-p", "common", status=3, err="in common")
+    run("nvram", "delete", "a", "bytes")
+    run("nvram", "delete", "a", "bytes", status=3, err="no variable")
+    run("nvram", "set", "a", "bad%", "x")
+    run("nvram", "set", "a", "bad=", "x", status=1, err="cannot be a variable's name")
+    run("nvram", "set", "a", "n" * 128, "x", status=1, err="cannot be a variable's name")
+    run("nvram", "set", "a", "x", "%4", status=2, err="two hexadecimal digits")
+    run("nvram", "set", "a", "x", "1", "-p", "nowhere", status=2, err="common and system")
+    for i in range(10):
+        r = subprocess.run([pome, "nvram", "set", "a", f"big{i}", "v" * 60000, "-p", "system"], env=env, capture_output=True, text=True)
+    expect(r.returncode == 1 and "are free in system" in r.stderr and "delete variables" in r.stderr, r.stderr)
+    run("nvram", "get", "a", "big0")
+    # A torn write leaves the variables of before.
+    listed = run("nvram", "print", "a")
+    aux = member("a", "AuxiliaryStorage")
+    before = open(aux, "rb").read()
+    run("nvram", "set", "a", "boot-args", "torn")
+    after = bytearray(open(aux, "rb").read())
+    at = next(i for i in (0xA04000, 0xA84000) if before[i:i + 0x80000] != after[i:i + 0x80000])
+    after[at + 0x1000:at + 0x80000] = before[at + 0x1000:at + 0x80000]
+    after[at + 0x40] ^= 1
+    open(aux, "wb").write(after)
+    expect(run("nvram", "print", "a") == listed, "a torn write changed what was there before")
+    after[0xA04010] ^= 1
+    after[0xA84010] ^= 1
+    open(aux, "wb").write(after)
+    run("nvram", "list", "a", status=1, err="neither NVRAM bank is valid")
+    open(aux, "wb").write(before)
+    holder = os.open(os.path.join(vms, "a.bundle"), os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    run("nvram", "set", "a", "x", "1", status=6, err="stop the machine first")
+    os.close(holder)
+    run("nvram", "list", "nosuch", status=3)
+
+
 os.makedirs(vms)
 subprocess.run([make_image, work.name, image], check=True)
 run("create", "a", "--image", image, "--cpus", "2", "--memory", "1GiB", "--disk", "2GiB")
 config()
+nvram()
 print(checks, "checks passed")
