@@ -116,7 +116,6 @@ static size_t put_table(struct udif_writing *w, uint64_t first, uint64_t count, 
         size_t bytes = (size_t)n * UDIF_SECTOR, packed = 0;
         if (!source_read(w->from, (first + s) * UDIF_SECTOR, w->piece, bytes, NULL))
             return 0;
-        crc = crc32(crc, w->piece, (uInt)bytes);
         enum udif_kind kind = UDIF_ZERO;
         if (is_zero(w->piece, bytes)) {
             kind = w->holes++ % 2 ? UDIF_IGNORE : UDIF_ZERO;
@@ -127,6 +126,8 @@ static size_t put_table(struct udif_writing *w, uint64_t first, uint64_t count, 
                 return 0;
             w->data_crc = crc32(w->data_crc, w->packed, (uInt)packed);
         }
+        if (kind != UDIF_IGNORE)
+            crc = crc32(crc, w->piece, (uInt)bytes);
         memset(p, 0, 40);
         be32_put(p, types[kind]);
         be64_put(p + 8, s);

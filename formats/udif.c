@@ -300,52 +300,66 @@ const struct udif_info *udif_info(const struct source *s)
 /* --- checksums --- */
 
 struct checking {
+    uint8_t *block;
     uint64_t before; /* bytes of what is done */
     bool (*done)(void *user, uint64_t bytes);
     void *user;
 };
 
-static bool crc_of(struct source *s, uint64_t at, uint64_t n, struct checking *c, uint32_t *crc, struct pome_error *err)
+/* Goes on with *crc over n bytes of s. */
+static bool add_crc(struct source *s, uint64_t at, uint64_t n, struct checking *c, uint32_t *crc, struct pome_error *err)
 {
-    uint8_t *block = malloc(BLOCK);
-    uLong sum = 0;
-    bool ok = block || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to check it", s->name);
-    while (ok && n) {
+    while (n) {
         size_t piece = (size_t)MIN(n, (uint64_t)BLOCK);
-        ok = source_read(s, at, block, piece, err);
-        sum = ok ? crc32(sum, block, (uInt)piece) : 0;
+        if (!source_read(s, at, c->block, piece, err))
+            return false;
+        *crc = (uint32_t)crc32(*crc, c->block, (uInt)piece);
         at += piece;
         n -= piece;
         c->before += piece;
-        if (ok && c->done && !c->done(c->user, c->before))
-            ok = pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
+        if (c->done && !c->done(c->user, c->before))
+            return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
     }
-    free(block);
-    *crc = (uint32_t)sum;
-    return ok;
+    return true;
+}
+
+/* What a partition's sum is of: all its runs but those to ignore. */
+static bool table_crc(struct udif *u, const struct udif_table *t, struct checking *c, uint32_t *crc, struct pome_error *err)
+{
+    uint64_t end = t->first + t->count;
+    *crc = 0;
+    for (const struct run *r = run_at(u, t->first); r && r < u->runs + u->info.runs && r->first < end; r++)
+        if (r->kind != UDIF_IGNORE && !add_crc(&u->source, r->first * UDIF_SECTOR, r->count * UDIF_SECTOR, c, crc, err))
+            return false;
+    return true;
 }
 
 static bool same(const struct udif *u, const char *what, uint32_t got, uint32_t want, struct pome_error *err)
 {
     return got == want ||
-           pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "%s: the CRC-32 of %.80s is %08x, the image says %08x", u->in->name, what, got, want);
+           pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "%s: the CRC-32 of \"%.80s\" is %08x, the image says %08x", u->in->name, what, got, want);
 }
 
-bool udif_verify(struct source *s, bool (*done)(void *user, uint64_t bytes), void *user, struct pome_error *err)
+static bool verify(struct udif *u, struct checking *c, struct pome_error *err)
 {
-    struct udif *u = (struct udif *)s;
-    struct checking c = {0, done, user};
-    uint32_t crc, master = 0;
-    if (u->info.has_data_crc &&
-        (!crc_of(u->in, u->data_offset, u->info.data_bytes, &c, &crc, err) || !same(u, "the data", crc, u->info.data_crc, err)))
+    uint32_t crc = 0, master = 0;
+    if (u->info.has_data_crc && (!add_crc(u->in, u->data_offset, u->info.data_bytes, c, &crc, err) || !same(u, "data", crc, u->info.data_crc, err)))
         return false;
     for (size_t i = 0; i < u->info.tables; i++) {
         const struct udif_table *t = &u->tables[i];
         uint8_t sum[4];
-        if (!crc_of(s, t->first * UDIF_SECTOR, t->count * UDIF_SECTOR, &c, &crc, err) || (t->has_crc && !same(u, t->name, crc, t->crc, err)))
+        if (!table_crc(u, t, c, &crc, err) || (t->has_crc && !same(u, t->name, crc, t->crc, err)))
             return false;
         be32_put(sum, t->has_crc ? t->crc : crc);
         master = (uint32_t)crc32(master, sum, sizeof sum);
     }
     return !u->info.has_master_crc || same(u, "all partitions", master, u->info.master_crc, err);
+}
+
+bool udif_verify(struct source *s, bool (*done)(void *user, uint64_t bytes), void *user, struct pome_error *err)
+{
+    struct checking c = {malloc(BLOCK), 0, done, user};
+    bool ok = c.block ? verify((struct udif *)s, &c, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to check it", s->name);
+    free(c.block);
+    return ok;
 }

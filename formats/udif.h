@@ -37,7 +37,7 @@ bool udif_is(struct source *in, bool *is, struct pome_error *err);
 struct source *udif_open(struct source *in, struct pome_error *err);
 const struct udif_info *udif_info(const struct source *udif);
 
-/* Compares every CRC-32 that the image has. done (NULL allowed) is called with the bytes read so far, of data_bytes + 512 * sectors; false
+/* Compares every CRC-32 that the image has. done (NULL allowed) is called with the bytes read so far, of at most data_bytes + 512 * sectors; false
  * cancels. Errors: INVALID_DISK_IMAGE, OPERATION_CANCELLED, the source's. */
 bool udif_verify(struct source *udif, bool (*done)(void *user, uint64_t bytes), void *user, struct pome_error *err);
 

@@ -1,5 +1,9 @@
 /* restore_image_test.c - restore images: right ones, each way to be wrong, Apple's lists. */
+#include "base/bits.h"
+#include "formats/gpt.h"
+#include "restore/apple_image.h"
 #include "restore/restore_image.h"
+#include "restore/sources.h"
 #include "restore/test_image.h"
 #include "restore/verify.h"
 
@@ -82,6 +86,55 @@ static void extract(void **state)
     assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
     assert_int_equal(access(out, F_OK), -1);
     restore_image_close(image);
+}
+
+/* --- images shaped like macOS's --- */
+
+/* The disk of the OS component, through all its layers, at any place. */
+static void check_os_disk(struct restore_image *image, const struct archive_key *key)
+{
+    struct pome_error err = {0};
+    static uint8_t primary[GPT_PRIMARY_BYTES], again[4096];
+    static struct gpt g;
+    struct source *disk = restore_image_disk(image, manifest_component(&image->manifest, "OS"), key, &err);
+    if (!disk)
+        fail_msg("%s", err.message);
+    assert_int_equal(disk->bytes, 8 * MiB);
+    if (!source_read(disk, 0, primary, sizeof primary, &err) || !gpt_read(primary, disk->bytes / GPT_SECTOR, &g, &err))
+        fail_msg("%s", err.message);
+    assert_string_equal(g.partitions[0].name, "disk image");
+    assert_true(source_read(disk, 6 * MiB, again, sizeof again, NULL) && !again[0]); /* a hole */
+    assert_true(source_read(disk, 4 * MiB + 8, again, 8, NULL));
+    assert_memory_equal(again, "a disk\n ", 8);
+    assert_true(source_read(disk, 512, again, 512, NULL)); /* and back */
+    assert_memory_equal(again, primary + 512, 512);
+    source_close(disk);
+}
+
+static void apple(void **state)
+{
+    struct apple_image o = {.work = dir, .os_bytes = 8 * MiB};
+    struct archive_key key;
+    memcpy(key.bytes, apple_image_key, sizeof key.bytes);
+    for (unsigned encrypted = 0; encrypted < 2; encrypted++) {
+        struct pome_error err = {0};
+        struct pome_verify_result r;
+        o.encrypted = encrypted;
+        assert_true(apple_image_make(&o, bad, &err));
+        struct restore_image *image = restore_image_open(bad, &err);
+        if (!image || !restore_image_verify(image, &r, NULL, NULL, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(image->manifest.identities, 6);
+        assert_string_equal(image->manifest.device_class, "vma2macosap");
+        assert_string_equal(image->manifest.behavior, "Erase");
+        assert_int_equal(r.unchecked, 0);
+        check_os_disk(image, &key);
+        if (encrypted) {
+            assert_null(restore_image_disk(image, manifest_component(&image->manifest, "OS"), NULL, &err));
+            assert_int_equal(err.code, POME_ERROR_NOT_SUPPORTED);
+        }
+        restore_image_close(image);
+    }
 }
 
 /* --- wrong ones --- */
@@ -335,7 +388,7 @@ static void apples_manifests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right),         cmocka_unit_test(extract), cmocka_unit_test(wrong),     cmocka_unit_test(truncated),
+        cmocka_unit_test(right),         cmocka_unit_test(extract), cmocka_unit_test(apple), cmocka_unit_test(wrong),     cmocka_unit_test(truncated),
         cmocka_unit_test(flipped),       cmocka_unit_test(hostile_names), cmocka_unit_test(zip64), cmocka_unit_test(cancelled),
         cmocka_unit_test(apples_manifests),
     };

@@ -227,6 +227,41 @@ ssize_t zipin_read(struct zipin_stream *s, void *bytes, size_t n, struct pome_er
     return (ssize_t)got;
 }
 
+static bool skip(struct zipin_stream *s, uint64_t n, struct pome_error *err)
+{
+    uint8_t bytes[16384];
+    while (n) {
+        ssize_t got = zipin_read(s, bytes, n < sizeof bytes ? (size_t)n : sizeof bytes, err);
+        if (got <= 0)
+            return got < 0 ? false : pome_fail(err, POME_ERROR_INVALID_DATA, "%s: %s ends early", s->archive->path, s->member->name);
+        n -= (uint64_t)got;
+    }
+    return true;
+}
+
+bool zipin_seek(struct zipin_stream *s, uint64_t at, struct pome_error *err)
+{
+    if (at == s->done)
+        return true;
+    if (!s->member->compressed) {
+        if (at > s->member->size || zip_fseek(s->file, (zip_int64_t)at, SEEK_SET))
+            return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: cannot go to byte %llu of %s", s->archive->path, (unsigned long long)at,
+                             s->member->name);
+        s->done = at;
+        return true;
+    }
+    if (at < s->done) {
+        zip_file_t *again = zip_fopen_index(s->archive->zip, (zip_uint64_t)(s->member - s->archive->members), 0);
+        if (!again)
+            return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: cannot open %s: %s", s->archive->path, s->member->name,
+                             zip_strerror(s->archive->zip));
+        zip_fclose(s->file);
+        s->file = again;
+        s->done = 0;
+    }
+    return skip(s, at - s->done, err);
+}
+
 void zipin_stream_close(struct zipin_stream *s)
 {
     if (!s)

@@ -52,6 +52,8 @@ struct zipin_stream *zipin_stream_open(struct zipin *a, size_t i, struct pome_er
 
 /* Up to n bytes; 0 at the end, when size and CRC were found right; -1 and *err (INVALID_RESTORE_IMAGE, IO). */
 ssize_t zipin_read(struct zipin_stream *s, void *bytes, size_t n, struct pome_error *err);
+/* The next read begins at this byte of the content, at most its size. Cheap in stored members; a deflated one is read again up to there. */
+bool zipin_seek(struct zipin_stream *s, uint64_t at, struct pome_error *err);
 void zipin_stream_close(struct zipin_stream *s);
 
 /* Reads a small member whole; free() it. A NUL follows the bytes. Fails when it is larger than max. */
