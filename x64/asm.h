@@ -10,13 +10,14 @@
 
 #include "base/bits.h"
 
-enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NO_REG = 0xff };
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, RIP, NO_REG = 0xff };
 
 /* Condition codes of Jcc, SETcc, CMOVcc. */
 enum x64_cc { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G };
 
 struct x64_asm {
-    uint8_t *p; /* next byte, in the writable mapping */
+    uint8_t *p;          /* next byte, in the writable mapping */
+    const uint8_t *base; /* what mem_code counts from */
 };
 
 struct x64_mem {
@@ -33,6 +34,12 @@ static inline struct x64_mem mem_at(unsigned base, int32_t disp)
 static inline struct x64_mem mem_indexed(unsigned base, unsigned index, unsigned log2_scale, int32_t disp)
 {
     return (struct x64_mem){.base = (uint8_t)base, .index = (uint8_t)index, .scale = (uint8_t)log2_scale, .disp = disp};
+}
+
+/* Data in the code memory, relative to RIP; not for instructions that end in an immediate. */
+static inline struct x64_mem mem_code(int32_t offset)
+{
+    return mem_at(RIP, offset);
 }
 
 /* ---- bytes ---- */
@@ -56,6 +63,11 @@ static inline void put64(struct x64_asm *a, uint64_t v)
 /* ModRM, SIB and displacement for a memory operand. */
 static inline void put_mem(struct x64_asm *a, unsigned reg, struct x64_mem m)
 {
+    if (m.base == RIP) {
+        put8(a, (reg & 7) << 3 | 5);
+        put32(a, (uint32_t)(a->base + m.disp - (a->p + 4)));
+        return;
+    }
     unsigned small = m.disp == (int8_t)m.disp, mod = m.disp == 0 && (m.base & 7) != RBP ? 0 : small ? 1 : 2;
     if (m.index == NO_REG && (m.base & 7) != RSP) {
         put8(a, mod << 6 | (reg & 7) << 3 | (m.base & 7));
@@ -383,6 +395,9 @@ static inline void crc32_rr(struct x64_asm *a, unsigned log2, unsigned d, unsign
 }
 
 /* ---- conditions ---- */
+static inline void ldmxcsr(struct x64_asm *a, struct x64_mem m) { op_rm(a, false, 0x0fae, 2, m); }
+static inline void stmxcsr(struct x64_asm *a, struct x64_mem m) { op_rm(a, false, 0x0fae, 3, m); }
+
 static inline void setcc_r(struct x64_asm *a, enum x64_cc cc, unsigned d)
 {
     op_rr8(a, false, 0x0f90 | cc, 0, d);
@@ -607,6 +622,12 @@ static inline void evex_rrr(struct x64_asm *a, uint32_t v, unsigned l, unsigned 
     put8(a, (unsigned)z << 7 | l << 5 | (unsigned)b << 4 | (~nds >> 4 & 1) << 3 | k);
     put8(a, X64_V_OP(v));
     put8(a, 0xc0 | (d & 7) << 3 | (rm & 7));
+}
+
+/* Loads a mask register from a byte. */
+static inline void kmovb_km(struct x64_asm *a, unsigned k, struct x64_mem m)
+{
+    vex_rrm(a, X64_V(PP_66, MAP_0F, 0, 0x90), k, 0, m);
 }
 
 /* BMI: andn d = ~s1 & s2; shlx/shrx/sarx d = s shifted by n; rorx; mulx high, low = rdx * s */

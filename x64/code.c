@@ -8,7 +8,7 @@
  * code both before and after is what every translator relies on).
  */
 #include "base/error.h"
-#include "x64/compile.h"
+#include "x64/traps.h"
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -42,12 +42,14 @@ struct x64_code *x64_code_create(size_t bytes, struct pome_error *err)
     c->size = MIN(MAX(align_up(bytes, 4096), (uint64_t)4 * STUB_BYTES), (uint64_t)MAX_CODE);
     c->max_patches = c->size / 32; /* an exit with its cold code is longer than that */
     c->patches = malloc(c->max_patches * sizeof *c->patches);
+    c->max_traps = c->size / 32;
+    c->traps = malloc(c->max_traps * sizeof *c->traps);
     c->compiler = calloc(1, sizeof *c->compiler);
     if (c->compiler) {
         c->compiler->max_cold = 2 * IR_MAX_INSNS;
         c->compiler->cold = malloc(c->compiler->max_cold * sizeof *c->compiler->cold);
     }
-    if (!c->patches || !c->compiler || !c->compiler->cold)
+    if (!c->patches || !c->traps || !c->compiler || !c->compiler->cold)
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "code memory: out of memory");
     else if (map_twice(c, err))
         return c;
@@ -67,6 +69,7 @@ void x64_code_destroy(struct x64_code *c)
         free(c->compiler->cold);
     free(c->compiler);
     free(c->patches);
+    free(c->traps);
     free(c);
 }
 
@@ -80,6 +83,11 @@ size_t x64_code_size(const struct x64_code *c)
     return c->size;
 }
 
+uint64_t x64_code_trapped(const struct x64_code *c)
+{
+    return c->trapped;
+}
+
 const void *x64_code_stubs(const struct x64_code *c, size_t *bytes)
 {
     *bytes = c->reset_to;
@@ -90,13 +98,15 @@ void x64_code_reset(struct x64_code *c)
 {
     c->used = c->reset_to;
     c->n_patches = 0;
+    c->n_traps = 0;
 }
 
 bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struct pome_error *err)
 {
     if (!x64_host_supported(err))
         return false;
-    c->n_patches = 0;
+    x64_traps_install();
+    c->n_patches = c->n_traps = 0;
     return x64_stubs_make(c, config);
 }
 
@@ -130,7 +140,10 @@ enum x64_exit x64_run(struct x64_code *c, void *state, const void *entry, uint32
 {
     uint64_t (*enter)(void *state_, const void *entry_);
     memcpy(&enter, &c->enter, sizeof enter);
+    struct x64_code *outer = x64_running;
+    x64_running = c;
     uint64_t r = enter(state, entry);
+    x64_running = outer;
     *link_patch = (uint32_t)(r >> 32);
     return (enum x64_exit)(uint32_t)r;
 }

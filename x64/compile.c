@@ -138,7 +138,9 @@ static bool emit_all(struct x64_compiler *c)
         const struct x64_cold *k = &c->cold[i];
         if (!has_room(c))
             return false;
-        le32_put(k->from - 4, (uint32_t)(c->a.p - k->from));
+        if (k->from)
+            le32_put(k->from - 4, (uint32_t)(c->a.p - k->from));
+        x64_traps_land(c, k);
         c->pc_off = k->pc_off;
         k->emit(c, k);
     }
@@ -159,7 +161,7 @@ bool x64_compile(struct x64_code *code, const struct x64_config *config, const s
         c->host = x64_host();
         c->random = random_seed();
     }
-    size_t patches_before = code->n_patches;
+    size_t patches_before = code->n_patches, traps_before = code->n_traps;
     c->code = code;
     c->config = config;
     c->ir = ir;
@@ -176,9 +178,10 @@ bool x64_compile(struct x64_code *code, const struct x64_config *config, const s
     size_t start = align_up(code->used, 16);
     out->entry = code->rx + start;
     out->n_links = 0;
-    c->a.p = code->rw + start;
+    c->a = (struct x64_asm){.p = code->rw + start, .base = code->rw};
     if (start + 4 * X64_OP_BYTES > code->size || !emit_all(c)) {
         code->n_patches = patches_before;
+        code->n_traps = traps_before;
         return false;
     }
     code->used = (size_t)(c->a.p - code->rw);

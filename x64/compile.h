@@ -36,10 +36,12 @@
 enum {
     FRAME_ARGS = 0,            /* three vectors: operands of ir_eval_pure and vector slow paths, the result in the first */
     FRAME_LOCK = 48,           /* target of "lock or"; MXCSR for a moment */
+    FRAME_MXCSR = 52,          /* translated code's, while C runs */
     FRAME_CALL = 56,           /* u64: helper number | page offset << 16 */
     FRAME_GPR = 64,            /* saved by stubs: rsi, rdi, r8..r11 */
-    FRAME_XMM = 112,           /* saved by stubs: xmm3..xmm15 */
-    FRAME_SLOTS = 112 + 13 * 16,
+    FRAME_FLAGS = 112,         /* the host's, in cold code of floating-point operations */
+    FRAME_XMM = 128,           /* saved by stubs: xmm3..xmm15 */
+    FRAME_SLOTS = 128 + 13 * 16,
     N_SLOTS = 1024,            /* of 8 bytes, then as many of 16 */
     FRAME_VSLOTS = FRAME_SLOTS + 8 * N_SLOTS,
     FRAME_BYTES = FRAME_VSLOTS + 16 * N_SLOTS,
@@ -50,8 +52,23 @@ enum {
                1 << R14,          /* allocatable */
     X64_XMMS = 0xfff8,            /* xmm3..xmm15 */
     X64_OP_BYTES = 2048,          /* most that one operation may emit */
-    MXCSR_PE = 0x20, MXCSR_DEFAULT = 0x1f80,
     X64_HOMES = 4096 / 8,         /* guest state that homes are kept for */
+};
+
+/* Constants at the beginning of the code memory (mem_code), and what translated code's MXCSR is: emit_fp.c. */
+enum {
+    CODE_HALF_DOUBLE = 16, CODE_HALF_SINGLE = 32, /* one half in every lane */
+    CODE_MXCSR_C = 48, CODE_MXCSR_GUEST = 52,
+    CODE_MASK_1 = 56, CODE_MASK_2 = 57,           /* bytes for mask registers */
+    CODE_STUBS = 64,
+};
+enum {
+    MXCSR_IE = 1, MXCSR_DE = 2, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 0x10, MXCSR_PE = 0x20, /* and masks, 7 bits higher */
+    MXCSR_FLAGS = 0x3f, MXCSR_MASKS = 7, MXCSR_RC = 13,
+    MXCSR_C = 0x1f80,                                              /* as C expects it */
+    MXCSR_GUEST = 0x1f80 & ~((MXCSR_IE | MXCSR_UE) << MXCSR_MASKS), /* while FPCR is 0 */
+    MXCSR_FPSR = MXCSR_ZE | MXCSR_OE | MXCSR_PE,                   /* FPSR's DZC, OFC, IXC one bit higher */
+    K_LANES_2 = 6, K_LANE_1 = 7,                                   /* mask registers (AVX-512): always 3 and 1 */
 };
 
 enum { X64_TLB_SHIFT = 5 };
@@ -88,6 +105,13 @@ struct x64_patch {
     uint32_t patch, unlinked; /* the rel32, and the offset it points to while unlinked */
 };
 
+/* An instruction that may raise a floating-point exception (traps.c). Offsets in the code memory. */
+struct x64_trap {
+    uint32_t at, to; /* it, and where execution goes on then */
+    uint32_t patch;  /* where a jump to `to` can replace the instruction; 0: nowhere */
+    uint32_t count;
+};
+
 struct x64_code {
     uint8_t *rw, *rx;
     size_t size, used, reset_to;
@@ -96,8 +120,12 @@ struct x64_code {
     struct x64_pins pins;
     struct x64_patch *patches;          /* ascending, for unlinking */
     size_t n_patches, max_patches;
+    struct x64_trap *traps;             /* ascending */
+    size_t n_traps, max_traps;
+    uint64_t trapped;                   /* how often; concurrent ones may get lost */
     const struct ir_env *env;
     struct ir_env env_copy;
+    uint32_t state_bias;
     struct x64_compiler *compiler;      /* reused by every compilation */
 };
 
@@ -293,9 +321,8 @@ struct x64_cold {
     int64_t target;
     /* floating point (fp.c) */
     uint8_t reg3;
-    ir_ref n;          /* the instruction */
-    bool checked;      /* `from` is the result's check */
-    bool restore;      /* MXCSR, from FRAME_LOCK */
+    ir_ref n;              /* the instruction */
+    uint32_t trap, trap_end; /* entries of code->traps that lead here */
     void (*emit)(struct x64_compiler *c, const struct x64_cold *cold);
 };
 /* Remembers a piece of cold code; emit is called after the straight line, with the jumps at from, from2 pointed at it. */
@@ -309,6 +336,14 @@ bool x64_emit_exit(struct x64_compiler *c);  /* emit_exit.c */
 bool x64_emit_vec(struct x64_compiler *c);   /* emit_vec.c */
 bool x64_emit_fp(struct x64_compiler *c);    /* emit_fp.c */
 void x64_emit_pure_call(struct x64_compiler *c); /* any operation without effects: ir_eval_pure */
+
+/* ---- floating-point exceptions (traps.c) ---- */
+/* The next instruction may raise one, which leads to the cold code; patch: see struct x64_trap. */
+void x64_trap_here(struct x64_compiler *c, const uint8_t *patch);
+/* Cold code: this is where the traps [k->trap, k->trap_end) lead. */
+void x64_traps_land(struct x64_compiler *c, const struct x64_cold *k);
+/* The comparison that ends here and whose first byte is `start` sets "unordered" when it raises, and FPSR.IOC. */
+void x64_trap_compare(struct x64_compiler *c, const uint8_t *start);
 
 /* stubs.c */
 bool x64_stubs_make(struct x64_code *code, const struct x64_config *config);

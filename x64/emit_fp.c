@@ -2,119 +2,228 @@
  * emit_fp.c - floating-point operations on singles and doubles. What has no case here is done by ir_eval_pure.
  *
  * How it works
- *   Translated code runs with the host's default MXCSR: round to nearest, no flushing, all exceptions masked. The host's
- *   "precision" bit (PE), which accumulates there, is FPSR.IXC: it is carried over when the guest reads FPSR and when
- *   translated code is left (stubs.c), and cleared when the guest writes FPSR (emit_state.c). So an emitter may do nothing
- *   inexact that Arm would not call so. All other bits of MXCSR are ignored. Results and the rest of FPSR stay exact because
- *   the fast code looks at its own result, and leaves to cold code (ir_eval_pure) whatever it cannot vouch for:
- *     - FPCR asks for another rounding mode or for flushing (blocks are made for the default and for the others, see
- *       struct x64_config);
- *     - the result says that there may be more to it than "inexact": a NaN (which one, and was it invalid?), an infinity
- *       (overflow, division by zero), or a number so small that it may have underflowed (Arm sees tininess before rounding,
- *       so the least normal numbers count). Exact zeros from zero operands are recognised in the cold code.
- *   FPCR.DN matters for NaNs only. Operands stay untouched until the checks are through: fast code computes in XMM0, and the
- *   last move, after the point where the cold code comes back, also makes the lanes above zero.
+ *   The host's unit and Arm's agree on results (IEEE 754) but for NaNs and flushing, and on exceptions but for when a number is
+ *   tiny. So the fast code is the one instruction, and what would differ raises an exception of the host, whose handler
+ *   (traps.c) goes on at the operation's cold code: ir_eval_pure, exact arithmetic in C.
+ *
+ *   MXCSR in translated code (set by stubs.c, on entry, for what FPCR says):
+ *     invalid      unmasked. NaNs are made, and signalling ones quieted, in C: the default NaN's sign, the order of operands. Quiet
+ *                  NaNs go through the host as through Arm (the first operand that is one), but in fused operations (below)
+ *                  and where FPCR.DN is set. Conversions that do not fit are invalid too.
+ *     underflow    unmasked: every tiny result (after rounding, exact or not) is made in C. FPSR.UFC and FZ are C's alone.
+ *     denormal     unmasked while FPCR.FZ is set: operands that are to be flushed, FPSR.IDC. Else ignored. Division by zero is
+ *                  unmasked then as well, because the host does not look at the dividend first.
+ *     division by zero, overflow, precision: masked, as Arm has them. They accumulate in MXCSR and are FPSR's DZC, OFC, IXC:
+ *                  joined when FPSR is read (emit_state.c) or translated code left (stubs.c). So an emitter may do
+ *                  nothing inexact, overflowing or dividing by zero that Arm would not call so.
+ *     rounding     as FPCR.
+ *
+ *   Tininess. Arm sees it before rounding, the host after (as if the exponent had no limit): they differ where a number just below
+ *   the least normal one is rounded up to it. Sums and differences that small are exact. A quotient of p-bit numbers A / B
+ *   just below a power of two is at least 1 / B > 2^-p of it away, while what rounds up is at most 2^-p: impossible, and so for
+ *   roots, which are never small. What remains - products, fused ones, narrowing - is multiplied by one half after the fact
+ *   (x64_fp_check_least): that underflows if the result is the least normal number (or has its exponent) and does nothing
+ *   else, since an unmasked underflow does not set "precision", and results below have raised before.
+ *
+ *   Fused operations: Arm looks at the addend first, negates NaNs with the operand, and finds infinity x 0 + NaN invalid. MAXxx of
+ *   the result with itself raises "invalid" for every NaN.
+ *
+ *   Blocks are made for FPCR = 0, or for any FPCR; the latter leave NaNs to C (FPCR.DN; denormal operands beside a NaN, which the
+ *   host does not report), and operations that do not follow MXCSR.
+ *
+ *   Lanes above the operation's must not raise and are zero in the result: AVX-512's zeroing masks do both; otherwise one
+ *   instruction more. Operands stay untouched until the last instruction that may raise.
  */
 #include "x64/fp.h"
 
-/* ---- operations ---- */
+/* ---- arithmetic ---- */
 
-static void arithmetic(struct x64_fp *x, unsigned op, enum x64_fp_check kind)
+static void arithmetic(struct x64_fp *x, unsigned op, bool may_be_least)
 {
-    x64_fp_modes(x);
-    op3(x->c, opcode(x, op), XMM0, x64_fp_operand(x, 0, XMM0), x64_fp_operand(x, 1, XMM1));
-    x64_fp_check(x, kind);
-    x64_fp_deliver(x, width(x));
+    x64_fp_begin(x);
+    unsigned d = x64_def_v(x->c);
+    x64_fp_compute(x, op, d, x->r[0], x->r[1]);
+    if (may_be_least)
+        x64_fp_check_least(x, x->dbl, d);
+    x64_fp_check_modes(x, d);
+    x64_fp_end(x, d);
+}
+
+/* d = op a, of one operand */
+static void compute_one(struct x64_fp *x, uint32_t evex, uint32_t vex, unsigned d, unsigned a)
+{
+    struct x64_compiler *c = x->c;
+    if (!x->masks && !x->scalar && !x->full) {
+        movq_vv(&c->a, d, a);
+        a = d;
+    }
+    x64_fp_may_trap(x);
+    if (x->masks)
+        masked(x, evex, d, 0, a);
+    else if (c->host->avx) /* scalar forms take the other lanes from a too, which saves a dependency */
+        vex_rrr(&c->a, vex, d, x->scalar ? a : 0, a);
+    else
+        sse_rr(&c->a, vex, d, a);
 }
 
 static void square_root(struct x64_fp *x)
 {
-    x64_fp_modes(x);
-    op2(x, opcode(x, SQRT), XMM0, x64_fp_operand(x, 0, XMM0));
-    x64_fp_check(x, CHECK_NAN);
-    x64_fp_deliver(x, width(x));
+    x64_fp_begin(x);
+    unsigned d = x64_def_v(x->c);
+    compute_one(x, packed_evex(x, SQRT), opcode(x, SQRT), d, x->r[0]);
+    if (!x->masks)
+        x64_fp_zero_above(x, d);
+    x64_fp_check_modes(x, d);
+    x64_fp_end(x, d);
 }
 
 static bool muladd(struct x64_fp *x)
 {
-    /* VFMADD231 and its kin: XMM0 = +-(b x c) +- XMM0 */
+    /* VFMADD231 and its kin: d = +-(b x c) +- d */
     static const uint8_t op[4] = {0xb8, 0xbc, 0xba, 0xbe};
-    if (!x->c->host->fma)
+    struct x64_compiler *c = x->c;
+    uint32_t v = X64_V(PP_66, MAP_0F38, x->dbl, op[x->own & 3]);
+    if (!c->host->fma || (!x->masks && !x->scalar && !x->full))
         return false;
-    x64_fp_modes(x);
-    unsigned b = x64_fp_operand(x, 1, XMM1), d = x64_fp_operand(x, 2, XMM2), sum = x64_fp_operand(x, 0, XMM0);
-    if (sum != XMM0)
-        movaps_rr(&x->c->a, XMM0, sum);
-    vex_rrr(&x->c->a, X64_V(PP_66, MAP_0F38, x->dbl, op[x->own & 3] | x->scalar), XMM0, b, d);
-    x64_fp_check(x, CHECK_NORMAL);
-    x64_fp_deliver(x, width(x));
+    x64_fp_begin(x);
+    unsigned d = x64_def_v(c);
+    if (x->masks) /* as long as a jump */
+        evex_rrr(&c->a, X64_V(PP_NONE, MAP_0F, 0, 0x28), 0, d, 0, x->r[0], 0, false, false);
+    else
+        movaps_rr(&c->a, d, x->r[0]);
+    x64_fp_may_trap(x);
+    if (x->masks) {
+        masked(x, v, d, x->r[1], x->r[2]);
+    } else {
+        vex_rrr(&c->a, v | x->scalar, d, x->r[1], x->r[2]);
+        x64_fp_zero_above(x, d);
+    }
+    x64_fp_check_least(x, x->dbl, d);
+    x64_fp_check_nan(x, d);
+    x64_fp_end(x, d);
     return true;
 }
 
-/* Both orders, because the host delivers the second operand of two zeros; then the zero of the right sign. */
-static void extreme(struct x64_fp *x, unsigned op)
+/* MAXxx and MINxx raise for every NaN. Of two zeros they deliver the second, VRANGExx the right one. */
+static bool extreme(struct x64_fp *x, bool greatest, bool number)
 {
+    enum { BY_COMPARISON = 4 };
     struct x64_compiler *c = x->c;
-    x64_fp_modes(x);
-    x64_fp_check_ordered(x, x->r[0], x->r[1]);
-    op3(c, opcode(x, op), XMM0, x->r[0], x->r[1]);
-    op3(c, opcode(x, op), XMM1, x->r[1], x->r[0]);
-    sse_rr(&c->a, packed(x, op == MAX ? AND : OR), XMM0, XMM1);
-    x64_fp_deliver(x, width(x));
+    if (!x->masks && !x->scalar && !x->full)
+        return false;
+    x64_fp_begin(x);
+    unsigned d = x64_def_v(c), a = x->r[0], b = x->r[1], op = greatest ? MAX : MIN;
+    if (x->masks) {
+        if (!number || !c->config->fpcr_default)
+            x64_fp_compute(x, op, XMM0, a, b);
+        x64_fp_may_trap(x); /* only for signalling NaNs: a quiet one gives way to the number */
+        masked(x, X64_V(PP_66, MAP_0F3A, x->dbl, 0x50), d, a, b);
+        put8(&c->a, BY_COMPARISON | greatest);
+    } else {
+        x64_fp_compute(x, op, XMM0, a, b);
+        x64_fp_compute(x, op, d, b, a);
+        sse_rr(&c->a, packed(x, greatest ? AND : OR), d, XMM0);
+    }
+    x64_fp_end(x, d);
+    return true;
 }
+
+/* ---- comparisons ---- */
 
 static void compare(struct x64_fp *x)
 {
-    struct x64_asm *a = &x->c->a;
-    x64_fp_modes(x);
-    mov_ri(a, RAX, 0); /* greater: C only */
-    mov_ri(a, RCX, ir_flags_from_nzcv(6u << 28));
-    mov_ri(a, RDX, ir_flags_from_nzcv(8u << 28));
-    x64_fp_check_ordered(x, x->r[0], x->r[1]);
-    cmov_rr(a, CC_E, false, RAX, RCX);
-    cmov_rr(a, CC_B, false, RAX, RDX);
-    x64_fp_deliver_general(x);
+    struct x64_compiler *c = x->c;
+    struct x64_asm *a = &c->a;
+    unsigned ucomi = x->own & 1 || !c->config->fpcr_default ? 0x2f : 0x2e; /* COMISx finds quiet NaNs invalid, as FCMPE */
+    x64_fp_begin(x);
+    unsigned d = x64_def(c);
+    x64_fp_may_trap(x);
+    if (x->masks)
+        evex_rrr(a, packed_evex(x, ucomi), 0, x->r[0], 0, x->r[1], 0, false, false);
+    else
+        sse_rr(a, packed(x, ucomi), x->r[0], x->r[1]);
+    mov_ri(a, d, 0); /* greater: C only */
+    mov_ri(a, RAX, ir_flags_from_nzcv(6u << 28));
+    mov_ri(a, RCX, ir_flags_from_nzcv(8u << 28));
+    mov_ri(a, RDX, ir_flags_from_nzcv(3u << 28));
+    cmov_rr(a, CC_E, false, d, RAX);
+    cmov_rr(a, CC_B, false, d, RCX);
+    cmov_rr(a, CC_P, false, d, RDX);
+    x64_flags_lost(c);
+    x64_fp_end(x, d);
 }
 
-static void mask(struct x64_fp *x)
+/* d = its lanes' magnitudes: a without the sign bits, whose mask is in `m` shifted by one */
+static void magnitudes(struct x64_fp *x, unsigned d, unsigned a)
 {
-    /* predicates for ordered operands: equal, not less, not less or equal */
-    static const uint8_t predicate[] = {
-        [FP_MASK_EQ] = 0, [FP_MASK_GE] = 5, [FP_MASK_GT] = 6, [FP_MASK_ACGE] = 5, [FP_MASK_ACGT] = 6};
-    struct x64_compiler *c = x->c;
-    unsigned a = x->r[0], b = x->r[1];
-    x64_fp_modes(x);
-    x64_fp_check_ordered(x, a, b);
-    if (x->own >= FP_MASK_ACGE) {
-        sse_rr(&c->a, OP66(0x76), XMM2, XMM2); /* all ones, shifted right by one: the mask of magnitudes */
-        sse_rr(&c->a, OP66(x->dbl ? 0x73 : 0x72), 2, XMM2);
-        put8(&c->a, 1);
-        movaps_rr(&c->a, XMM1, XMM2);
-        sse_rr(&c->a, packed(x, AND), XMM1, a);
-        sse_rr(&c->a, packed(x, AND), XMM2, b);
-        a = XMM1, b = XMM2;
-    }
-    op3_imm(c, opcode(x, CMP), XMM0, a, b, predicate[x->own]);
-    x64_fp_deliver(x, width(x));
+    struct x64_asm *s = &x->c->a;
+    sse_rr(s, OP66(0x76), d, d); /* all ones, shifted right by one */
+    sse_rr(s, OP66(x->dbl ? 0x73 : 0x72), 2, d);
+    put8(s, 1);
+    sse_rr(s, packed(x, AND), d, a);
 }
+
+/* Quiet for EQ, else signalling; ordered: without AVX's predicates, GE and GT with the operands the other way round. */
+static bool mask(struct x64_fp *x)
+{
+    static const uint8_t predicate[] = {
+        [FP_MASK_EQ] = 0, [FP_MASK_GE] = 2, [FP_MASK_GT] = 1, [FP_MASK_ACGE] = 2, [FP_MASK_ACGT] = 1};
+    enum { K = 1 };
+    struct x64_compiler *c = x->c;
+    unsigned a = x->r[1], b = x->r[0];
+    bool partial = !x->scalar && !x->full;
+    if (partial && !x->masks)
+        return false;
+    x64_fp_begin(x);
+    if (x->own == FP_MASK_EQ && !c->config->fpcr_default)
+        x64_fp_compute(x, MAX, XMM0, a, b);
+    unsigned d = x64_def_v(c);
+    if (x->own >= FP_MASK_ACGE) {
+        magnitudes(x, XMM0, a);
+        magnitudes(x, XMM1, b);
+        a = XMM0, b = XMM1;
+    }
+    if (partial) {
+        x64_fp_may_trap(x);
+        evex_rrr(&c->a, packed_evex(x, CMP), 0, K, a, b, mask_of(x), false, false);
+        put8(&c->a, predicate[x->own]);
+        evex_rrr(&c->a, X64_V(PP_F3, MAP_0F38, x->dbl, 0x38), 0, d, 0, K, 0, false, false); /* vpmovm2d */
+    } else {
+        if (!c->host->avx)
+            movaps_rr(&c->a, d, a);
+        x64_fp_may_trap(x);
+        if (c->host->avx)
+            vex_rrr(&c->a, opcode(x, CMP), d, a, b);
+        else
+            sse_rr(&c->a, opcode(x, CMP), d, b);
+        put8(&c->a, predicate[x->own]);
+        x64_fp_zero_above(x, d);
+    }
+    x64_fp_end(x, d);
+    return true;
+}
+
+/* ---- rounding to integral values ---- */
+
+enum { QUIETLY = 8, TO_ZERO = 3 };
 
 /* ROUNDxx's immediate, with which it says when it was inexact; or -1 */
 static int round_imm(enum fp_rounding r)
 {
     switch (r) {
     case FP_TIEEVEN:
-    case FP_BY_FPCR: return 0; /* FPCR says nearest: x64_fp_modes */
+    case FP_BY_FPCR: return 0; /* only in blocks made for FPCR = 0 */
     case FP_NEGINF: return 1;
     case FP_POSINF: return 2;
-    case FP_ZERO: return 3;
+    case FP_ZERO: return TO_ZERO;
     default: return -1;
     }
 }
 
-/* d = a rounded to integral values */
+/* d = a rounded to integral values; without masks, what lies above a scalar is anything */
 static void round_to(struct x64_fp *x, unsigned d, unsigned a, int imm)
 {
-    op2(x, OP66_3A((x->scalar ? 0x0a : 0x08) | x->dbl), d, a);
+    compute_one(x, X64_V(PP_66, MAP_0F3A, x->dbl, 0x08 | x->dbl), OP66_3A((x->scalar ? 0x0a : 0x08) | x->dbl), d, a);
     put8(&x->c->a, (unsigned)imm);
 }
 
@@ -127,159 +236,221 @@ static void splat(struct x64_fp *x, unsigned d, uint64_t v)
         pshufd(x->c, d, d, x->dbl ? 0x44 : 0);
 }
 
-/* XMM0 = a rounded to integral values, ties away from zero: chopped after the greatest number below a half was added with a's
- * sign. MXCSR is what it was. Changes RAX, XMM1, XMM2. */
+/* XMM0 = a rounded to integral values, ties away from zero: chopped, plus twice the fraction chopped, all of it exact; -0 - -0 is
+ * 0, hence the sign at the end. Changes RAX, XMM1. */
 static void round_away(struct x64_fp *x, unsigned a)
 {
     struct x64_compiler *c = x->c;
-    x64_fp_keep(x);
+    round_to(x, XMM0, a, TO_ZERO | QUIETLY);
+    x64_fp_compute(x, SUB, XMM1, a, XMM0);
+    x64_fp_compute(x, ADD, XMM2, XMM1, XMM1);
+    round_to(x, XMM1, XMM2, TO_ZERO | QUIETLY);
+    x64_fp_compute(x, ADD, XMM2, XMM0, XMM1);
     splat(x, XMM1, fp_sign_bit(x->f));
-    sse_rr(&c->a, packed(x, AND), XMM1, a);
-    splat(x, XMM2, x->dbl ? 0x3fdfffffffffffff : 0x3effffff);
-    sse_rr(&c->a, packed(x, OR), XMM1, XMM2);
-    op3(c, opcode(x, ADD), XMM0, a, XMM1);
-    round_to(x, XMM0, XMM0, 3);
-    x64_fp_restore(c);
+    if (x->masks)
+        masked(x, packed_evex(x, AND), XMM1, XMM1, a);
+    else
+        sse_rr(&c->a, packed(x, AND), XMM1, a);
+    movaps_rr(&c->a, XMM0, XMM2);
+    sse_rr(&c->a, packed(x, OR), XMM0, XMM1);
+}
+
+/* XMM0 = a rounded, with no exception but "invalid"; false: not here */
+static bool round_quietly(struct x64_fp *x, enum fp_rounding r, unsigned a)
+{
+    int imm = round_imm(r);
+    if (imm >= 0)
+        round_to(x, XMM0, a, imm | QUIETLY);
+    else if (r == FP_TIEAWAY)
+        round_away(x, a);
+    return imm >= 0 || r == FP_TIEAWAY;
+}
+
+/* Can this rounding, in this block, be done by round_quietly? */
+static bool rounds(const struct x64_fp *x, enum fp_rounding r)
+{
+    bool partial = !x->scalar && !x->full;
+    return x->c->config->fpcr_default && (round_imm(r) >= 0 || r == FP_TIEAWAY) && (x->masks || !partial);
 }
 
 static bool to_integral(struct x64_fp *x)
 {
     enum fp_rounding r = x->own >> FP_ROUNDING_SHIFT & 7;
     int imm = round_imm(r);
-    bool away = r == FP_TIEAWAY && !(x->own & FP_EXACT);
-    if (imm < 0 && !away)
+    if (!rounds(x, r) || (imm < 0 && x->own & FP_EXACT))
         return false;
-    x64_fp_modes(x);
-    if (away)
-        round_away(x, x64_fp_operand(x, 0, XMM0));
-    else
-        round_to(x, XMM0, x64_fp_operand(x, 0, XMM0), x->own & FP_EXACT ? imm : imm | 8); /* 8: not inexact */
-    x64_fp_check(x, CHECK_NAN);
-    x64_fp_deliver(x, width(x));
+    x64_fp_begin(x);
+    unsigned d = x64_def_v(x->c);
+    if (imm < 0) {
+        round_away(x, x->r[0]);
+        movaps_rr(&x->c->a, d, XMM0);
+    } else {
+        round_to(x, d, x->r[0], x->own & FP_EXACT ? imm : imm | QUIETLY);
+    }
+    if (!x->masks)
+        x64_fp_zero_above(x, d);
+    x64_fp_end(x, d);
     return true;
 }
 
-/* Integers of 64 bits first; results outside of what is wanted are left to the cold code, as are NaNs and infinities, which the
- * host makes INT64_MIN. */
-static bool to_general(struct x64_fp *x)
+/* ---- to integers: what does not fit is invalid, and nothing else ---- */
+
+/* d = from, an integral value or to be chopped */
+static void chop_to_general(struct x64_fp *x, unsigned d, unsigned from, bool wide, bool is_unsigned)
 {
     struct x64_asm *a = &x->c->a;
-    enum fp_rounding r = x->own >> FP_ROUNDING_SHIFT & 7;
-    int imm = round_imm(r);
-    bool wide = x->own & FP_WIDE, is_unsigned = x->own & FP_UNSIGNED;
-    if ((imm < 0 && r != FP_TIEAWAY) || x->own >> FP_FBITS_SHIFT)
-        return false;
-    x64_fp_modes(x);
-    unsigned from = x->r[0];
-    if (!wide || is_unsigned)
-        x64_fp_keep(x);
-    if (r == FP_TIEAWAY) {
-        round_away(x, from);
-        round_to(x, XMM1, from, 3); /* inexact if that is */
-        from = XMM0;
-    } else if (r != FP_ZERO) {
-        round_to(x, XMM0, from, imm);
-        from = XMM0;
+    unsigned pp = x->dbl ? PP_F2 : PP_F3;
+    x64_fp_may_trap(x);
+    if (x->masks) { /* vcvttsx2si, vcvttsx2usi */
+        evex_rrr(a, X64_V(pp, MAP_0F, wide, is_unsigned ? 0x78 : 0x2c), 0, d, 0, from, 0, false, false);
+        return;
     }
-    sse_rr(a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, 1, 0x2c), RAX, from); /* cvttsx2si */
-    if (wide && is_unsigned) {
-        test_rr(a, true, RAX, RAX);
+    sse_rr(a, X64_V(pp, MAP_0F, wide || is_unsigned, 0x2c), d, from);
+    if (!is_unsigned)
+        return;
+    if (wide) { /* the upper half of the numbers does not fit what is signed, either */
+        test_rr(a, true, d, d);
         x->checked = x64_fp_jump(x, CC_S);
-    } else if (wide) {
-        alu_ri(a, ALU_CMP, true, RAX, 1);
-        x->checked = x64_fp_jump(x, CC_O);
     } else {
-        movsx_rr(a, 2, true, RCX, RAX);
-        if (is_unsigned)
-            mov_rr(a, false, RCX, RAX);
-        alu_rr(a, ALU_CMP, true, RAX, RCX);
+        mov_rr(a, false, RAX, d);
+        alu_rr(a, ALU_CMP, true, RAX, d);
         x->checked = x64_fp_jump(x, CC_NE);
-        if (!is_unsigned)
-            mov_rr(a, false, RAX, RAX);
     }
-    x64_fp_deliver_general(x);
+    x64_flags_lost(x->c);
+}
+
+/* The host calls what it chops inexact even if it is out of a range that is not the instruction's own, and what is rounded
+ * before is exact: then "inexact" is raised at the end, by rounding again. */
+static bool to_general(struct x64_fp *x)
+{
+    enum fp_rounding r = x->own >> FP_ROUNDING_SHIFT & 7;
+    bool wide = x->own & FP_WIDE, is_unsigned = x->own & FP_UNSIGNED;
+    bool at_once = r == FP_ZERO && (x->masks || !is_unsigned);
+    if (!rounds(x, r) || x->own >> FP_FBITS_SHIFT)
+        return false;
+    x64_fp_begin(x);
+    unsigned d = x64_def(x->c);
+    if (!at_once)
+        round_quietly(x, r, x->r[0]);
+    chop_to_general(x, d, at_once ? x->r[0] : XMM0, wide, is_unsigned);
+    if (!at_once)
+        round_to(x, XMM0, x->r[0], TO_ZERO);
+    x64_fp_end(x, d);
     return true;
+}
+
+/* Lanes of integers of the same size. */
+static bool to_integers(struct x64_fp *x)
+{
+    static const uint32_t op[2][2] = {
+        {X64_V(PP_F3, MAP_0F, 0, 0x5b), X64_V(PP_NONE, MAP_0F, 0, 0x78)},  /* vcvttps2dq, vcvttps2udq */
+        {X64_V(PP_66, MAP_0F, 1, 0x7a), X64_V(PP_66, MAP_0F, 1, 0x78)}};   /* vcvttpd2qq, vcvttpd2uqq */
+    enum fp_rounding r = x->own >> FP_ROUNDING_SHIFT & 7;
+    bool is_unsigned = x->own & FP_UNSIGNED;
+    if (!rounds(x, r) || x->own >> FP_FBITS_SHIFT || (!x->masks && (is_unsigned || x->dbl || x->scalar)))
+        return false;
+    x64_fp_begin(x);
+    unsigned d = x64_def_v(x->c);
+    if (r != FP_ZERO)
+        round_quietly(x, r, x->r[0]);
+    compute_one(x, op[x->dbl][is_unsigned], op[0][0], d, r == FP_ZERO ? x->r[0] : XMM0);
+    if (r != FP_ZERO)
+        round_to(x, XMM0, x->r[0], TO_ZERO);
+    x64_fp_end(x, d);
+    return true;
+}
+
+/* ---- from integers: nothing but "inexact" ---- */
+
+/* d, integers as numbers, divided by 2^fbits: exact */
+static void scale_down(struct x64_fp *x, unsigned d)
+{
+    struct x64_compiler *c = x->c;
+    unsigned fbits = x->own >> FP_FBITS_SHIFT;
+    if (!fbits)
+        return;
+    splat(x, XMM0, x->dbl ? (uint64_t)(1023 - fbits) << 52 : (uint64_t)(127 - fbits) << 23);
+    sse_rr(&c->a, opcode(x, MUL), d, XMM0);
 }
 
 static bool from_general(struct x64_fp *x)
 {
-    struct x64_asm *a = &x->c->a;
+    struct x64_compiler *c = x->c;
+    struct x64_asm *a = &c->a;
     bool wide = x->own & FP_WIDE, is_unsigned = x->own & FP_UNSIGNED;
-    if (x->own >> FP_FBITS_SHIFT)
-        return false;
-    unsigned from = x->r[0];
-    if (wide && is_unsigned) {
+    unsigned pp = x->dbl ? PP_F2 : PP_F3, from = x->r[0], d = x64_def_v(c);
+    if (wide && is_unsigned && !x->masks) { /* the upper half of the numbers is not signed */
+        x64_fp_begin(x);
         test_rr(a, true, from, from);
         x->checked = x64_fp_jump(x, CC_S);
+        x64_flags_lost(c);
     }
-    x64_fp_modes(x); /* 32 bits fit a double */
-    if (!wide && is_unsigned) {
-        mov_rr(a, false, RAX, from);
-        from = RAX, wide = true;
+    clear(c, d);
+    if (is_unsigned && x->masks) { /* vcvtusi2sx */
+        evex_rrr(a, X64_V(pp, MAP_0F, wide, 0x7b), 0, d, d, from, 0, false, false);
+    } else {
+        if (!wide && is_unsigned) {
+            mov_rr(a, false, RAX, from);
+            from = RAX, wide = true;
+        }
+        sse_rr(a, X64_V(pp, MAP_0F, wide, 0x2a), d, from); /* cvtsi2sx */
     }
-    clear(x->c, XMM0);
-    sse_rr(a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, wide, 0x2a), XMM0, from); /* cvtsi2sx */
-    x64_fp_deliver(x, fp_bits(x->f));
+    scale_down(x, d);
+    if (x->checked)
+        x64_fp_end(x, d);
     return true;
 }
 
 /* Lanes of integers of the same size. */
 static bool from_integers(struct x64_fp *x)
 {
-    struct x64_asm *a = &x->c->a;
-    if (x->own >> FP_FBITS_SHIFT || x->own & FP_UNSIGNED || (x->dbl && !x->scalar))
+    static const uint32_t op[2][2] = {
+        {X64_V(PP_NONE, MAP_0F, 0, 0x5b), X64_V(PP_F2, MAP_0F, 0, 0x7a)},  /* vcvtdq2ps, vcvtudq2ps */
+        {X64_V(PP_F3, MAP_0F, 1, 0xe6), X64_V(PP_F3, MAP_0F, 1, 0x7a)}};   /* vcvtqq2pd, vcvtuqq2pd */
+    struct x64_compiler *c = x->c;
+    bool is_unsigned = x->own & FP_UNSIGNED;
+    if (!x->masks && (is_unsigned || x->dbl || x->scalar))
         return false;
-    x64_fp_modes(x);
-    if (x->scalar) {
-        movd_rv(a, x->dbl, RAX, x->r[0]);
-        clear(x->c, XMM0);
-        sse_rr(a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, x->dbl, 0x2a), XMM0, RAX); /* cvtsi2sx */
+    unsigned d = x64_def_v(c);
+    if (x->masks) {
+        masked(x, op[x->dbl][is_unsigned], d, 0, x->r[0]);
     } else {
-        sse_rr(a, X64_V(PP_NONE, MAP_0F, 0, 0x5b), XMM0, x64_fp_operand(x, 0, XMM0)); /* cvtdq2ps */
+        if (!x->full)
+            movq_vv(&c->a, d, x->r[0]);
+        sse_rr(&c->a, op[0][0], d, x->full ? x->r[0] : d);
     }
-    x64_fp_deliver(x, width(x));
+    scale_down(x, d);
     return true;
 }
 
-/* Singles, rounding to zero; what does not fit is INT32_MIN. */
-static bool to_integers(struct x64_fp *x)
-{
-    struct x64_compiler *c = x->c;
-    int imm = round_imm(x->own >> FP_ROUNDING_SHIFT & 7);
-    if (imm < 0 || x->own >> FP_FBITS_SHIFT || x->own & FP_UNSIGNED || x->dbl)
-        return false;
-    x64_fp_modes(x);
-    round_to(x, XMM0, x64_fp_operand(x, 0, XMM0), imm);
-    if (x->scalar) { /* the other lanes are anything */
-        sse_rr(&c->a, X64_V(PP_F3, MAP_0F, 0, 0x2c), RAX, XMM0); /* cvttss2si */
-        movd_vr(&c->a, false, XMM0, RAX);
-    } else {
-        sse_rr(&c->a, X64_V(PP_F3, MAP_0F, 0, 0x5b), XMM0, XMM0); /* cvttps2dq */
-    }
-    splat32(c, XMM1, 0x80000000);
-    sse_rr(&c->a, OP66(0x76), XMM1, XMM0); /* pcmpeqd */
-    movmskps(c, RAX, XMM1);
-    test_ri(&c->a, false, RAX, (int32_t)ones(x->lanes));
-    x->checked = x64_fp_jump(x, CC_NE);
-    x64_fp_deliver(x, width(x));
-    return true;
-}
+/* ---- between formats ---- */
 
 static bool convert(struct x64_fp *x, uint64_t imm)
 {
+    struct x64_compiler *c = x->c;
     enum fp_format to = fp_imm_to(imm);
+    bool widen = to == FP_DOUBLE;
     if (to == FP_HALF || fp_imm_rounding(imm) != FP_BY_FPCR)
         return false;
-    bool widen = to == FP_DOUBLE;
-    x64_fp_modes(x);
-    if (widen)
-        x64_fp_check_ordered(x, x->r[0], x->r[0]);
-    op2(x, opcode(x, 0x5a), XMM0, x->r[0]); /* cvt between ss and sd, ps and pd */
-    if (!widen && x->scalar)
-        x64_fp_check_scalar(x, false, true);
-    else if (!widen)
-        x64_fp_check_vector(x, false, false, true);
-    x64_fp_deliver(x, x->lanes * fp_bits(to));
+    x64_fp_begin(x);
+    unsigned d = x64_def_v(c);
+    x64_fp_may_trap(x);
+    if (x->masks && x->scalar) /* vcvtps2pd, vcvtpd2ps */
+        masked(x, packed_evex(x, 0x5a), d, 0, x->r[0]);
+    else if (c->host->avx && x->scalar)
+        vex_rrr(&c->a, opcode(x, 0x5a), d, x->r[0], x->r[0]);
+    else if (x->masks)
+        evex_rrr(&c->a, packed_evex(x, 0x5a), 0, d, 0, x->r[0], 0, false, false);
+    else
+        sse_rr(&c->a, opcode(x, 0x5a), d, x->r[0]);
+    x->f = to;
+    x->dbl = widen;
+    if (!x->masks && x->scalar)
+        x64_fp_zero_above(x, d);
+    if (!widen)
+        x64_fp_check_least(x, false, d);
+    x64_fp_check_modes(x, d);
+    x64_fp_end(x, d);
     return true;
 }
 
@@ -302,6 +473,46 @@ static void select_vector(struct x64_compiler *c)
     c->cc_kept = true;
 }
 
+/* Operations that follow MXCSR's rounding and find denormal operands. */
+static bool follows_fpcr(unsigned op)
+{
+    switch (op) {
+    case IR_FP_RINT: case IR_FP_TOGPR: case IR_FP_TOINT: return false;
+    default: return true;
+    }
+}
+
+static bool emit(struct x64_fp *x)
+{
+    const struct ir_insn *i = x64_insn(x->c);
+    switch (i->op) {
+    case IR_FP_ADD: arithmetic(x, ADD, false); return true;
+    case IR_FP_SUB: arithmetic(x, SUB, false); return true;
+    case IR_FP_MUL:
+    case IR_FP_MULX: arithmetic(x, MUL, true); return true;
+    case IR_FP_SQRT: square_root(x); return true;
+    case IR_FP_MULADD: return muladd(x);
+    case IR_FP_MAX: return extreme(x, true, false);
+    case IR_FP_MIN: return extreme(x, false, false);
+    case IR_FP_MAXNM: return extreme(x, true, true);
+    case IR_FP_MINNM: return extreme(x, false, true);
+    case IR_FP_CMP: compare(x); return true;
+    case IR_FP_CMPM: return mask(x);
+    case IR_FP_RINT: return to_integral(x);
+    case IR_FP_TOGPR: return to_general(x);
+    case IR_FP_FROMGPR: return from_general(x);
+    case IR_FP_FROMINT: return from_integers(x);
+    case IR_FP_TOINT: return to_integers(x);
+    case IR_FP_CVT: return convert(x, i->imm);
+    case IR_FP_DIV: /* what lies above two singles is 0 / 0 */
+        if (!x->masks && !x->scalar && !x->full)
+            return false;
+        arithmetic(x, DIV, false);
+        return true;
+    default: return false;
+    }
+}
+
 bool x64_emit_fp(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -314,7 +525,8 @@ bool x64_emit_fp(struct x64_compiler *c)
     x.dbl = x.f == FP_DOUBLE;
     x.scalar = x.lanes == 1;
     x.full = width(&x) == 128;
-    if (x.f != FP_SINGLE && x.f != FP_DOUBLE)
+    x.masks = c->host->avx512vl;
+    if (!c->host->fptraps || (x.f != FP_SINGLE && x.f != FP_DOUBLE) || (!c->config->fpcr_default && !follows_fpcr(i->op)))
         return false;
     for (unsigned k = 0; k < 3; k++) {
         if (ir_ops[i->op].arg[k] == IR_V128)
@@ -322,26 +534,5 @@ bool x64_emit_fp(struct x64_compiler *c)
         else if (ir_ops[i->op].arg[k] == IR_I64)
             x.r[k] = x64_use(c, arg[k]);
     }
-    switch (i->op) {
-    case IR_FP_ADD: arithmetic(&x, ADD, CHECK_FINITE); return true;
-    case IR_FP_SUB: arithmetic(&x, SUB, CHECK_FINITE); return true;
-    case IR_FP_MUL:
-    case IR_FP_MULX: arithmetic(&x, MUL, CHECK_NORMAL); return true;
-    case IR_FP_DIV: arithmetic(&x, DIV, CHECK_NORMAL); return true;
-    case IR_FP_SQRT: square_root(&x); return true;
-    case IR_FP_MULADD: return muladd(&x);
-    case IR_FP_MAX: extreme(&x, MAX); return true;
-    case IR_FP_MIN: extreme(&x, MIN); return true;
-    case IR_FP_MAXNM: extreme(&x, MAX); return true;
-    case IR_FP_MINNM: extreme(&x, MIN); return true;
-    case IR_FP_CMP: compare(&x); return true;
-    case IR_FP_CMPM: mask(&x); return true;
-    case IR_FP_RINT: return to_integral(&x);
-    case IR_FP_TOGPR: return to_general(&x);
-    case IR_FP_FROMGPR: return from_general(&x);
-    case IR_FP_FROMINT: return from_integers(&x);
-    case IR_FP_TOINT: return to_integers(&x);
-    case IR_FP_CVT: return convert(&x, i->imm);
-    default: return false;
-    }
+    return emit(&x);
 }

@@ -2,25 +2,26 @@
 #include "ir/fp_imm.h"
 #include "x64/compile.h"
 
-/* ---- FPSR: its IXC may still be MXCSR's PE ---- */
+/* ---- FPSR: some of it may still be in MXCSR (emit_fp.c) ---- */
 
 static void get_fpsr(struct x64_compiler *c)
 {
     struct x64_mem fpsr = x64_state(c, c->config->env.fpsr_offset);
-    op_rm(&c->a, false, 0x0fae, 3, x64_frame(FRAME_LOCK)); /* stmxcsr */
+    stmxcsr(&c->a, x64_frame(FRAME_LOCK));
     mov_rm(&c->a, false, RAX, x64_frame(FRAME_LOCK));
-    alu_ri(&c->a, ALU_AND, false, RAX, MXCSR_PE);
+    alu_ri(&c->a, ALU_AND, false, RAX, MXCSR_FPSR);
     shift_ri(&c->a, SH_SHR, false, RAX, 1);
     alu_rm(&c->a, ALU_OR, false, RAX, fpsr);
     mov_mr(&c->a, false, fpsr, RAX);
     mov_rr(&c->a, false, x64_def(c), RAX);
 }
-static_assert(MXCSR_PE >> 1 == FPSR_IXC, "shifted by one");
 
-static void forget_inexact(struct x64_compiler *c)
+static void forget_exceptions(struct x64_compiler *c)
 {
-    mov_mi(&c->a, false, x64_frame(FRAME_LOCK), MXCSR_DEFAULT);
-    op_rm(&c->a, false, 0x0fae, 2, x64_frame(FRAME_LOCK)); /* ldmxcsr */
+    stmxcsr(&c->a, x64_frame(FRAME_LOCK));
+    alu_mi(&c->a, ALU_AND, false, x64_frame(FRAME_LOCK), ~MXCSR_FLAGS);
+    ldmxcsr(&c->a, x64_frame(FRAME_LOCK));
+    x64_flags_lost(c);
 }
 
 /* ---- pinned guest registers; halves of them are rare ---- */
@@ -91,7 +92,7 @@ static void set_int(struct x64_compiler *c, unsigned bytes)
         return;
     }
     if (i->imm == c->config->env.fpsr_offset)
-        forget_inexact(c);
+        forget_exceptions(c);
     if (x64_imm32(c, i->a, bytes == 8, &imm) && x64_where(c, i->a) == NO_REG) {
         x64_home_lost(c, i->imm, bytes, 0);
         mov_mi(&c->a, bytes == 8, x64_state(c, i->imm), imm);

@@ -9,20 +9,19 @@
 
 enum { XMM0, XMM1, XMM2 };
 
-/* What the result must not be. */
-enum x64_fp_check { CHECK_NOTHING, CHECK_NAN, CHECK_FINITE, CHECK_NORMAL };
-
 struct x64_fp {
     struct x64_compiler *c;
     enum fp_format f;
     unsigned lanes;
     unsigned own;
     bool dbl, scalar, full; /* full: all 128 bits */
+    bool masks;             /* AVX-512: lanes are chosen by K_LANE_1, K_LANES_2 */
     unsigned r[3];          /* registers of vector operands */
-    uint8_t *moded;         /* jumps (their ends): FPCR has a mode that the host's unit is not in */
-    uint8_t *checked;       /* the result did not pass */
-    bool restore;           /* the cold code gives MXCSR back as it was in FRAME_LOCK: the host set PE where Arm does not */
+    const uint8_t *start;   /* first byte, which a jump may replace (traps.c) */
+    uint32_t trap;          /* first of the operation's traps */
+    uint8_t *checked;       /* the end of a jump to the cold code, if there is one */
 };
+
 /* ---- instructions ---- */
 
 #define OP66(op)   X64_V(PP_66, MAP_0F, 0, op)
@@ -37,36 +36,28 @@ static inline uint32_t opcode(const struct x64_fp *x, unsigned op)
     return X64_V(pp, MAP_0F, 0, op);
 }
 
+/* xxxps, xxxpd; W as EVEX has it */
 static inline uint32_t packed(const struct x64_fp *x, unsigned op)
 {
     return X64_V(x->dbl ? PP_66 : PP_NONE, MAP_0F, 0, op);
 }
 
-/* d = a op b; d is not b */
-static inline void op3(struct x64_compiler *c, uint32_t v, unsigned d, unsigned a, unsigned b)
+static inline uint32_t packed_evex(const struct x64_fp *x, unsigned op)
 {
-    if (c->host->avx) {
-        vex_rrr(&c->a, v, d, a, b);
-        return;
-    }
-    if (d != a)
-        movaps_rr(&c->a, d, a);
-    sse_rr(&c->a, v, d, b);
+    return X64_V(x->dbl ? PP_66 : PP_NONE, MAP_0F, x->dbl, op);
 }
 
-static inline void op3_imm(struct x64_compiler *c, uint32_t v, unsigned d, unsigned a, unsigned b, unsigned imm)
+/* The mask register of the operation's lanes, 0 for all. */
+static inline unsigned mask_of(const struct x64_fp *x)
 {
-    op3(c, v, d, a, b);
-    put8(&c->a, imm);
+    return x->scalar ? K_LANE_1 : x->full ? 0 : K_LANES_2;
 }
 
-/* d = op a; scalar VEX forms take the other lanes from a too, which saves a dependency */
-static inline void op2(struct x64_fp *x, uint32_t v, unsigned d, unsigned a)
+/* d = a op b in the operation's lanes, zero above (AVX-512). For one operand: a is 0. */
+static inline void masked(struct x64_fp *x, uint32_t v, unsigned d, unsigned a, unsigned b)
 {
-    if (x->c->host->avx)
-        vex_rrr(&x->c->a, v, d, x->scalar ? a : 0, a);
-    else
-        sse_rr(&x->c->a, v, d, a);
+    unsigned k = mask_of(x);
+    evex_rrr(&x->c->a, v, 0, d, a, b, k, k != 0, false);
 }
 
 static inline void pshufd(struct x64_compiler *c, unsigned d, unsigned s, unsigned order)
@@ -80,44 +71,30 @@ static inline void clear(struct x64_compiler *c, unsigned d)
     sse_rr(&c->a, OP66(0xef), d, d);
 }
 
-static inline void splat32(struct x64_compiler *c, unsigned d, uint32_t v)
-{
-    mov_ri(&c->a, RAX, v);
-    movd_vr(&c->a, false, d, RAX);
-    pshufd(c, d, d, 0);
-}
-
-static inline void movmskps(struct x64_compiler *c, unsigned d, unsigned s)
-{
-    sse_rr(&c->a, X64_V(PP_NONE, MAP_0F, 0, 0x50), d, s);
-}
 static inline unsigned width(const struct x64_fp *x)
 {
     return x->lanes * fp_bits(x->f);
 }
-/* ---- checks (fp.c): each leaves a jump to the cold code ---- */
+
+/* ---- an operation (fp.c): begin, instructions, end ---- */
+
+/* The first byte of the operation is here. */
+void x64_fp_begin(struct x64_fp *x);
+/* The next instruction may raise. */
+void x64_fp_may_trap(struct x64_fp *x);
+/* d = a op b of the operation's lanes, zero above; op as an opcode of ADDPS. d is none of the operands. */
+void x64_fp_compute(struct x64_fp *x, unsigned op, unsigned d, unsigned a, unsigned b);
+/* The scalar or vector in d is zero above the operation's lanes. Without AVX-512. */
+void x64_fp_zero_above(struct x64_fp *x, unsigned d);
+/* Raises where a lane of d, a number of the given width, is the least normal number: it may have been rounded up to that. */
+void x64_fp_check_least(struct x64_fp *x, bool dbl, unsigned d);
+/* Raises where a lane of d is a NaN. */
+void x64_fp_check_nan(struct x64_fp *x, unsigned d);
+/* The same, in blocks for any FPCR: FPCR.DN; denormal operands beside a NaN, which the host does not report. */
+void x64_fp_check_modes(struct x64_fp *x, unsigned d);
 /* A jump of result checks; only one may be taken: x->checked = x64_fp_jump(x, cc). */
 uint8_t *x64_fp_jump(struct x64_fp *x, enum x64_cc cc);
-/* FPCR first, unless the block is made for its default. Changes the host's flags only. */
-void x64_fp_modes(struct x64_fp *x);
-/* Keeps MXCSR, for operations whose fast form may raise PE and then be found wrong. */
-void x64_fp_keep(struct x64_fp *x);
-void x64_fp_restore(struct x64_compiler *c);
-/* The operand, or, if its upper half is no part of the operation, a copy in `scratch` with zeros there: lanes that do not count
- * must not be inexact. */
-unsigned x64_fp_operand(struct x64_fp *x, unsigned k, unsigned scratch);
-/* Looks at the result in XMM0, all of its lanes. Changes RAX, XMM1, XMM2. */
-void x64_fp_check(struct x64_fp *x, enum x64_fp_check kind);
-/* The same as FINITE or NORMAL for a given shape of result. */
-void x64_fp_check_scalar(struct x64_fp *x, bool dbl, bool normal);
-void x64_fp_check_vector(struct x64_fp *x, bool dbl, bool full, bool normal);
-/* No lane of a and b may be a NaN. A scalar leaves the host's flags of UCOMISx; a vector changes RAX, XMM1. */
-void x64_fp_check_ordered(struct x64_fp *x, unsigned a, unsigned b);
-
-/* ---- the end of an operation: where the cold code comes back ---- */
-/* From XMM0 into the result's register, zero above `bits` bits. */
-void x64_fp_deliver(struct x64_fp *x, unsigned bits);
-/* From RAX. */
-void x64_fp_deliver_general(struct x64_fp *x);
+/* The end, where the cold code comes back with the result in d, a vector or general register as the operation has it. */
+void x64_fp_end(struct x64_fp *x, unsigned d);
 
 #endif

@@ -34,6 +34,15 @@ static struct x64_mem frame_mem(int32_t offset)
     return mem_at(RSP, offset + 8 + BELOW);
 }
 
+/* C changes the mask registers. */
+static void load_masks(struct maker *m)
+{
+    if (!x64_host()->avx512vl)
+        return;
+    kmovb_km(&m->a, K_LANE_1, mem_code(CODE_MASK_1));
+    kmovb_km(&m->a, K_LANES_2, mem_code(CODE_MASK_2));
+}
+
 static void align(struct maker *m)
 {
     nops(&m->a, (unsigned)(0 - (uintptr_t)m->a.p) & 15);
@@ -80,14 +89,29 @@ static void end(struct maker *m, bool vectors)
             mov_rm(&m->a, true, saved_gpr[i], frame_mem(FRAME_GPR + 8 * (int32_t)i));
     load_pins(m);
     mov_rm(&m->a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0])); /* C may have chosen another */
+    load_masks(m);
     alu_ri(&m->a, ALU_ADD, true, RSP, BELOW);
     ret(&m->a);
 }
 
+/* C runs with the MXCSR that it expects; what it leaves there is forgotten. */
+static void begin_c(struct maker *m)
+{
+    stmxcsr(&m->a, frame_mem(FRAME_MXCSR));
+    ldmxcsr(&m->a, mem_code(CODE_MXCSR_C));
+}
+
+static void end_c(struct maker *m)
+{
+    ldmxcsr(&m->a, frame_mem(FRAME_MXCSR));
+}
+
 static void call_c(struct maker *m, const void *function)
 {
+    begin_c(m);
     mov_ri(&m->a, RAX, (uint64_t)(uintptr_t)function);
     call_r(&m->a, RAX);
+    end_c(m);
 }
 
 /* Leaves the block if the call raised: its return address is dropped. */
@@ -152,7 +176,9 @@ static void call_stub(struct maker *m)
         movzx_rr(&m->a, 1, R9, R8);
         shift_ri(&m->a, SH_SHR, false, R8, 16);
         mov_ri(&m->a, RAX, (uint64_t)(uintptr_t)m->config->env.helper);
+        begin_c(m);
         call_m(&m->a, mem_indexed(RAX, R9, 3, 0));
+        end_c(m);
         end(m, vectors);
     }
 }
@@ -213,19 +239,47 @@ static void exit_stub(struct maker *m, enum x64_stub stub)
 
 static const uint8_t callee_saved[] = {RBX, RBP, R12, R13, R14, R15};
 
-/* Clears MXCSR's PE, after it was added to FPSR.IXC (how that is shared: emit_fp.c) or not. */
-static void take_inexact(struct maker *m, bool add)
+/* MXCSR's flags become FPSR's (how they are shared: emit_fp.c), and MXCSR what C expects. Keeps RAX. */
+static void mxcsr_leave(struct maker *m)
 {
-    struct x64_mem mxcsr = mem_at(RSP, FRAME_LOCK);
-    op_rm(&m->a, false, 0x0fae, 3, mxcsr); /* stmxcsr */
-    op_rm(&m->a, false, 0xf6, 0, mxcsr);   /* test byte, imm8 */
-    put8(&m->a, MXCSR_PE);
+    struct x64_mem mxcsr = mem_at(RSP, FRAME_MXCSR);
+    stmxcsr(&m->a, mxcsr);
+    mov_rm(&m->a, false, RCX, mxcsr);
+    alu_ri(&m->a, ALU_AND, false, RCX, MXCSR_FPSR);
     uint8_t *clear = jcc_short(&m->a, CC_E);
-    if (add)
-        alu_mi(&m->a, ALU_OR, false, state_mem(m, m->config->env.fpsr_offset), FPSR_IXC);
-    mov_mi(&m->a, false, mxcsr, MXCSR_DEFAULT);
-    op_rm(&m->a, false, 0x0fae, 2, mxcsr); /* ldmxcsr */
+    shift_ri(&m->a, SH_SHR, false, RCX, 1);
+    op_rm(&m->a, false, 0x09, RCX, state_mem(m, m->config->env.fpsr_offset)); /* or */
     jump_here(&m->a, clear);
+    ldmxcsr(&m->a, mem_code(CODE_MXCSR_C));
+}
+static_assert(MXCSR_ZE >> 1 == FPSR_DZC && MXCSR_OE >> 1 == FPSR_OFC && MXCSR_PE >> 1 == FPSR_IXC, "shifted by one");
+
+/* MXCSR for what FPCR says: rounding, which has its two bits the other way round, and denormal operands unmasked where they
+ * are to be flushed; division by zero, too, which comes before them. */
+static void mxcsr_enter(struct maker *m)
+{
+    struct x64_asm *a = &m->a;
+    struct x64_mem mxcsr = mem_at(RSP, FRAME_MXCSR);
+    mov_rm(a, false, RAX, state_mem(m, m->config->env.fpcr_offset));
+    ldmxcsr(a, mem_code(CODE_MXCSR_GUEST));
+    test_ri(a, false, RAX, (int32_t)(3u << FPCR_RMODE_SHIFT | FPCR_FZ));
+    uint8_t *plain = jcc_short(a, CC_E);
+    mov_rr(a, false, RCX, RAX);
+    mov_rr(a, false, RDX, RAX);
+    shift_ri(a, SH_SHR, false, RCX, FPCR_RMODE_SHIFT + 1);
+    alu_ri(a, ALU_AND, false, RCX, 1);
+    shift_ri(a, SH_SHR, false, RDX, FPCR_RMODE_SHIFT);
+    alu_ri(a, ALU_AND, false, RDX, 1);
+    lea(a, false, RCX, mem_indexed(RCX, RDX, 1, 0));
+    shift_ri(a, SH_SHL, false, RCX, MXCSR_RC);
+    alu_ri(a, ALU_OR, false, RCX, MXCSR_GUEST);
+    test_ri(a, false, RAX, FPCR_FZ);
+    uint8_t *no_flush = jcc_short(a, CC_E);
+    alu_ri(a, ALU_AND, false, RCX, ~((MXCSR_DE | MXCSR_ZE) << MXCSR_MASKS));
+    jump_here(a, no_flush);
+    mov_mr(a, false, mxcsr, RCX);
+    ldmxcsr(a, mxcsr);
+    jump_here(a, plain);
 }
 
 /* Six pushes and the return address leave rsp 8 off a multiple of 16. */
@@ -241,7 +295,8 @@ static void entry_and_exits(struct maker *m)
     alu_ri(a, ALU_SUB, true, RSP, FRAME_BYTES + 8);
     lea(a, true, RBP, mem_at(RDI, (int32_t)m->config->state_bias));
     mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
-    take_inexact(m, false); /* what C computed does not count */
+    mxcsr_enter(m);
+    load_masks(m);
     mov_rr(a, true, RAX, RSI);
     load_pins(m);
     jmp_r(a, RAX);
@@ -252,7 +307,7 @@ static void entry_and_exits(struct maker *m)
     exit_stub(m, STUB_EXIT);
     store_pins(m);
     jump_here(a, raised);
-    take_inexact(m, true);
+    mxcsr_leave(m);
     alu_ri(a, ALU_ADD, true, RSP, FRAME_BYTES + 8);
     for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
         pop_r(a, callee_saved[i]);
@@ -297,12 +352,29 @@ static void entry_and_exits(struct maker *m)
 static_assert(X64_EXIT_PC == 0, "STUB_EXIT_LINK and STUB_EXIT_PC say so");
 static_assert(FRAME_BYTES % 16 == 0, "stack alignment");
 
+/* In the order of compile.h's CODE_... . Offset 0 names no link. */
+static void constants(struct maker *m)
+{
+    nops(&m->a, CODE_HALF_DOUBLE);
+    for (unsigned k = 0; k < 2; k++)
+        put64(&m->a, UINT64_C(0x3fe0000000000000));
+    for (unsigned k = 0; k < 4; k++)
+        put32(&m->a, 0x3f000000);
+    put32(&m->a, MXCSR_C);
+    put32(&m->a, MXCSR_GUEST);
+    put8(&m->a, 1);
+    put8(&m->a, 3);
+    nops(&m->a, CODE_STUBS - CODE_MASK_2 - 1);
+}
+
 bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
 {
-    struct maker m = {.a = {code->rw}, .code = code, .config = config};
+    struct maker m = {.a = {.p = code->rw, .base = code->rw}, .code = code, .config = config};
     const struct ir_env *e = &config->env;
     x64_pins_choose(&code->pins, config);
-    nops(&m.a, 16); /* offset 0 names no link */
+    code->env_copy = *e;
+    code->state_bias = config->state_bias;
+    constants(&m);
     entry_and_exits(&m);
     memory_stub(&m, STUB_LOAD, (const void *)(uintptr_t)e->load, "MP");
     memory_stub(&m, STUB_STORE, (const void *)(uintptr_t)e->store, "RMP");

@@ -47,7 +47,7 @@ struct x64_config {
     /* state + offset holds a pointer to 1 << jump_bits entries, index (va >> 2) & mask. jump_bits: at least 1 */
     uint32_t jump_offset;
     unsigned jump_bits;
-    bool fpcr_default;          /* this block runs only while FPCR.RMode and FZ are zero */
+    bool fpcr_default;          /* this block runs only while FPCR is zero */
     bool align_check;           /* this block: unaligned accesses go to the slow path (CPU_MODE_ALIGN) */
 };
 
@@ -72,6 +72,13 @@ const void *x64_code_stubs(const struct x64_code *c, size_t *bytes);
 /* When not NULL: how often translated code called ir_eval_pure, by operation (IR_OP_COUNT of them). Counts of concurrent
  * threads may get lost. */
 extern uint64_t *x64_pure_calls;
+
+/* Makes the process's handler of SIGFPE the one of traps.c, which passes on to the one before what is not its own. Done by
+ * x64_code_prepare; again if somebody else (a test frame) has taken the signal since. */
+void x64_traps_install(void);
+
+/* How many floating-point exceptions of the host translated code took (traps.c). */
+uint64_t x64_code_trapped(const struct x64_code *c);
 
 /* Makes the entry, exit and look-up stubs for this configuration; call once before compiling. */
 bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struct pome_error *err);
@@ -102,6 +109,7 @@ enum x64_exit {
 };
 
 /* Runs from entry until the code comes back. */
+/* The calling thread must not block SIGFPE. */
 enum x64_exit x64_run(struct x64_code *c, void *state, const void *entry, uint32_t *link_patch);
 
 /* Prints the host code of a block as hex bytes with the IR it came from (POME_TRACE=x64). */
