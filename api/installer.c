@@ -2,6 +2,7 @@
 #include "api/bundle.h"
 #include "base/error.h"
 #include "restore/install.h"
+#include "restore/resize.h"
 
 #include <pome/installer.h>
 
@@ -12,6 +13,17 @@ bool pome_install(pome_bundle *p, pome_restore_image *image, bool again, pome_pr
         return false;
     bool ok = (again || !p->b->installed) || pome_fail(err, POME_ERROR_INVALID_STATE, "%s: is installed already", p->b->path);
     ok = ok && install_run(p->b, image->image, progress, user, err);
+    if (!mine)
+        bundle_unlock(p->b);
+    return ok;
+}
+
+bool pome_bundle_disk_resize(pome_bundle *p, uint64_t size, pome_progress_fn *progress, void *user, struct pome_error *err)
+{
+    bool mine = p->b->locked;
+    if (!bundle_lock(p->b, err))
+        return false;
+    bool ok = disk_resize(p->b, size, progress, user, err);
     if (!mine)
         bundle_unlock(p->b);
     return ok;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_image_build, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
+command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
     cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_start, cmd_version;
 
 const struct command commands[] = {
@@ -18,6 +18,7 @@ const struct command commands[] = {
     {"install", "install NAME --image FILE [options]", "Complete an installation that was interrupted", cmd_install},
     {"start", "start NAME [--recovery] [options]", "Start a machine, its console on this terminal", cmd_start},
     {"list", "list [--json]", "List the machines", cmd_list},
+    {"disk resize", "disk resize NAME SIZE [--json]", "Grow a machine's disk", cmd_disk_resize},
     {"delete", "delete NAME", "Delete a machine", cmd_delete},
     {"config get", "config get NAME [KEY]", "Show a machine's configuration, or one value of it", cmd_config_get},
     {"config set", "config set NAME KEY VALUE", "Change a value of a machine's configuration", cmd_config_set},

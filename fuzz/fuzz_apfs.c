@@ -21,13 +21,11 @@ static struct {
 } blocks[BLOCKS_MAX];
 static size_t n_blocks;
 static const uint64_t container = 128 * MiB;
+static uint16_t where[128 * MiB / APFS_BLOCK]; /* a block's place in blocks, and one; 0: nobody wrote it */
 
 static uint8_t *block_at(uint64_t block)
 {
-    for (size_t i = 0; i < n_blocks; i++)
-        if (blocks[i].block == block)
-            return blocks[i].bytes;
-    return NULL;
+    return where[block] ? blocks[where[block] - 1].bytes : NULL;
 }
 
 static bool keep(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
@@ -37,6 +35,8 @@ static bool keep(void *user, uint64_t offset, const void *bytes, size_t n, struc
             return pome_fail(err, POME_ERROR_INTERNAL, "too many blocks");
         blocks[n_blocks].block = (offset + at) / APFS_BLOCK;
         memcpy(blocks[n_blocks].good, (const uint8_t *)bytes + at, APFS_BLOCK);
+        where[blocks[n_blocks].block] = (uint16_t)(n_blocks + 1);
+        memcpy(blocks[n_blocks].bytes, blocks[n_blocks].good, APFS_BLOCK);
         n_blocks++;
     }
     return true;
@@ -89,14 +89,21 @@ static bool look(void *user, const char *name, uint64_t id, unsigned type)
     return true;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void look_around(struct apfs *a)
 {
     struct pome_error err;
     struct apfs_item item;
+    if (apfs_find(a, 0, "a/b", &item, &err))
+        apfs_list(a, 0, item.id, look, a, &err);
+    apfs_find(a, 0, "a/b/a file with the number 77", &item, &err);
+    apfs_list(a, 0, APFS_ROOT, look, a, &err);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct pome_error err;
     if (!n_blocks && !make())
         abort();
-    for (size_t i = 0; i < n_blocks; i++)
-        memcpy(blocks[i].bytes, blocks[i].good, APFS_BLOCK);
     for (size_t i = 0; i + 4 <= size && i < 64; i += 4) {
         uint32_t at = data[i] | (uint32_t)data[i + 1] << 8 | (uint32_t)data[i + 2] << 16;
         uint8_t *block = blocks[at / APFS_BLOCK % n_blocks].bytes;
@@ -104,12 +111,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         apfs_object_seal(block, APFS_BLOCK, le64_get(block + O_OID), le64_get(block + O_XID), le32_get(block + O_TYPE), le32_get(block + O_SUBTYPE));
     }
     struct apfs *a = apfs_open(container, get, NULL, &err);
-    if (!a)
-        return 0;
-    if (apfs_find(a, 0, "a/b", &item, &err))
-        apfs_list(a, 0, item.id, look, a, &err);
-    apfs_find(a, 0, "a/b/a file with the number 77", &item, &err);
-    apfs_list(a, 0, APFS_ROOT, look, a, &err);
+    if (a)
+        look_around(a);
     apfs_close(a);
+    for (size_t i = 0; i + 4 <= size && i < 64; i += 4) { /* good again for the next input */
+        size_t k = (data[i] | (uint32_t)data[i + 1] << 8 | (uint32_t)data[i + 2] << 16) / APFS_BLOCK % n_blocks;
+        memcpy(blocks[k].bytes, blocks[k].good, APFS_BLOCK);
+    }
     return 0;
 }

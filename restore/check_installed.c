@@ -1,4 +1,4 @@
-/* check_installed.c - for tests of the command: check_installed BUNDLE exits 0 when it is what the test's image makes. */
+/* check_installed.c - for tests of the command: check_installed BUNDLE [--one-map] exits 0 when it is what the test's image makes. */
 #include "restore/installed_check.h"
 
 #include <stdio.h>
@@ -6,12 +6,12 @@
 int main(int argc, char **argv)
 {
     struct pome_error err = {0};
-    struct bundle *b = argc == 2 ? bundle_open(argv[1], &err) : NULL;
+    struct bundle *b = argc == 2 || argc == 3 ? bundle_open(argv[1], &err) : NULL;
     if (!b || !b->installed) {
-        fprintf(stderr, "%s\n", argc != 2 ? "usage: check_installed BUNDLE" : b ? "it is not installed" : err.message);
+        fprintf(stderr, "%s\n", argc < 2 ? "usage: check_installed BUNDLE [--one-map]" : b ? "it is not installed" : err.message);
         return 1;
     }
-    installed_check_disk(b);
+    installed_check_disk(b, argc == 2);
     installed_check_aux(b);
     bundle_close(b);
     return 0;

@@ -100,7 +100,7 @@ static void whole(void **state)
         fail_msg("%s", err.message);
     assert_true(last == 1);
     assert_true(b->installed);
-    installed_check_disk(b);
+    installed_check_disk(b, true);
     installed_check_aux(b);
     bundle_member_path(b, BUNDLE_DISK, path);
     stat(path, &st);
@@ -123,7 +123,7 @@ static void too_small(void **state)
     b = make(layout_minimum(TEST_OS_BYTES));
     if (!install(b, NULL, NULL, &err))
         fail_msg("%s", err.message);
-    installed_check_disk(b);
+    installed_check_disk(b, true);
     bundle_close(b);
 }
 
@@ -153,7 +153,7 @@ static void cancelled_at_every_step(void **state)
     }
     struct pome_error err = {0};
     assert_true(install(b, NULL, NULL, &err));
-    installed_check_disk(b);
+    installed_check_disk(b, true);
     installed_check_aux(b);
     bundle_close(b);
 }
@@ -190,7 +190,7 @@ static void killed(void **state)
         if (!b)
             fail_msg("round %d: %s", i, err.message);
         if (b->installed) {
-            installed_check_disk(b);
+            installed_check_disk(b, true);
             installed_check_aux(b);
             done++;
         }
@@ -200,7 +200,7 @@ static void killed(void **state)
     assert_true(bundle_lock(b, &err));
     if (!install(b, NULL, NULL, &err))
         fail_msg("%s", err.message);
-    installed_check_disk(b);
+    installed_check_disk(b, true);
     installed_check_aux(b);
     bundle_close(b);
     print_message("%d installations killed, %d of them were complete\n", n, done);

@@ -76,16 +76,17 @@ static void check_file(uint64_t ecid, const uint8_t *disk, const struct gpt_part
     free(file);
 }
 
-void installed_check_disk(struct bundle *b)
+void installed_check_disk(struct bundle *b, bool both_maps)
 {
     struct gpt g;
     struct pome_error err = {0};
     char active[98], path[64], nsih[97];
     uint8_t ticket[SHA384_BYTES], os_ticket[SHA384_BYTES];
     uint8_t *disk = map(b, BUNDLE_DISK, b->disk_bytes);
-    if (!gpt_read(disk, b->disk_bytes / 512, &g, &err))
-        fail_msg("%s", err.message);
-    assert_true(gpt_read_backup(disk + b->disk_bytes - GPT_BACKUP_BYTES, b->disk_bytes / 512, &g, &err));
+    bool backup = gpt_read_backup(disk + b->disk_bytes - GPT_BACKUP_BYTES, b->disk_bytes / 512, &g, &err), primary;
+    primary = gpt_read(disk, b->disk_bytes / 512, &g, &err) || (gpt_read_backup(disk + b->disk_bytes - GPT_BACKUP_BYTES, b->disk_bytes / 512, &g, &err) && !both_maps);
+    if (!primary || (both_maps && !backup))
+        fail_msg("%s: %s", primary ? "backup" : "primary", err.message);
     assert_int_equal(g.n, 3);
     assert_string_equal(g.partitions[0].name, "iBootSystemContainer");
     assert_string_equal(g.partitions[1].name, "Container");

@@ -4,7 +4,8 @@
 
 #include "bundle/bundle.h"
 
-void installed_check_disk(struct bundle *b); /* partition map, OS image, boot sets, tickets */
-void installed_check_aux(struct bundle *b);  /* flash, firmware, NVRAM */
+/* Partition map, OS image, boot sets, tickets. both_maps: else one of its copies is enough, as after a resize that was cut off. */
+void installed_check_disk(struct bundle *b, bool both_maps);
+void installed_check_aux(struct bundle *b); /* flash, firmware, NVRAM */
 
 #endif

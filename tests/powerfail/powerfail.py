@@ -78,12 +78,13 @@ def create_whole():
     sure(pome, "create", "vm", "--image", image, "--disk", "2GiB")
 
 
-# name, what is there before, the command, the states that may be there afterwards
+# name, what is there before, the command, the states that may be there afterwards; again: the same command completes it
 OPERATIONS = [
-    ("create", lambda: None, [pome, "create", "vm", "--image", image, "--disk", "2GiB"], [None, False, True]),
-    ("install", create_half, [pome, "install", "vm", "--image", image], [False, True]),
-    ("install --erase", create_whole, [pome, "install", "vm", "--image", image, "--erase"], [False, True]),
-    ("delete", create_whole, [pome, "delete", "vm"], [None, True]),
+    ("create", lambda: None, [pome, "create", "vm", "--image", image, "--disk", "2GiB"], [None, False, True], False),
+    ("install", create_half, [pome, "install", "vm", "--image", image], [False, True], False),
+    ("install --erase", create_whole, [pome, "install", "vm", "--image", image, "--erase"], [False, True], False),
+    ("disk resize", create_whole, [pome, "disk", "resize", "vm", "4GiB"], [True], True),
+    ("delete", create_whole, [pome, "delete", "vm"], [None, True], False),
 ]
 
 
@@ -94,7 +95,7 @@ def fresh(prepared):
     subprocess.run(["cp", "-a", "--sparse=always", prepared, home], check=True)
 
 
-def attempt(name, prepared, command, allowed, n, mode):
+def attempt(name, prepared, command, allowed, again, n, mode):
     fresh(prepared)
     r = run(*command, LD_PRELOAD=shim, POWERFAIL_UNDER=home, POWERFAIL_STORE=store, POWERFAIL_AT=str(n), POWERFAIL_MODE=mode,
             POWERFAIL_SEED=str(n))
@@ -110,6 +111,9 @@ def attempt(name, prepared, command, allowed, n, mode):
         sys.exit("status 0, and it is not installed")
     if after is False:
         sure(pome, "install", "vm", "--image", image)
+    elif after and again:
+        sure(check_installed, bundle, "--one-map")
+        sure(*command)
     if after is not None:
         sure(check_installed, bundle)
     return "nothing" if after is None else "complete" if after else "resumable"
@@ -124,7 +128,7 @@ def moments(letters):
     return structure + plain[:2] + plain[-2:] + random.sample(plain[2:-2], PLAIN_WRITES - 4)
 
 
-def test(name, prepare, command, allowed):
+def test(name, prepare, command, allowed, again):
     prepared, log = os.path.join(work.name, "prepared"), os.path.join(work.name, "log")
     shutil.rmtree(home, ignore_errors=True)
     shutil.rmtree(prepared, ignore_errors=True)
@@ -145,7 +149,7 @@ def test(name, prepare, command, allowed):
         modes = [only_mode] if only_mode else MODES if everything else [MODES[i % len(MODES)]]
         for mode in modes:
             try:
-                tried[attempt(name, prepared, command, allowed, n, mode)] += 1
+                tried[attempt(name, prepared, command, allowed, again, n, mode)] += 1
             except SystemExit as e:
                 sys.exit(f"{name}: {mode} at operation {n} of {len(letters)} ({letters[n - 1]}): {e}\n"
                          f"again: powerfail.py ... --only '{name}' --at {n} --mode {mode}")
