@@ -63,7 +63,8 @@ static bool open_bundle(pome_vm *v, struct bundle *b, const struct pome_start_op
     if (!v->log)
         return false;
     const struct bundle_start start = {
-        .recovery = o->recovery, .verbose = o->verbose, .stops_at_reset = o->stops_at_reset,
+        .recovery = o->recovery, .verbose = o->verbose, .stops_at_reset = o->stops_at_reset, .dfu = o->dfu,
+        .stop_in_stage1 = o->stop_in_stage1, .stop_in_stage2 = o->stop_in_stage2, .picker = o->picker,
         .memory_bytes = o->memory_size, .console_in = o->console_in, .console_out = o->console_out,
     };
     v->vm = vm_create_from_bundle(b, &start, v->log, err);
@@ -72,8 +73,10 @@ static bool open_bundle(pome_vm *v, struct bundle *b, const struct pome_start_op
 
 pome_vm *pome_vm_new_from_bundle(pome_bundle *bundle, const struct pome_start_options *options, struct pome_error *err)
 {
+    struct pome_start_options o = {0}; /* of a caller that was built with an older header: what it does not know is off */
+    memcpy(&o, options, MIN(options->size, sizeof o));
     pome_vm *v = allocate(err);
-    if (v && open_bundle(v, bundle->b, options, err))
+    if (v && open_bundle(v, bundle->b, &o, err))
         return v;
     pome_vm_free(v);
     return NULL;

@@ -11,7 +11,7 @@ command_run cmd_start;
 
 struct start_arguments {
     uint64_t memory;
-    bool recovery, verbose, no_reboot, stats;
+    bool recovery, verbose, no_reboot, stats, dfu, stop1, stop2, picker;
 };
 
 static int start(pome_bundle *bundle, const char *name, const struct start_arguments *a)
@@ -23,6 +23,10 @@ static int start(pome_bundle *bundle, const char *name, const struct start_argum
     struct pome_start_options o = POME_START_OPTIONS_INIT;
     o.recovery = a->recovery;
     o.verbose = a->verbose;
+    o.dfu = a->dfu;
+    o.stop_in_stage1 = a->stop1;
+    o.stop_in_stage2 = a->stop2;
+    o.picker = a->picker;
     o.memory_size = a->memory;
     o.stops_at_reset = a->no_reboot;
     o.console_in = terminal.guest_in[0];
@@ -46,6 +50,10 @@ int cmd_start(int argc, char **argv)
     struct start_arguments a = {0};
     const struct cli_option options[] = {
         {"recovery", 'r', CLI_FLAG, &a.recovery, NULL, "start into Recovery, this time only", 0, 0},
+        {"picker", 0, CLI_FLAG, &a.picker, NULL, "ask on the console what to start", 0, 0},
+        {"dfu", 0, CLI_FLAG, &a.dfu, NULL, "wait for a restore: the boot ROM says who the machine is and starts nothing", 0, 0},
+        {"stop-in-stage1", 0, CLI_FLAG, &a.stop1, NULL, "stop in the boot ROM", 0, 0},
+        {"stop-in-stage2", 0, CLI_FLAG, &a.stop2, NULL, "stop in the stage-2 firmware, which was verified", 0, 0},
         {"memory", 'm', CLI_SIZE, &a.memory, "SIZE", "memory for this start", pome_config_min_memory_size(),
          pome_config_max_memory_size()},
         {"verbose", 'v', CLI_FLAG, &a.verbose, NULL, "the boot stages say more", 0, 0},
@@ -57,6 +65,8 @@ int cmd_start(int argc, char **argv)
     int status = cli_options(argc, argv, options, 1, 1, &name);
     if (status != CLI_GO_ON)
         return status;
+    if (a.recovery + a.dfu + a.stop1 + a.stop2 + a.picker > 1)
+        return cli_usage("start", "--recovery, --picker, --dfu, --stop-in-stage1 and --stop-in-stage2 exclude each other");
     struct pome_error err = {0};
     pome_bundle *bundle = pome_bundle_open(name, &err);
     if (!bundle)

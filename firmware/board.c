@@ -1,12 +1,14 @@
 /* board.c - the machine under the firmware: UART, counter, cfg region, power. */
 #include "firmware/cfg.h"
 #include "firmware/fw.h"
+#include "firmware/machine.h"
 #include "firmware/platform.h"
 
 #define UART_DR        0x00
 #define UART_FR        0x18
 #define UART_LCR_H     0x2c
 #define UART_CR        0x30
+#define UART_FR_RXFE   (1u << 4)
 #define UART_FR_TXFF   (1u << 5)
 #define UART_LCR_FIFO8 0x70  /* FIFOs on, 8 bits */
 #define UART_CR_ON     0x301 /* UART, transmit, receive enabled */
@@ -103,26 +105,45 @@ uint64_t fw_cfg64(uint32_t offset)
     return *(volatile uint64_t *)(uintptr_t)(FW_CFG_BASE + offset);
 }
 
-static _Noreturn void wait_forever(void)
+struct machine fw_this_machine(void)
+{
+    struct machine m = {fw_cfg64(FW_CFG_ECID), fw_cfg32(FW_CFG_BOARD), FW_CHIP_ID, FW_SECURITY_DOMAIN, {0}, {0}, {{0}}};
+    memcpy(m.anchor, (const void *)(uintptr_t)(FW_CFG_BASE + FW_CFG_ANCHOR), sizeof m.anchor);
+    memcpy(m.boot_nonce, (const void *)(uintptr_t)(FW_CFG_BASE + FW_CFG_BOOT_NONCE), sizeof m.boot_nonce);
+    memcpy(m.policy_nonces, (const void *)(uintptr_t)(FW_CFG_BASE + FW_CFG_POLICY_NONCE), sizeof m.policy_nonces);
+    return m;
+}
+
+int fw_key(uint64_t timeout_us)
+{
+    uint64_t begin = fw_now_us();
+    while (*uart(UART_FR) & UART_FR_RXFE) {
+        if (fw_now_us() - begin >= timeout_us)
+            return -1;
+        __asm__ volatile("wfe"); /* may end at any time, and does: nothing sends an event */
+    }
+    return *uart(UART_DR) & 0xff;
+}
+
+_Noreturn void fw_wait(void)
 {
     for (;;)
         __asm__ volatile("wfi");
+}
+
+_Noreturn void fw_power_off(void)
+{
+    register uint64_t x0 __asm__("x0") = PSCI_SYSTEM_OFF;
+    __asm__ volatile("hvc #0" : "+r"(x0) : : "memory");
+    fw_print("power off: the machine did not answer\n");
+    fw_wait();
 }
 
 _Noreturn void fw_give_up(void)
 {
     if (FW_PVPANIC)
         *(volatile uint8_t *)(uintptr_t)FW_PVPANIC = PVPANIC_PANICKED;
-    register uint64_t x0 __asm__("x0") = PSCI_SYSTEM_OFF;
-    __asm__ volatile("hvc #0" : "+r"(x0) : : "memory");
-    fw_print("power off: the machine did not answer\n");
-    wait_forever();
-}
-
-_Noreturn void fw_stop(const char *stage)
-{
-    fw_print("stopped in %s, as the start options asked\n", stage);
-    wait_forever();
+    fw_power_off();
 }
 
 /* Called by the exception vectors of start.S: any exception in firmware is a fault of it, or of the machine. */

@@ -14,9 +14,11 @@
 #define NOP        4
 #define END        9
 
-static const char names[] = "bootargs\0linux,initrd-start\0linux,initrd-end";
-#define NAME_START 9
-#define NAME_END   28
+static const char names[] = "bootargs\0linux,initrd-start\0linux,initrd-end\0pome,security\0pome,boot-set";
+#define NAME_START    9
+#define NAME_END      28
+#define NAME_SECURITY 45
+#define NAME_BOOT_SET 59
 
 struct tree {
     const uint8_t *structure, *strings, *reservations;
@@ -79,10 +81,18 @@ static void put_property(struct out *o, uint32_t name, const void *value, size_t
     put(o, value, n);
 }
 
+static void put_text(struct out *o, uint32_t name, const char *text)
+{
+    if (text)
+        put_property(o, name, text, strlen(text) + 1);
+}
+
 static void put_chosen(struct out *o, uint32_t name, const struct fdt_chosen *c)
 {
     uint8_t b[8];
-    put_property(o, name, c->bootargs, strlen(c->bootargs) + 1);
+    put_text(o, name, c->bootargs);
+    put_text(o, name + NAME_SECURITY, c->security);
+    put_text(o, name + NAME_BOOT_SET, c->boot_set);
     if (c->initrd_start == c->initrd_end)
         return;
     fw_put_be64(b, c->initrd_start);
@@ -138,7 +148,10 @@ static bool read_token(const struct tree *t, uint32_t at, struct token *k, uint3
 
 static bool ours(const char *name)
 {
-    return fw_same(name, "bootargs") || fw_same(name, "linux,initrd-start") || fw_same(name, "linux,initrd-end");
+    for (const char *n = names; n < names + sizeof names; n += strlen(n) + 1)
+        if (fw_same(name, n))
+            return true;
+    return false;
 }
 
 static fw_why copy_structure(const struct tree *t, const struct fdt_chosen *chosen, struct out *o)

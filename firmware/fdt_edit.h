@@ -7,6 +7,7 @@
 struct fdt_chosen {
     const char *bootargs;
     uint64_t initrd_start, initrd_end; /* equal: no initial ramdisk */
+    const char *security, *boot_set;   /* pome,security and pome,boot-set (docs/boot.md); NULL: left out */
 };
 
 /* fdt/n: the tree that Pome wrote. to/room: memory for the new tree. *bytes: its size. Replaces the three properties

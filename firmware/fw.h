@@ -35,8 +35,14 @@ uint64_t fw_now_us(void);
 uint32_t fw_cfg32(uint32_t offset);
 uint64_t fw_cfg64(uint32_t offset);
 
+/* The next character from the console, or -1 when none comes for so long. */
+int fw_key(uint64_t timeout_us);
+
 /* The guest cannot be started: tells the machine so (pvpanic), or powers it off where there is no such device. */
 _Noreturn void fw_give_up(void);
-_Noreturn void fw_stop(const char *stage);
+_Noreturn void fw_power_off(void);
+
+/* Waits for ever. */
+_Noreturn void fw_wait(void);
 
 #endif

@@ -1,36 +1,27 @@
-/* img4.h - reads IMG4 (payload with ticket) and checks that it was made for this machine. */
+/* img4.h - Image4 payloads (IM4P), alone or with their ticket (IMG4). */
 #ifndef FIRMWARE_IMG4_H
 #define FIRMWARE_IMG4_H
 
-#include "firmware/fw.h"
+#include "firmware/ticket.h"
 
-/* Who this machine is: what a ticket must name. */
-struct img4_machine {
-    uint64_t ecid;
-    uint32_t board, chip;
-};
-
-/* Where things lie in the bytes given to img4_parse. */
-struct img4 {
-    const uint8_t *im4p; /* the whole IM4P element: what the digest covers */
-    size_t im4p_bytes;
-    const uint8_t *payload;
-    size_t payload_bytes;
-    const uint8_t *manifest; /* inside of the IM4M sequence */
-    size_t manifest_bytes;
+/* Where things lie in the bytes given. */
+struct im4p {
+    struct der whole; /* what digests are over */
+    struct der payload;
     char type[5];
 };
 
-/* From the first bytes of a file (4 KiB are plenty): where its payload starts and ends. *payload_end <= file_bytes. */
-fw_why img4_peek(const uint8_t *data, size_t n, size_t file_bytes, size_t *payload_at, size_t *payload_end);
+/* From the first bytes of a file that is an IM4P (4 KiB are plenty): where its payload starts and ends. *end <= file_bytes. */
+fw_why im4p_peek(const uint8_t *data, size_t n, size_t file_bytes, size_t *start, size_t *end);
 
-/* Structure only. n: at least the whole IMG4; what follows it is ignored (flash, sector padding). */
-fw_why img4_parse(const uint8_t *data, size_t n, struct img4 *out);
+/* Structure only. data: exactly the IM4P. */
+fw_why im4p_parse(struct der data, struct im4p *out);
 
-/* Type is `type`; ticket's ECID, BORD and CHIP are this machine's; ticket's digest for `type` is that of the IM4P. */
-fw_why img4_verify(const struct img4 *img, const char *type, const struct img4_machine *machine);
+/* It is of that type, and has the digest. */
+fw_why im4p_verify(const struct im4p *p, const char *type, const uint8_t digest[SHA384_BYTES]);
 
-/* The same without a digest: for objects that are all ticket (LocalPolicy). */
-fw_why img4_verify_binding(const struct img4 *img, const char *type, const struct img4_machine *machine);
+/* An IMG4 at the start of data: its ticket is checked (ticket_open), and that the ticket lists the payload. What follows it
+ * is ignored (flash, sector padding). A boot nonce generator in it must be the machine's. */
+fw_why img4_open(struct der data, const char *type, const struct machine *machine, struct im4p *payload, struct ticket *ticket);
 
 #endif

@@ -55,6 +55,7 @@
 /* Identity of the board: what tickets are made for (Restore.plist of our images says the same). */
 #define FW_BOARD_ID 0x70
 #define FW_CHIP_ID  0xfe70
+#define FW_SECURITY_DOMAIN 1
 
 /* Layout of the flash part (AuxiliaryStorage without its wrapper). */
 #define FLASH_SIZE        FW_N(0x02000000)

@@ -11,7 +11,6 @@
 
 #include "firmware/fat.h"
 #include "firmware/fdt_edit.h"
-#include "firmware/img4.h"
 #include "firmware/kernel.h"
 #include "firmware/nvram.h"
 #include "firmware/platform.h"
@@ -42,123 +41,6 @@ static void sha384_of_known_texts(void **state)
                  "09330c33f71147e83d192fc782cd1b4753111b173b3b05d22fa08086e3b0f712fcc7c71a557e2db966c3e9fa91746039");
 }
 
-/* --- IMG4 --- */
-
-/* Writes DER from the end of `out` to its front. */
-struct der {
-    uint8_t out[1024];
-    size_t at;
-};
-
-static void put(struct der *d, const void *bytes, size_t n)
-{
-    assert_true(n <= d->at);
-    d->at -= n;
-    memcpy(d->out + d->at, bytes, n);
-}
-
-static void wrap(struct der *d, size_t end, uint8_t tag)
-{
-    size_t n = end - d->at;
-    uint8_t length[] = {0x82, (uint8_t)(n >> 8), (uint8_t)n};
-    if (n < 0x80)
-        put(d, (uint8_t[]){(uint8_t)n}, 1);
-    else
-        put(d, length, 3);
-    put(d, &tag, 1);
-}
-
-static void put_element(struct der *d, uint8_t tag, const void *bytes, size_t n)
-{
-    size_t end = d->at;
-    put(d, bytes, n);
-    wrap(d, end, tag);
-}
-
-/* The value lies between d->at and end: makes it a property of this name. */
-static void make_property(struct der *d, size_t end, const char *name)
-{
-    put_element(d, 0x16, name, 4);
-    wrap(d, end, 0x30);
-    /* tag 0xFF, 4cc in base 128, then length: wrap() writes the tag last, so put length by hand */
-    size_t n = end - d->at;
-    uint8_t length[] = {0x82, (uint8_t)(n >> 8), (uint8_t)n};
-    put(d, length, 3);
-    uint32_t code = fw_be32(name);
-    for (int i = 0; i < 5; i++, code >>= 7)
-        put(d, (uint8_t[]){(uint8_t)((code & 0x7f) | (i ? 0x80 : 0))}, 1);
-    put(d, (uint8_t[]){0xff}, 1);
-}
-
-static void number_property(struct der *d, const char *name, uint64_t v)
-{
-    size_t end = d->at;
-    uint8_t b[9] = {0};
-    for (int i = 0; i < 8; i++)
-        b[8 - i] = (uint8_t)(v >> 8 * i);
-    put_element(d, 2, b, 9);
-    make_property(d, end, name);
-}
-
-static const struct img4_machine machine = {0x8877665544332211, 0x70, 0xfe70};
-
-static size_t make_img4(uint8_t out[1024], uint64_t ecid)
-{
-    struct der p = {.at = sizeof p.out}, d = {.at = sizeof d.out};
-    uint8_t digest[SHA384_BYTES];
-    put_element(&p, 4, "the payload", 11);
-    put_element(&p, 0x16, "1", 1);
-    put_element(&p, 0x16, "krnl", 4);
-    put_element(&p, 0x16, "IM4P", 4);
-    wrap(&p, sizeof p.out, 0x30);
-    sha384(p.out + p.at, sizeof p.out - p.at, digest);
-
-    put_element(&d, 0x30, "", 0);
-    put_element(&d, 4, "sig", 3);
-    size_t manb = d.at, group = d.at;
-    put_element(&d, 4, digest, SHA384_BYTES);
-    make_property(&d, group, "DGST");
-    wrap(&d, group, 0x31);
-    make_property(&d, group, "krnl");
-    group = d.at;
-    number_property(&d, "ECID", ecid);
-    number_property(&d, "CHIP", machine.chip);
-    number_property(&d, "BORD", machine.board);
-    wrap(&d, group, 0x31);
-    make_property(&d, group, "MANP");
-    wrap(&d, manb, 0x31);
-    make_property(&d, manb, "MANB");
-    wrap(&d, manb, 0x31);
-    put_element(&d, 2, "\0", 1);
-    put_element(&d, 0x16, "IM4M", 4);
-    wrap(&d, sizeof d.out, 0x30);
-    wrap(&d, sizeof d.out, 0xa0);
-    put(&d, p.out + p.at, sizeof p.out - p.at);
-    put_element(&d, 0x16, "IMG4", 4);
-    wrap(&d, sizeof d.out, 0x30);
-    memcpy(out, d.out + d.at, sizeof d.out - d.at);
-    return sizeof d.out - d.at;
-}
-
-static void img4_is_bound_to_its_machine(void **state)
-{
-    (void)state;
-    uint8_t bytes[1024];
-    struct img4 img;
-    size_t n = make_img4(bytes, machine.ecid), at, end;
-    assert_ok(img4_parse(bytes, n, &img));
-    assert_int_equal(img.payload_bytes, 11);
-    assert_memory_equal(img.payload, "the payload", 11);
-    assert_ok(img4_verify(&img, "krnl", &machine));
-    assert_ok(img4_peek(bytes, n, n, &at, &end));
-    assert_ptr_equal(bytes + at, img.payload);
-    assert_int_equal(end - at, 11);
-    assert_string_equal(img4_verify(&img, "rdsk", &machine), "has another type than its place needs");
-    n = make_img4(bytes, machine.ecid + 1);
-    assert_ok(img4_parse(bytes, n, &img));
-    assert_string_equal(img4_verify(&img, "krnl", &machine), "ticket was made for another machine (ECID)");
-}
-
 /* Exactly n heap bytes: a read past the end is seen by the sanitizer. */
 static uint8_t *exactly(const uint8_t *bytes, size_t n)
 {
@@ -166,31 +48,6 @@ static uint8_t *exactly(const uint8_t *bytes, size_t n)
     assert_non_null(p);
     memcpy(p, bytes, n);
     return p;
-}
-
-static void img4_truncated_or_changed_is_refused(void **state)
-{
-    (void)state;
-    uint8_t bytes[1024];
-    struct img4 img;
-    size_t n = make_img4(bytes, machine.ecid), at, end;
-    for (size_t cut = 0; cut < n; cut++) {
-        uint8_t *p = exactly(bytes, cut);
-        assert_non_null(img4_parse(p, cut, &img));
-        if (!img4_peek(p, cut, cut, &at, &end))
-            assert_true(end <= cut);
-        free(p);
-    }
-    uint8_t *p = exactly(bytes, n);
-    unsigned accepted = 0;
-    for (size_t i = 0; i < n; i++) {
-        p[i] ^= 0x15;
-        accepted += !img4_parse(p, n, &img) && !img4_verify(&img, "krnl", &machine);
-        p[i] ^= 0x15;
-    }
-    free(p);
-    /* Only what nothing covers yet may change: signature, certificates, the ticket's number. */
-    assert_true(accepted <= 12);
 }
 
 /* --- NVRAM --- */
@@ -456,8 +313,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha384_of_known_texts),
-        cmocka_unit_test(img4_is_bound_to_its_machine),
-        cmocka_unit_test(img4_truncated_or_changed_is_refused),
         cmocka_unit_test(nvram_takes_the_newer_sound_bank),
         cmocka_unit_test(fat_follows_the_chain),
         cmocka_unit_test(fat_loops_and_wild_chains_end),

@@ -1,181 +1,50 @@
 /*
  * stage2.c - the stage-2 firmware: picks a boot set, verifies it, starts its kernel.
  *
- * How it works: a boot set is a kernel, an initial ramdisk and a command line, each an IMG4 on a FAT32 volume. The normal
- * set's name is in /BOOT/ACTIVE of the iBootSystemContainer; the Recovery set lies in the RecoveryOSContainer. Start
- * options from the host or NVRAM ask for Recovery; a normal set that fails any check falls through to it. If that fails
- * too the reason is printed and the machine powers off.
- *
- * Memory (platform.h): kernel from 2 MiB above the start of RAM, the ramdisk behind it at the next 2 MiB, FDT and our
- * own data in the firmware window. An IMG4 is read so that its payload comes to lie where it is needed; nothing that
- * was read is used before its digest is found right.
+ * How it works: the LocalPolicy on the iBootSystemContainer says how strict to be. Sets lie there in folders of eight hexadecimal
+ * digits: /BOOT/PENDING names one that was made in the guest, /BOOT/ACTIVE the last one that was signed. Recovery lies in
+ * the RecoveryOSContainer. Start options from the host or NVRAM ask for Recovery; a normal start in which no set passes
+ * every check falls through to it; when that fails too, the picker asks what to do. Without an answer the machine reports
+ * a panic and powers off.
  */
 #include "firmware/cfg.h"
-#include "firmware/fat.h"
 #include "firmware/fdt_edit.h"
-#include "firmware/fw.h"
-#include "firmware/img4.h"
-#include "firmware/kernel.h"
 #include "firmware/nvram.h"
+#include "firmware/picker.h"
 #include "firmware/platform.h"
+#include "firmware/set.h"
 #include "firmware/virtio_blk.h"
 
-#define CMDLINE_MAX  4096
-#define SET_CHARS    8
-#define ALIGN_KERNEL UINT64_C(0x200000)
-#define PEEK         4096
-#define IMG4_EXTRA   0x10000 /* ticket and headers around a payload: more is refused */
+#define SET_CHARS   8
+#define POLICY_MAX  0x8000
+#define ASK_US      UINT64_C(10000000)
+#define LOW_MEMORY  4096 /* bytes of an IM4P before its payload lie that far below the kernel at most */
 
 void fw_uart_start(void);
 _Noreturn void fw_enter(uint64_t target, uint64_t x0);
 void fw_main(void);
 
-struct boot_set {
-    const char *label, *partition, *path; /* path: directory of the three files */
-    const char *kernel_type, *ramdisk_type, *cmdline_type;
+/* The volume with the normal sets. */
+struct system {
+    bool open; /* it could be read, and its policy is right */
+    struct fat fs;
+    struct policy policy;
+    char pending[SET_CHARS + 1], active[SET_CHARS + 1]; /* empty: none */
 };
 
-struct loaded {
-    uint64_t kernel, ramdisk, ramdisk_end, end; /* end: first byte that is free above */
-    char bootargs[CMDLINE_MAX];
-    size_t bootargs_bytes;
-};
-
-static struct img4_machine machine;
+static struct machine machine;
 static uint8_t banks[2 * NVRAM_BANK_BYTES] __attribute__((aligned(16)));
-static uint8_t peek[PEEK] __attribute__((aligned(16)));
-static uint8_t small_file[CMDLINE_MAX + IMG4_EXTRA] __attribute__((aligned(16)));
+static uint8_t small_file[POLICY_MAX] __attribute__((aligned(16)));
 static struct loaded loaded;
+static struct system system;
+static const char *started; /* the set: "1A2B3C4D" or "recovery" */
 
-/* An object of a set failed: the line that says so, and the reason again for the caller. */
-static fw_why object_failed(const struct boot_set *set, const char *object, fw_why why)
-{
-    fw_print("boot failed: stage 2, %s %s, %s\n", set->label, object, why);
-    return why;
-}
+static const char container[] = "iBootSystemContainer", recovery_container[] = "RecoveryOSContainer";
 
-static void make_path(char out[64], const char *directory, const char *name)
+static bool failed(const char *set, const char *object, fw_why why)
 {
-    size_t n = strlen(directory);
-    memcpy(out, directory, n);
-    memcpy(out + n, name, strlen(name) + 1);
-}
-
-/* Reads an IMG4 so that its payload starts at `at`; memory from there to `limit` is free, 4 KiB below it too. */
-static fw_why load_payload(const struct fat *fs, const char *path, const char *type, uint64_t at, uint64_t limit,
-                           struct img4 *img)
-{
-    struct fat_file file;
-    size_t payload_at, payload_end;
-    fw_why why = fat_find(fs, path, &file);
-    if (why)
-        return why;
-    if (file.bytes < 64 || (why = fat_read(fs, &file, peek, file.bytes < PEEK ? file.bytes : PEEK)))
-        return why ? why : "is too short";
-    if ((why = img4_peek(peek, file.bytes < PEEK ? file.bytes : PEEK, file.bytes, &payload_at, &payload_end)))
-        return why;
-    if (payload_at > PEEK / 2 || file.bytes - (payload_end - payload_at) > IMG4_EXTRA)
-        return "has too much around its payload";
-    uint64_t start = at - payload_at;
-    if (at > limit || (file.bytes + (uint64_t)SECTOR - 1) / SECTOR * SECTOR > limit - start)
-        return "is larger than memory";
-    if ((why = fat_read(fs, &file, (void *)start, file.bytes)))
-        return why;
-    why = img4_parse((const uint8_t *)start, file.bytes, img);
-    if (!why && img->payload != (const uint8_t *)at)
-        why = "changed while it was read";
-    return why ? why : img4_verify(img, type, &machine);
-}
-
-static fw_why load_kernel(const struct fat *fs, const struct boot_set *set, const char *path, uint64_t limit)
-{
-    struct img4 img;
-    struct kernel_image k;
-    uint64_t begin = fw_now_us();
-    fw_why why = load_payload(fs, path, set->kernel_type, FW_KERNEL_BASE, limit, &img);
-    if (why || (why = kernel_parse(img.payload, img.payload_bytes, &k)))
-        return why;
-    loaded.kernel = FW_KERNEL_BASE + k.text_offset;
-    if (k.memory_bytes > limit - loaded.kernel)
-        return "needs more memory than the firmware can give";
-    if (k.text_offset) { /* kernels since 5.8 ask for 0; overlapping move from the end */
-        uint8_t *to = (uint8_t *)(uintptr_t)loaded.kernel;
-        for (size_t i = img.payload_bytes; i--;)
-            to[i] = img.payload[i];
-    }
-    loaded.end = loaded.kernel + k.memory_bytes;
-    fw_print("pome stage2: %s: kernel %lu bytes, digest ok, %lu ms\n", set->label, (uint64_t)img.payload_bytes,
-             (fw_now_us() - begin) / 1000);
-    return NULL;
-}
-
-static fw_why load_ramdisk(const struct fat *fs, const struct boot_set *set, const char *path, uint64_t limit)
-{
-    struct img4 img;
-    uint64_t begin = fw_now_us();
-    /* One 2 MiB step of distance: the bytes before the payload must not touch the kernel's memory. */
-    uint64_t at = (loaded.end + PEEK + ALIGN_KERNEL - 1) & ~(ALIGN_KERNEL - 1);
-    fw_why why = load_payload(fs, path, set->ramdisk_type, at, limit, &img);
-    if (why)
-        return why;
-    loaded.ramdisk = at;
-    loaded.ramdisk_end = at + img.payload_bytes;
-    fw_print("pome stage2: %s: ramdisk %lu bytes, digest ok, %lu ms\n", set->label, (uint64_t)img.payload_bytes,
-             (fw_now_us() - begin) / 1000);
-    return NULL;
-}
-
-static bool append_args(const char *text, size_t n)
-{
-    size_t at = loaded.bootargs_bytes;
-    while (n && (text[n - 1] == '\n' || text[n - 1] == ' ' || !text[n - 1]))
-        n--;
-    if (!n)
-        return true;
-    if (n + 2 > CMDLINE_MAX - at)
-        return false;
-    if (at)
-        loaded.bootargs[at++] = ' ';
-    memcpy(loaded.bootargs + at, text, n);
-    loaded.bootargs_bytes = at + n;
-    loaded.bootargs[at + n] = 0;
-    return true;
-}
-
-static fw_why load_cmdline(const struct fat *fs, const struct boot_set *set, const char *path)
-{
-    struct img4 img;
-    struct fat_file file;
-    fw_why why = fat_find(fs, path, &file);
-    if (why)
-        return why;
-    if (file.bytes > sizeof small_file)
-        return "is too long";
-    if ((why = fat_read(fs, &file, small_file, file.bytes)) || (why = img4_parse(small_file, file.bytes, &img)) ||
-        (why = img4_verify(&img, set->cmdline_type, &machine)))
-        return why;
-    loaded.bootargs_bytes = 0;
-    loaded.bootargs[0] = 0;
-    for (size_t i = 0; i < img.payload_bytes; i++)
-        if (img.payload[i] < ' ' && img.payload[i] != '\n')
-            return "holds control characters";
-    return append_args((const char *)img.payload, img.payload_bytes) ? NULL : "is too long";
-}
-
-static fw_why load_set(const struct fat *fs, const struct boot_set *set)
-{
-    char path[64];
-    fw_why why;
-    make_path(path, set->path, "/KERNEL.IM4");
-    if ((why = load_kernel(fs, set, path, FW_WINDOW)))
-        return object_failed(set, "kernel", why);
-    make_path(path, set->path, "/RAMDISK.IM4");
-    if ((why = load_ramdisk(fs, set, path, FW_WINDOW)))
-        return object_failed(set, "ramdisk", why);
-    make_path(path, set->path, "/CMDLINE.IM4");
-    if ((why = load_cmdline(fs, set, path)))
-        return object_failed(set, "command line", why);
-    return NULL;
+    fw_print("boot failed: stage 2, %s: %s, %s\n", set, object, why);
+    return false;
 }
 
 static fw_why open_volume(struct disk *disk, const char *partition, struct fat *fs)
@@ -185,68 +54,91 @@ static fw_why open_volume(struct disk *disk, const char *partition, struct fat *
     return why ? why : fat_open(part, fs);
 }
 
-/* The policy says nothing yet beyond "made for this machine": its switches come with the signatures. */
-static fw_why check_policy(const struct fat *fs)
-{
-    struct fat_file file;
-    struct img4 img;
-    fw_why why = fat_find(fs, "/POLICY/LOCAL.IM4", &file);
-    if (why)
-        return why;
-    if (file.bytes > sizeof small_file)
-        return "is too long";
-    if ((why = fat_read(fs, &file, small_file, file.bytes)) || (why = img4_parse(small_file, file.bytes, &img)))
-        return why;
-    return img4_verify_binding(&img, "lpol", &machine);
-}
+/* --- the system's volume --- */
 
-/* /BOOT/ACTIVE: the name of the set, 8 hexadecimal digits; upper case is the form on the volume. */
-static fw_why read_active(const struct fat *fs, char name[SET_CHARS + 1])
+/* A set's name: 8 hexadecimal digits; upper case is the form on the volume. */
+static fw_why read_name(const char *path, char name[SET_CHARS + 1])
 {
-    struct fat_file file;
-    fw_why why = fat_find(fs, "/BOOT/ACTIVE", &file);
+    size_t n;
+    char text[SET_CHARS];
+    fw_why why = set_read_small(&system.fs, path, small_file, sizeof small_file, &n);
     if (why)
         return why;
-    if (file.bytes < SET_CHARS || file.bytes > PEEK || (why = fat_read(fs, &file, peek, file.bytes)))
-        return why ? why : "has an impossible length";
+    if (n < SET_CHARS)
+        return "is not a boot set's name";
     for (int i = 0; i < SET_CHARS; i++) {
-        char c = (char)peek[i];
+        char c = (char)small_file[i];
         if (c >= 'a' && c <= 'f')
             c = (char)(c - 'a' + 'A');
         if (!(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'F'))
             return "is not a boot set's name";
-        name[i] = c;
+        text[i] = c;
     }
-    name[SET_CHARS] = 0;
+    memcpy(name, text, SET_CHARS);
     return NULL;
 }
 
-static fw_why load_normal(struct disk *disk)
+/* Opens the volume and reads the policy; *object: which of them failed. */
+static fw_why open_system(struct disk *disk, const char **object)
 {
-    static char label[] = "boot set ________", path[] = "/BOOT/________";
-    struct boot_set set = {"normal start:", "iBootSystemContainer", path, "krnl", "rdsk", "kcmd"};
-    struct fat fs;
-    char name[SET_CHARS + 1];
-    fw_why why = open_volume(disk, set.partition, &fs);
+    size_t n;
+    *object = container;
+    fw_why why = open_volume(disk, container, &system.fs);
     if (why)
-        return object_failed(&set, set.partition, why);
-    if ((why = check_policy(&fs)))
-        return object_failed(&set, "LocalPolicy", why);
-    if ((why = read_active(&fs, name)))
-        return object_failed(&set, "/BOOT/ACTIVE", why);
-    memcpy(label + sizeof label - 1 - SET_CHARS, name, SET_CHARS);
-    memcpy(path + sizeof path - 1 - SET_CHARS, name, SET_CHARS);
-    set.label = label;
-    return load_set(&fs, &set);
+        return why;
+    *object = "LocalPolicy";
+    if ((why = set_read_small(&system.fs, "/POLICY/LOCAL.IM4", small_file, sizeof small_file, &n)))
+        return why;
+    why = policy_open((struct der){small_file, n}, &machine, &system.policy);
+    system.open = !why;
+    return why;
 }
 
-static fw_why load_recovery(struct disk *disk)
+static void read_names(void)
 {
-    static const struct boot_set set = {"recovery", "RecoveryOSContainer", "/BOOT", "rkrn", "rrdk", "rcmd"};
-    struct fat fs;
-    fw_why why = open_volume(disk, set.partition, &fs);
-    return why ? object_failed(&set, set.partition, why) : load_set(&fs, &set);
+    fw_why why = read_name("/BOOT/PENDING", system.pending);
+    if (why && !fw_same(why, "is missing"))
+        failed("normal start", "/BOOT/PENDING", why);
+    if ((why = read_name("/BOOT/ACTIVE", system.active)))
+        failed("normal start", "/BOOT/ACTIVE", why);
+    if (fw_same(system.pending, system.active))
+        system.pending[0] = 0;
 }
+
+static bool start_set(const char *name)
+{
+    static char label[] = "boot set ________:", path[] = "/BOOT/________";
+    const struct boot_set set = {label, path, {"krnl", "rdsk", "kcmd"}, &system.policy};
+    memcpy(label + sizeof label - 2 - SET_CHARS, name, SET_CHARS);
+    memcpy(path + sizeof path - 1 - SET_CHARS, name, SET_CHARS);
+    started = name;
+    return set_load(&system.fs, &set, &machine, &loaded);
+}
+
+static bool start_normal(void)
+{
+    if (!system.open)
+        return false;
+    fw_print("pome stage2: LocalPolicy ok, %s security\n", security_name(system.policy.security));
+    if (system.pending[0]) {
+        if (start_set(system.pending))
+            return true;
+        if (system.active[0])
+            fw_print("pome stage2: trying the last signed boot set, %s\n", system.active);
+    }
+    return system.active[0] && start_set(system.active);
+}
+
+static bool start_recovery(struct disk *disk)
+{
+    static const struct boot_set set = {"recovery:", "/BOOT", {"rkrn", "rrdk", "rcmd"}, NULL};
+    struct fat fs;
+    fw_why why = open_volume(disk, recovery_container, &fs);
+    started = "recovery";
+    return why ? failed("recovery", recovery_container, why) : set_load(&fs, &set, &machine, &loaded);
+}
+
+/* --- NVRAM --- */
 
 static bool is_value(const struct nvram *nv, const char *name, const char *value)
 {
@@ -273,14 +165,17 @@ static bool nvram_wants_recovery(struct disk *flash, struct nvram *nv, bool *hav
     return is_value(nv, "auto-boot", "false");
 }
 
-/* The FDT that Pome wrote with /chosen filled in; returns its new place. */
+/* --- the kernel's device tree --- */
+
+/* The FDT that Pome wrote with /chosen filled in. */
 static fw_why make_fdt(void)
 {
-    struct fdt_chosen chosen = {loaded.bootargs, loaded.ramdisk, loaded.ramdisk_end};
+    struct fdt_chosen chosen = {loaded.bootargs, loaded.ramdisk, loaded.ramdisk_end,
+                                system.open ? security_name(system.policy.security) : NULL, started};
     const uint8_t *fdt = (const uint8_t *)(uintptr_t)fw_cfg64(FW_CFG_FDT);
     size_t bytes, n;
     const char *host_args = fdt_bootargs(fdt, fw_cfg64(FW_CFG_FDT_SIZE), &n);
-    if (host_args && !append_args(host_args, n))
+    if (host_args && !set_append_args(&loaded, host_args, n))
         return "command line is too long";
     return fdt_edit_chosen(fdt, fw_cfg64(FW_CFG_FDT_SIZE), &chosen, (uint8_t *)(uintptr_t)FW_FDT_BASE, FW_FDT_SIZE,
                            &bytes);
@@ -292,7 +187,7 @@ static fw_why check_fdt_place(void)
     uint64_t at = fw_cfg64(FW_CFG_FDT), n = fw_cfg64(FW_CFG_FDT_SIZE), ram = FW_RAM_BASE;
     if (n > FW_FDT_SIZE || at < ram || at - ram > fw_cfg64(FW_CFG_RAM_SIZE) - n)
         return "lies outside memory";
-    if (at + n > FW_KERNEL_BASE - PEEK && at < FW_WINDOW + FW_WINDOW_SIZE)
+    if (at + n > FW_KERNEL_BASE - LOW_MEMORY && at < FW_WINDOW + FW_WINDOW_SIZE)
         return "lies where the kernel or the firmware goes";
     return NULL;
 }
@@ -303,43 +198,92 @@ static _Noreturn void give_up(const char *object, fw_why why)
     fw_give_up();
 }
 
+/* --- what to start --- */
+
+/* Asks until something can be started. nothing_starts: that is why it is asked; else the default is the normal start. */
+static void ask(struct disk *disk, bool nothing_starts)
+{
+    for (;;) {
+        static char sets[2][sizeof "boot set ________ (last signed)"];
+        const char *items[4], *names[4] = {NULL, NULL, NULL, NULL};
+        int n = 0;
+        for (int i = 0; i < 2; i++) {
+            const char *name = i ? system.active : system.pending;
+            if (!system.open || !name[0])
+                continue;
+            memcpy(sets[i], i ? "boot set ________ (last signed)" : "boot set ________ (main)", i ? 32 : 25);
+            memcpy(sets[i] + 9, name, SET_CHARS);
+            names[n] = name;
+            items[n++] = sets[i];
+        }
+        int recovery = n;
+        items[n++] = "Recovery";
+        items[n++] = "shut down";
+        int choice = picker_ask(items, n, ASK_US);
+        if (choice < 0 && !nothing_starts && start_normal())
+            return;
+        if (choice >= 0 && choice < n - 1 && (choice == recovery ? start_recovery(disk) : start_set(names[choice])))
+            return;
+        if (choice == n - 1 && !nothing_starts)
+            fw_power_off();
+        if (choice < 0 || choice == n - 1) {
+            fw_print("pome stage2: nothing can be started: restore needed (\"pome install\")\n");
+            fw_give_up();
+        }
+    }
+}
+
+static void choose(struct disk *disk, bool recovery, bool asked)
+{
+    const char *object;
+    fw_why why = open_system(disk, &object);
+    if (system.open)
+        read_names();
+    else if (!recovery)
+        failed("normal start", object, why);
+    if (asked) {
+        ask(disk, false);
+        return;
+    }
+    if (recovery)
+        fw_print("pome stage2: Recovery was asked for\n");
+    else if (start_normal())
+        return;
+    else
+        fw_print("pome stage2: the normal boot set cannot start, trying Recovery\n");
+    if (start_recovery(disk))
+        return;
+    fw_print("pome stage2: Recovery cannot start either\n");
+    ask(disk, true);
+}
+
 void fw_main(void)
 {
     struct disk *flash, *disk;
     struct nvram nv;
-    bool have_nvram, recovery;
+    bool have_nvram;
     size_t n;
     uint32_t start = fw_cfg32(FW_CFG_START);
     uint64_t begin = fw_now_us();
 
-    machine = (struct img4_machine){fw_cfg64(FW_CFG_ECID), fw_cfg32(FW_CFG_BOARD), FW_CHIP_ID};
+    machine = fw_this_machine();
     fw_uart_start();
     fw_print("pome stage2: version %s\n", POME_VERSION);
-    if (start & FW_START_STOP_STAGE2)
-        fw_stop("stage 2");
+    if (start & FW_START_STOP_STAGE2) {
+        fw_print("stopped in stage 2, as the start options asked\n");
+        fw_wait();
+    }
     fw_why why = check_fdt_place();
     if (why)
         give_up("device tree", why);
     if ((why = virtio_blk_find("aux", &flash)))
         give_up("flash", why);
-    recovery = nvram_wants_recovery(flash, &nv, &have_nvram);
-    if (start & FW_START_RECOVERY)
-        recovery = true;
+    bool recovery = nvram_wants_recovery(flash, &nv, &have_nvram) || start & FW_START_RECOVERY;
     if ((why = virtio_blk_find("root", &disk)))
         give_up("disk", why);
-
-    if (recovery) {
-        fw_print("pome stage2: Recovery was asked for\n");
-    } else if (load_normal(disk)) {
-        fw_print("pome stage2: the normal boot set cannot start, trying Recovery\n");
-        recovery = true;
-    }
-    if (recovery && load_recovery(disk)) {
-        fw_print("pome stage2: Recovery cannot start either: restore needed\n");
-        fw_give_up();
-    }
+    choose(disk, recovery, start & FW_START_PICKER);
     const char *args = have_nvram ? nvram_get(&nv, "boot-args", &n) : NULL;
-    if (args && !append_args(args, n))
+    if (args && !set_append_args(&loaded, args, n))
         give_up("boot-args", "command line is too long");
     if ((why = make_fdt()))
         give_up("device tree", why);

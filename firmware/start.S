@@ -10,7 +10,7 @@ _start:
     b 1f
 #ifndef FW_ROM
     .balign 8
-    .ascii "POMESTG2"               /* the ROM checks these three before it jumps */
+    .ascii "POMESTG3"               /* the ROM checks these three before it jumps */
     .quad _start
     .quad _end
 #endif

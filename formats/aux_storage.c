@@ -2,23 +2,25 @@
 #include "formats/aux_storage.h"
 #include "base/bits.h"
 #include "base/error.h"
-#include "formats/sha384.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char magic[8] = {'P', 'O', 'M', 'E', 'A', 'U', 'X', '1'};
-enum { DIGESTED = 0x30 };
+enum { VERSION = 2, TRUST = 0x30, DIGESTED_1 = 0x30, DIGESTED = 0xe0 };
+static_assert(TRUST + sizeof(struct aux_trust) == DIGESTED && DIGESTED + SHA384_BYTES == AUX_WRAPPER_BYTES, "stored as it is in memory");
 
 void aux_wrapper_write(const struct aux_wrapper *w, uint8_t out[AUX_WRAPPER_BYTES])
 {
     memset(out, 0, AUX_WRAPPER_BYTES);
     memcpy(out, magic, sizeof magic);
-    le32_put(out + 0x08, 1);
+    le32_put(out + 0x08, VERSION);
     le64_put(out + 0x10, w->ecid);
     le32_put(out + 0x18, w->board);
     le32_put(out + 0x1c, w->chip);
     le64_put(out + 0x20, AUX_FLASH_OFFSET);
     le64_put(out + 0x28, AUX_FLASH_BYTES);
+    memcpy(out + TRUST, &w->trust, sizeof w->trust);
     sha384(out, DIGESTED, out + DIGESTED);
 }
 
@@ -27,12 +29,16 @@ bool aux_wrapper_read(const uint8_t b[AUX_WRAPPER_BYTES], struct aux_wrapper *w,
     uint8_t digest[SHA384_BYTES];
     if (memcmp(b, magic, sizeof magic))
         return pome_fail(err, POME_ERROR_INVALID_DATA, "auxiliary storage: does not begin with POMEAUX1: empty, or made by another program");
-    if (le32_get(b + 8) != 1)
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "auxiliary storage: version %u, this Pome knows 1", le32_get(b + 8));
-    sha384(b, DIGESTED, digest);
-    if (memcmp(digest, b + DIGESTED, sizeof digest) || le64_get(b + 0x20) != AUX_FLASH_OFFSET || le64_get(b + 0x28) != AUX_FLASH_BYTES)
+    uint32_t version = le32_get(b + 8);
+    if (version < 1 || version > VERSION)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "auxiliary storage: version %u, this Pome knows 1 to %d", version, VERSION);
+    size_t digested = version == 1 ? DIGESTED_1 : DIGESTED;
+    sha384(b, digested, digest);
+    if (memcmp(digest, b + digested, sizeof digest) || le64_get(b + 0x20) != AUX_FLASH_OFFSET || le64_get(b + 0x28) != AUX_FLASH_BYTES)
         return pome_fail(err, POME_ERROR_INVALID_DATA, "auxiliary storage: the header is damaged");
-    *w = (struct aux_wrapper){le64_get(b + 0x10), le32_get(b + 0x18), le32_get(b + 0x1c)};
+    *w = (struct aux_wrapper){.ecid = le64_get(b + 0x10), .board = le32_get(b + 0x18), .chip = le32_get(b + 0x1c)};
+    if (version > 1)
+        memcpy(&w->trust, b + TRUST, sizeof w->trust);
     return true;
 }
 

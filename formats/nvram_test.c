@@ -121,7 +121,7 @@ static void damaged_list(void **state)
 static void aux_headers(void **state)
 {
     uint8_t b[AUX_WRAPPER_BYTES], h[AUX_FLASH_HEADER_BYTES];
-    struct aux_wrapper w = {0x1122334455667788, 0x70, 0xfe70}, r;
+    struct aux_wrapper w = {.ecid = 0x1122334455667788, .board = 0x70, .chip = 0xfe70, .trust = {{1}, {2}, {{3}, {4}}}}, r;
     struct pome_error err;
     aux_wrapper_write(&w, b);
     assert_true(aux_wrapper_read(b, &r, NULL));

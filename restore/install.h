@@ -13,16 +13,12 @@
 #include "formats/image4.h"
 #include "log/log.h"
 #include "restore/layout.h"
+#include "restore/personalize.h"
 #include "restore/restore_image.h"
 
 #include <pome/progress.h>
 
 enum install_ticket { TICKET_FIRMWARE, TICKET_OS, TICKET_RECOVERY, TICKET_POLICY, TICKETS };
-
-struct ticket {
-    size_t size;
-    uint8_t der[IMAGE4_TICKET_MAX];
-};
 
 /* One installation under way. */
 struct install {
@@ -36,6 +32,8 @@ struct install {
     uint8_t volume_group[16];
     uint8_t nonces[112];          /* boop-storage-nonces */
     uint8_t nsih[SHA384_BYTES];
+    struct aux_trust trust;       /* what the machine will check tickets against */
+    uint8_t policy[POLICY_IM4P_BYTES];
     struct ticket tickets[TICKETS];
 
     pome_progress_fn *progress;

@@ -103,11 +103,11 @@ static bool write_firmware(struct install *in, struct pome_error *err)
 /* --- the step --- */
 
 /* A new file with nothing but the wrapper in the place of the old one, in one step. */
-static bool empty_aux(struct install *in, struct pome_error *err)
+static bool empty_aux(struct install *in, const struct aux_trust *trust, struct pome_error *err)
 {
     uint8_t wrapper[AUX_WRAPPER_BYTES];
     const struct platform *p = platform_of(in->bundle->model.platform);
-    aux_wrapper_write(&(struct aux_wrapper){in->bundle->ecid, p->board, p->chip}, wrapper);
+    aux_wrapper_write(&(struct aux_wrapper){in->bundle->ecid, p->board, p->chip, *trust}, wrapper);
     if (!bundle_member_make_sparse(in->bundle, BUNDLE_AUX, AUX_BYTES, wrapper, sizeof wrapper, err))
         return false;
     close(in->aux_fd);
@@ -118,7 +118,7 @@ static bool empty_aux(struct install *in, struct pome_error *err)
 void install_empty_aux(struct install *in)
 {
     struct pome_error err = {0};
-    if (!empty_aux(in, &err))
+    if (!empty_aux(in, &(struct aux_trust){0}, &err))
         log_host(in->log, "org.pome.install", "aux", LOG_LEVEL_ERROR, "it cannot be emptied: %s", err.message);
 }
 
@@ -141,5 +141,5 @@ bool install_aux(struct install *in, struct pome_error *err)
 {
     uint8_t header[AUX_FLASH_HEADER_BYTES];
     aux_flash_header_write(header);
-    return empty_aux(in, err) && erase(in, err) && write_flash(in, header, sizeof header, 0, err) && write_firmware(in, err) && write_nvram(in, err);
+    return empty_aux(in, &in->trust, err) && erase(in, err) && write_flash(in, header, sizeof header, 0, err) && write_firmware(in, err) && write_nvram(in, err);
 }

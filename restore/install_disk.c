@@ -99,13 +99,10 @@ bool install_os(struct install *in, struct pome_error *err)
 
 /* --- FAT containers --- */
 
-/* A file of a FAT container: bytes in memory, or an IM4P of the restore image inside an IMG4. */
+/* A file of a FAT container: bytes in memory, or an IM4P of the restore image. */
 struct content {
     const void *bytes;
     const struct manifest_component *component;
-    const struct ticket *ticket;
-    uint64_t im4p_bytes;
-    struct img4_frame *frame;
 };
 
 struct container {
@@ -116,9 +113,7 @@ struct container {
     struct content contents[16];
     char paths[16][32];
     uint64_t total, done;
-    /* the component being copied */
-    const struct fat_file *file;
-    uint64_t head;
+    const struct fat_file *file; /* the component being copied */
 };
 
 static void add_bytes(struct container *k, const char *path, const void *bytes, size_t n)
@@ -130,34 +125,25 @@ static void add_bytes(struct container *k, const char *path, const void *bytes, 
     k->n++;
 }
 
-/* All components of a place, as IMG4 with the ticket, in folder. */
+/* All components of a place as they are, and the ticket for them, in folder. */
 static bool add_components(struct container *k, enum component_place place, const char *folder, const struct ticket *ticket, struct pome_error *err)
 {
+    char path[32];
     for (size_t i = 0; i < COMPONENT_ROLES; i++) {
         const struct component_role *role = &component_roles[i];
-        struct content *c = &k->contents[k->n];
         struct im4p p;
         if (role->place != place)
             continue;
-        *c = (struct content){.component = install_component(k->in, role->name), .ticket = ticket, .frame = malloc(sizeof *c->frame)};
-        if (!c->frame)
-            return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for %s", role->name);
-        if (!restore_image_im4p(k->in->image, c->component, role->type, &p, err))
-            goto fail;
-        if (!img4_frame(p.size, ticket->der, ticket->size, NULL, 0, c->frame)) {
-            pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %llu bytes are too many for an Image4 file", role->name, (unsigned long long)p.size);
-            goto fail;
-        }
-        c->im4p_bytes = p.size;
+        k->contents[k->n].component = install_component(k->in, role->name);
+        if (!restore_image_im4p(k->in->image, k->contents[k->n].component, role->type, &p, err))
+            return false;
         snprintf(k->paths[k->n], sizeof k->paths[0], "%s/%s", folder, role->file);
-        k->files[k->n] = (struct fat_file){.path = k->paths[k->n], .size = c->frame->head_size + p.size + c->frame->tail_size};
-        k->total += k->files[k->n].size;
+        k->files[k->n] = (struct fat_file){.path = k->paths[k->n], .size = p.size};
+        k->total += p.size;
         k->n++;
-        continue;
-    fail:
-        free(c->frame);
-        return false;
     }
+    snprintf(path, sizeof path, "%s/TICKET.IM4", folder);
+    add_bytes(k, path, ticket->der, ticket->size);
     return true;
 }
 
@@ -165,7 +151,7 @@ static bool copy_piece(void *user, uint64_t offset, const void *bytes, size_t n,
 {
     struct container *k = user;
     k->done += n;
-    return write_at(k->in, bytes, n, k->base + k->file->offset + k->head + offset, err) && install_progress(k->in, k->done, k->total, err);
+    return write_at(k->in, bytes, n, k->base + k->file->offset + offset, err) && install_progress(k->in, k->done, k->total, err);
 }
 
 static bool write_file(struct container *k, size_t i, struct pome_error *err)
@@ -175,10 +161,7 @@ static bool write_file(struct container *k, size_t i, struct pome_error *err)
     if (c->bytes)
         return write_at(k->in, c->bytes, (size_t)f->size, k->base + f->offset, err);
     k->file = f;
-    k->head = c->frame->head_size;
-    return write_at(k->in, c->frame->head, c->frame->head_size, k->base + f->offset, err) &&
-           restore_image_read(k->in->image, c->component, copy_piece, k, NULL, err) &&
-           write_at(k->in, c->frame->tail, c->frame->tail_size, k->base + f->offset + k->head + c->im4p_bytes, err);
+    return restore_image_read(k->in->image, c->component, copy_piece, k, NULL, err);
 }
 
 static bool write_container(struct container *k, enum layout_container where, const char *label, struct pome_error *err)
@@ -200,50 +183,40 @@ static bool write_container(struct container *k, enum layout_container where, co
     return true;
 }
 
-static void free_container(struct container *k)
+/* The LocalPolicy as IMG4, for free(). NULL when memory is short. */
+static uint8_t *policy_file(const struct install *in, size_t *size)
 {
-    for (size_t i = 0; i < k->n; i++)
-        free(k->contents[i].frame);
-    free(k);
+    const struct ticket *t = &in->tickets[TICKET_POLICY];
+    uint8_t *file = NULL;
+    struct img4_frame *f = malloc(sizeof *f);
+    if (f && img4_frame(sizeof in->policy, t->der, t->size, NULL, 0, f) && (file = malloc(f->head_size + sizeof in->policy + f->tail_size))) {
+        memcpy(file, f->head, f->head_size);
+        memcpy(file + f->head_size, in->policy, sizeof in->policy);
+        memcpy(file + f->head_size + sizeof in->policy, f->tail, f->tail_size);
+        *size = f->head_size + sizeof in->policy + f->tail_size;
+    }
+    free(f);
+    return file;
 }
 
 bool install_boot_container(struct install *in, struct pome_error *err)
 {
-    char nsih[2 * SHA384_BYTES + 2], folder[16];
-    static const uint8_t zero[1];
-    uint8_t policy[IMAGE4_HEAD_MAX + 1];
-    size_t policy_size = im4p_write_head("lpol", "1.0", sizeof zero, policy);
+    char nsih[2 * SHA384_BYTES + 1], active[10], folder[16];
+    size_t policy_size = 0;
     struct container *k = calloc(1, sizeof *k);
-    struct img4_frame *frame = malloc(sizeof *frame);
-    bool ok = k && frame;
-    if (!ok) {
-        free(k);
-        free(frame);
-        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the boot set");
-    }
-    k->in = in;
-    hex_upper(in->nsih, sizeof in->nsih, nsih);
-    snprintf(folder, sizeof folder, "BOOT/%.8s", nsih);
-    nsih[2 * SHA384_BYTES] = '\n';
-    nsih[2 * SHA384_BYTES + 1] = 0;
-    policy[policy_size++] = 0;
-
-    const struct ticket *t = &in->tickets[TICKET_POLICY];
-    ok = img4_frame(policy_size, t->der, t->size, NULL, 0, frame);
-    uint8_t *local = malloc(frame->head_size + policy_size + frame->tail_size);
-    if (ok && local) {
-        memcpy(local, frame->head, frame->head_size);
-        memcpy(local + frame->head_size, policy, policy_size);
-        memcpy(local + frame->head_size + policy_size, frame->tail, frame->tail_size);
-        add_bytes(k, "BOOT/ACTIVE", nsih, strlen(nsih));
-        add_bytes(k, "POLICY/LOCAL.IM4", local, frame->head_size + policy_size + frame->tail_size);
+    uint8_t *policy = policy_file(in, &policy_size);
+    bool ok = (k && policy) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the boot set");
+    if (ok) {
+        k->in = in;
+        hex_upper(in->nsih, sizeof in->nsih, nsih);
+        snprintf(folder, sizeof folder, "BOOT/%.8s", nsih);
+        snprintf(active, sizeof active, "%.8s\n", nsih);
+        add_bytes(k, "BOOT/ACTIVE", active, strlen(active));
+        add_bytes(k, "POLICY/LOCAL.IM4", policy, policy_size);
         ok = add_components(k, PLACE_BOOT, folder, &in->tickets[TICKET_OS], err) && write_container(k, LAYOUT_ISC, "ISC", err);
-    } else {
-        ok = pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the boot set");
     }
-    free(local);
-    free(frame);
-    free_container(k);
+    free(policy);
+    free(k);
     return ok;
 }
 
@@ -254,6 +227,6 @@ bool install_recovery_container(struct install *in, struct pome_error *err)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for Recovery");
     k->in = in;
     bool ok = add_components(k, PLACE_RECOVERY, "BOOT", &in->tickets[TICKET_RECOVERY], err) && write_container(k, LAYOUT_RECOVERY, "RECOVERY", err);
-    free_container(k);
+    free(k);
     return ok;
 }

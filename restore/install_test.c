@@ -35,6 +35,7 @@ static int setup(void **state)
     strcpy(dir, "/tmp/pome-install-XXXXXX");
     assert_non_null(mkdtemp(dir));
     setenv("POME_HOME", dir, 1);
+    unsetenv("POME_AUTHORITY");
     snprintf(ipsw, sizeof ipsw, "%s/test.ipsw", dir);
     if (!test_image_make(dir, ipsw, &err))
         fail_msg("%s", err.message);

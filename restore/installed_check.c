@@ -7,6 +7,7 @@
 #include "formats/guid.h"
 #include "formats/image4.h"
 #include "formats/nvram.h"
+#include "restore/authority.h"
 #include "restore/test_image.h"
 
 #include <stdarg.h>
@@ -31,8 +32,17 @@ static uint8_t *map(struct bundle *b, enum bundle_member m, size_t bytes)
     return p;
 }
 
+static struct aux_trust trust_of(struct bundle *b)
+{
+    struct aux_wrapper w;
+    uint8_t *file = map(b, BUNDLE_AUX, AUX_BYTES);
+    assert_true(aux_wrapper_read(file, &w, NULL));
+    munmap(file, AUX_BYTES);
+    return w.trust;
+}
+
 /* An IMG4 that is whole, of this type, bound to this machine, whose ticket has the payload's digest. */
-static void check_img4(uint64_t ecid, const uint8_t *bytes, size_t n, const char *type, uint8_t ticket_digest[SHA384_BYTES])
+static void check_img4(struct bundle *b, const uint8_t *bytes, size_t n, const char *type, uint8_t ticket_digest[SHA384_BYTES])
 {
     struct img4 i;
     struct pome_error err = {0};
@@ -44,17 +54,19 @@ static void check_img4(uint64_t ecid, const uint8_t *bytes, size_t n, const char
     const struct im4m_group *manp = im4m_group(m, "MANP"), *image = im4m_group(m, type);
     assert_non_null(manp);
     assert_non_null(image);
-    assert_true(im4m_property(manp, "ECID")->integer == ecid);
+    assert_true(im4m_property(manp, "ECID")->integer == b->ecid);
     assert_int_equal(im4m_property(manp, "BORD")->integer, 0x70);
     assert_int_equal(im4m_property(manp, "CHIP")->integer, 0xfe70);
     sha384(i.im4p_bytes, i.im4p_size, digest);
     assert_memory_equal(im4m_property(image, "DGST")->bytes, digest, sizeof digest);
+    if (!ticket_verify(i.im4m_bytes, i.im4m_size, trust_of(b).anchor, &err))
+        fail_msg("%s: %s", type, err.message);
     sha384(i.im4m_bytes, i.im4m_size, ticket_digest);
     free(m);
 }
 
-static void check_file(uint64_t ecid, const uint8_t *disk, const struct gpt_partition *p, const char *path, const char *type, unsigned seed, size_t bytes,
-                       uint8_t ticket[SHA384_BYTES])
+/* Reads a file of a container, for free(). */
+static uint8_t *read_file(const uint8_t *disk, const struct gpt_partition *p, const char *path, size_t *n)
 {
     struct fat f;
     struct fat_entry e;
@@ -63,25 +75,72 @@ static void check_file(uint64_t ecid, const uint8_t *disk, const struct gpt_part
         fail_msg("%s", err.message);
     uint8_t *file = malloc(e.size);
     assert_int_equal(fat_read(&f, &e, 0, file, e.size), e.size);
-    check_img4(ecid, file, e.size, type, ticket);
-    struct img4 i;
-    assert_true(img4_read(file, e.size, &i, &err));
-    assert_int_equal(i.size, e.size);
-    if (bytes) {
-        assert_int_equal(i.im4p.payload_size, bytes);
-        for (size_t k = 0; k < bytes; k++)
-            if (i.im4p_bytes[i.im4p.payload_offset + k] != test_byte(seed, k))
-                fail_msg("%s: byte %zu differs", path, k);
-    }
+    *n = e.size;
+    return file;
+}
+
+/* An object of a set: an IM4P of this type, the test's bytes, with the digest that the set's ticket gives. */
+static void check_object(struct bundle *b, const uint8_t *disk, const struct gpt_partition *p, const char *folder, const char *name, const char *type, unsigned seed,
+                         size_t bytes)
+{
+    char path[96];
+    size_t n, ticket_size;
+    struct im4p i;
+    struct pome_error err = {0};
+    uint8_t digest[SHA384_BYTES];
+    struct im4m *m = malloc(sizeof *m);
+    snprintf(path, sizeof path, "%s/%s.IM4", folder, name);
+    uint8_t *file = read_file(disk, p, path, &n);
+    snprintf(path, sizeof path, "%s/TICKET.IM4", folder);
+    uint8_t *ticket = read_file(disk, p, path, &ticket_size);
+    if (!im4p_read_head(file, n, n, &i, &err) || !im4m_read(ticket, ticket_size, m, &err) || !ticket_verify(ticket, ticket_size, trust_of(b).anchor, &err))
+        fail_msg("%s: %s", path, err.message);
+    assert_int_equal(m->whole_size, ticket_size);
+    assert_string_equal(i.type, type);
+    sha384(file, n, digest);
+    assert_memory_equal(im4m_property(im4m_group(m, type), "DGST")->bytes, digest, sizeof digest);
+    assert_true(im4m_property(im4m_group(m, "MANP"), "ECID")->integer == b->ecid);
+    if (bytes)
+        assert_int_equal(i.payload_size, bytes);
+    for (size_t k = 0; k < bytes; k++)
+        if (file[i.payload_offset + k] != test_byte(seed, k))
+            fail_msg("%s: byte %zu differs", name, k);
+    free(m);
+    free(ticket);
     free(file);
+}
+
+/* LocalPolicy names the set by the digest of its ticket, and so does the name of its folder. */
+static void check_policy(struct bundle *b, const uint8_t *disk, const struct gpt_partition *p, const char *folder)
+{
+    char path[96], name[97];
+    size_t n, ticket_size;
+    struct img4 i;
+    struct pome_error err = {0};
+    uint8_t nsih[SHA384_BYTES], digest[SHA384_BYTES];
+    struct im4m *m = malloc(sizeof *m);
+    uint8_t *policy = read_file(disk, p, "POLICY/LOCAL.IM4", &n);
+    check_img4(b, policy, n, "lpol", digest);
+    assert_true(img4_read(policy, n, &i, &err) && im4m_read(i.im4m_bytes, i.im4m_size, m, &err));
+    snprintf(path, sizeof path, "%s/TICKET.IM4", folder);
+    uint8_t *ticket = read_file(disk, p, path, &ticket_size);
+    sha384(ticket, ticket_size, nsih);
+    const struct im4m_group *manp = im4m_group(m, "MANP");
+    assert_memory_equal(im4m_property(manp, "nsih")->bytes, nsih, sizeof nsih);
+    assert_null(im4m_property(manp, "smb0"));
+    hex_upper(nsih, sizeof nsih, name);
+    assert_memory_equal(folder + 5, name, 8);
+    free(ticket);
+    free(policy);
+    free(m);
 }
 
 void installed_check_disk(struct bundle *b, bool both_maps)
 {
     struct gpt g;
     struct pome_error err = {0};
-    char active[98], path[64], nsih[97];
-    uint8_t ticket[SHA384_BYTES], os_ticket[SHA384_BYTES];
+    char folder[16];
+    size_t n;
     uint8_t *disk = map(b, BUNDLE_DISK, b->disk_bytes);
     bool backup = gpt_read_backup(disk + b->disk_bytes - GPT_BACKUP_BYTES, b->disk_bytes / 512, &g, &err), primary;
     primary = gpt_read(disk, b->disk_bytes / 512, &g, &err) || (gpt_read_backup(disk + b->disk_bytes - GPT_BACKUP_BYTES, b->disk_bytes / 512, &g, &err) && !both_maps);
@@ -95,25 +154,17 @@ void installed_check_disk(struct bundle *b, bool both_maps)
     for (uint64_t k = 0; k < TEST_OS_BYTES; k++)
         if (disk[g.partitions[1].first * 512 + k] != test_byte(SEED_OS, k))
             fail_msg("byte %llu of the OS image differs", (unsigned long long)k);
-    struct fat f;
-    struct fat_entry e;
-    assert_true(fat_open(disk + g.partitions[0].first * 512, 1024000 * 512, &f, &err));
-    assert_true(fat_find(&f, "BOOT/ACTIVE", &e, &err));
-    assert_int_equal(fat_read(&f, &e, 0, active, 97), 97);
-    active[96] = 0;
-    snprintf(path, sizeof path, "BOOT/%.8s/KERNEL.IM4", active);
-    check_file(b->ecid, disk, &g.partitions[0], path, "krnl", SEED_KERNEL, TEST_KERNEL_BYTES, os_ticket);
-    hex_upper(os_ticket, sizeof os_ticket, nsih);
-    assert_string_equal(nsih, active); /* nsih is the digest of the OS ticket */
-    snprintf(path, sizeof path, "BOOT/%.8s/RAMDISK.IM4", active);
-    check_file(b->ecid, disk, &g.partitions[0], path, "rdsk", SEED_RAMDISK, TEST_RAMDISK_BYTES, ticket);
-    assert_memory_equal(ticket, os_ticket, sizeof ticket);
-    snprintf(path, sizeof path, "BOOT/%.8s/CMDLINE.IM4", active);
-    check_file(b->ecid, disk, &g.partitions[0], path, "kcmd", 0, 0, ticket);
-    check_file(b->ecid, disk, &g.partitions[0], "POLICY/LOCAL.IM4", "lpol", 0, 0, ticket);
-    check_file(b->ecid, disk, &g.partitions[2], "BOOT/KERNEL.IM4", "rkrn", SEED_KERNEL, TEST_KERNEL_BYTES, ticket);
-    check_file(b->ecid, disk, &g.partitions[2], "BOOT/RAMDISK.IM4", "rrdk", SEED_RECOVERY, TEST_RECOVERY_BYTES, ticket);
-    check_file(b->ecid, disk, &g.partitions[2], "BOOT/CMDLINE.IM4", "rcmd", 0, 0, ticket);
+    char *active = (char *)read_file(disk, &g.partitions[0], "BOOT/ACTIVE", &n);
+    assert_int_equal(n, 9);
+    snprintf(folder, sizeof folder, "BOOT/%.8s", active);
+    free(active);
+    check_object(b, disk, &g.partitions[0], folder, "KERNEL", "krnl", SEED_KERNEL, TEST_KERNEL_BYTES);
+    check_object(b, disk, &g.partitions[0], folder, "RAMDISK", "rdsk", SEED_RAMDISK, TEST_RAMDISK_BYTES);
+    check_object(b, disk, &g.partitions[0], folder, "CMDLINE", "kcmd", 0, 0);
+    check_policy(b, disk, &g.partitions[0], folder);
+    check_object(b, disk, &g.partitions[2], "BOOT", "KERNEL", "rkrn", SEED_KERNEL, TEST_KERNEL_BYTES);
+    check_object(b, disk, &g.partitions[2], "BOOT", "RAMDISK", "rrdk", SEED_RECOVERY, TEST_RECOVERY_BYTES);
+    check_object(b, disk, &g.partitions[2], "BOOT", "CMDLINE", "rcmd", 0, 0);
     munmap(disk, b->disk_bytes);
 }
 
@@ -138,7 +189,7 @@ void installed_check_aux(struct bundle *b)
     assert_true(aux_wrapper_read(file, &w, &err));
     assert_true(w.ecid == b->ecid);
     assert_true(aux_flash_header_valid(flash));
-    check_img4(b->ecid, flash + AUX_FIRMWARE, AUX_FIRMWARE_MAX, "illb", ticket);
+    check_img4(b, flash + AUX_FIRMWARE, AUX_FIRMWARE_MAX, "illb", ticket);
     assert_int_equal(nvram_current(flash + AUX_NVRAM_BANK(0), flash + AUX_NVRAM_BANK(1)), 1);
     const uint8_t *bank = flash + AUX_NVRAM_BANK(1);
     check_variable(bank, NVRAM_COMMON, "auto-boot", "true");

@@ -1,38 +1,31 @@
 /*
- * personalize.c - the tickets of one machine (docs/boot.md §2).
+ * personalize.c - the tickets of one machine (docs/boot.md section 2).
  *
- * A ticket binds components, by their digests, to one ECID. The digests are the manifest's; that the bytes have them is checked when
- * they are copied. Tickets are not signed yet.
+ * A ticket binds components, by their digests, to one ECID and one boot nonce, and is signed by the local authority.
  */
-#include "restore/install.h"
+#include "restore/personalize.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "restore/install.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-enum { NONCE = 16, RPNH = 0, LPNH = 16, RONH = 64, BNCH_BYTES = 32 };
+enum { NONCE = 16, RPNH = 0, LPNH = 16, RONH = 64 };
 
-/* Digests that the properties below point to. */
-struct digests {
-    uint8_t bnch[SHA384_BYTES], lpnh[SHA384_BYTES], rpnh[SHA384_BYTES], ronh[SHA384_BYTES], policy[SHA384_BYTES];
-};
-
-static void manifest_properties(const struct install *in, const struct digests *d, struct im4m_group *g)
+static void machine_properties(const struct personality *who, struct im4m_group *g)
 {
-    const struct platform *p = platform_of(in->bundle->model.platform);
     *g = (struct im4m_group){.name = "MANP"};
-    im4m_add_octets(g, "BNCH", d->bnch, BNCH_BYTES);
-    im4m_add_integer(g, "BORD", p->board);
+    im4m_add_octets(g, "BNCH", who->boot_nonce, AUX_NONCE_BYTES);
+    im4m_add_integer(g, "BORD", who->board);
     im4m_add_integer(g, "CEPO", 1);
-    im4m_add_integer(g, "CHIP", p->chip);
+    im4m_add_integer(g, "CHIP", who->chip);
     im4m_add_boolean(g, "CPRO", true);
     im4m_add_boolean(g, "CSEC", true);
-    im4m_add_integer(g, "ECID", in->bundle->ecid);
+    im4m_add_integer(g, "ECID", who->ecid);
     im4m_add_integer(g, "SDOM", LAYOUT_SECURITY_DOMAIN);
-    const struct manifest *m = &in->image->manifest;
-    im4m_add_text(g, "love", m->long_version[0] ? m->long_version : m->version);
+    im4m_add_text(g, "love", who->version);
 }
 
 static void image_properties(const char *type, const uint8_t *digest, struct im4m_group *g)
@@ -45,48 +38,70 @@ static void image_properties(const char *type, const uint8_t *digest, struct im4
     im4m_add_boolean(g, "ESEC", true);
 }
 
-static void policy_properties(const struct install *in, const struct digests *d, struct im4m_group *g)
+static void policy_properties(const struct policy_content *p, struct im4m_group *g)
 {
     static const uint8_t kuid[16];
     im4m_add_boolean(g, "lobo", true);
-    im4m_add_octets(g, "lpnh", d->lpnh, SHA384_BYTES);
-    im4m_add_octets(g, "rpnh", d->rpnh, SHA384_BYTES);
-    im4m_add_octets(g, "ronh", d->ronh, SHA384_BYTES);
-    im4m_add_octets(g, "nsih", in->nsih, SHA384_BYTES);
-    im4m_add_octets(g, "vuid", in->volume_group, sizeof in->volume_group);
+    im4m_add_octets(g, "lpnh", p->lpnh, SHA384_BYTES);
+    im4m_add_octets(g, "rpnh", p->rpnh, SHA384_BYTES);
+    im4m_add_octets(g, "ronh", p->ronh, SHA384_BYTES);
+    im4m_add_octets(g, "nsih", p->nsih, SHA384_BYTES);
+    im4m_add_octets(g, "vuid", p->volume_group, 16);
     im4m_add_octets(g, "kuid", kuid, sizeof kuid);
+    if (p->security >= POLICY_REDUCED) /* full security is that they are absent */
+        im4m_add_boolean(g, "smb0", true);
+    if (p->security >= POLICY_PERMISSIVE)
+        im4m_add_boolean(g, "smb1", true);
 }
 
-static bool write_ticket(const struct im4m_group *g, size_t n, struct ticket *t, struct pome_error *err)
+static bool sign(const struct personality *who, const struct im4m_group *g, size_t n, struct ticket *t, struct pome_error *err)
 {
     t->size = im4m_write(g, n, t->der, sizeof t->der);
-    return t->size || pome_fail(err, POME_ERROR_INTERNAL, "a ticket of %zu groups does not fit %d bytes", n, IMAGE4_TICKET_MAX);
+    if (!t->size)
+        return pome_fail(err, POME_ERROR_INTERNAL, "a ticket of %zu groups does not fit %d bytes", n, IMAGE4_TICKET_MAX);
+    return authority_sign(who->authority, t->der, &t->size, sizeof t->der, err);
 }
 
-/* The ticket for all components of a place. */
-static bool place_ticket(const struct install *in, const struct digests *d, enum component_place place, struct im4m_group *g, struct ticket *t,
-                         struct pome_error *err)
+bool personalize_images(const struct personality *who, const struct image_digest *images, size_t n, struct ticket *out, struct pome_error *err)
 {
-    size_t n = 1;
-    manifest_properties(in, d, &g[0]);
-    for (size_t i = 0; i < COMPONENT_ROLES; i++)
-        if (component_roles[i].place == place)
-            image_properties(component_roles[i].type, install_component(in, component_roles[i].name)->digest, &g[n++]);
-    if (place == PLACE_BOOT) /* the OS image belongs to what the boot set starts */
-        image_properties("rosi", install_component(in, "OS")->uncompressed_digest, &g[n++]);
-    return write_ticket(g, n, t, err);
+    struct im4m_group *g = n < IMAGE4_GROUPS_MAX ? calloc(n + 1, sizeof *g) : NULL;
+    if (!g)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a ticket");
+    machine_properties(who, &g[0]);
+    for (size_t i = 0; i < n; i++)
+        image_properties(images[i].type, images[i].digest, &g[i + 1]);
+    bool ok = sign(who, g, n + 1, out, err);
+    free(g);
+    return ok;
 }
 
-static bool policy_ticket(const struct install *in, struct digests *d, struct im4m_group *g, struct ticket *t, struct pome_error *err)
+bool personalize_policy(const struct personality *who, const struct policy_content *policy, struct ticket *out, uint8_t im4p[POLICY_IM4P_BYTES],
+                        struct pome_error *err)
 {
-    uint8_t im4p[IMAGE4_HEAD_MAX + 1];
-    size_t n = im4p_write_head("lpol", "1.0", 1, im4p);
-    im4p[n++] = 0;
-    sha384(im4p, n, d->policy);
-    manifest_properties(in, d, &g[0]);
-    policy_properties(in, d, &g[0]);
-    image_properties("lpol", d->policy, &g[1]);
-    return write_ticket(g, 2, t, err);
+    uint8_t head[IMAGE4_HEAD_MAX], digest[SHA384_BYTES];
+    size_t n = im4p_write_head("lpol", "1.0", 1, head);
+    head[n++] = 0;
+    if (n != POLICY_IM4P_BYTES)
+        return pome_fail(err, POME_ERROR_INTERNAL, "the policy has %zu bytes, needed %d", n, POLICY_IM4P_BYTES);
+    memcpy(im4p, head, n);
+    sha384(im4p, n, digest);
+    struct im4m_group *g = calloc(2, sizeof *g);
+    if (!g)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a ticket");
+    machine_properties(who, &g[0]);
+    policy_properties(policy, &g[0]);
+    image_properties("lpol", digest, &g[1]);
+    bool ok = sign(who, g, 2, out, err);
+    free(g);
+    return ok;
+}
+
+void personalize_boot_nonce(uint64_t generator, uint8_t out[AUX_NONCE_BYTES])
+{
+    uint8_t bytes[8], digest[SHA384_BYTES];
+    le64_put(bytes, generator);
+    sha384(bytes, sizeof bytes, digest);
+    memcpy(out, digest, AUX_NONCE_BYTES);
 }
 
 static bool draw(void *bytes, size_t n, struct pome_error *err)
@@ -94,31 +109,63 @@ static bool draw(void *bytes, size_t n, struct pome_error *err)
     return getrandom(bytes, n, 0) == (ssize_t)n || pome_fail_errno(err, "random numbers");
 }
 
+bool personalize_draw_nonce(uint8_t nonce[16], uint8_t hash[SHA384_BYTES], struct pome_error *err)
+{
+    if (!draw(nonce, NONCE, err))
+        return false;
+    sha384(nonce, NONCE, hash);
+    return true;
+}
+
+/* --- the installer's step --- */
+
+/* The ticket for all components of a place. The digests are the manifest's; that the bytes have them is checked when they are copied. */
+static bool place_ticket(struct install *in, const struct personality *who, enum component_place place, enum install_ticket which,
+                         struct pome_error *err)
+{
+    struct image_digest images[COMPONENT_ROLES + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < COMPONENT_ROLES; i++)
+        if (component_roles[i].place == place)
+            images[n++] = (struct image_digest){component_roles[i].type, install_component(in, component_roles[i].name)->digest};
+    if (place == PLACE_BOOT) /* the OS image belongs to what the boot set starts */
+        images[n++] = (struct image_digest){"rosi", install_component(in, "OS")->uncompressed_digest};
+    return personalize_images(who, images, n, &in->tickets[which], err);
+}
+
+static bool issue(struct install *in, const struct authority *authority, struct pome_error *err)
+{
+    const struct platform *p = platform_of(in->bundle->model.platform);
+    const struct manifest *m = &in->image->manifest;
+    uint8_t rpnh[SHA384_BYTES], ronh[SHA384_BYTES];
+    const struct personality who = {authority, in->bundle->ecid, p->board, p->chip, in->trust.boot_nonce,
+                                    m->long_version[0] ? m->long_version : m->version};
+    const struct policy_content policy = {POLICY_FULL, in->nsih, in->trust.policy_nonces[0], rpnh, ronh, in->volume_group};
+    memset(in->nonces, 0, sizeof in->nonces);
+    memcpy(in->trust.anchor, authority_anchor(authority), SHA384_BYTES);
+    personalize_boot_nonce(in->boot_nonce, in->trust.boot_nonce);
+    if (!personalize_draw_nonce(in->nonces + RPNH, rpnh, err) || !personalize_draw_nonce(in->nonces + LPNH, in->trust.policy_nonces[0], err) ||
+        !personalize_draw_nonce(in->nonces + RONH, ronh, err) || !place_ticket(in, &who, PLACE_FIRMWARE, TICKET_FIRMWARE, err) ||
+        !place_ticket(in, &who, PLACE_BOOT, TICKET_OS, err) || !place_ticket(in, &who, PLACE_RECOVERY, TICKET_RECOVERY, err))
+        return false;
+    sha384(in->tickets[TICKET_OS].der, in->tickets[TICKET_OS].size, in->nsih);
+    return personalize_policy(&who, &policy, &in->tickets[TICKET_POLICY], in->policy, err);
+}
+
 bool install_personalize(struct install *in, struct pome_error *err)
 {
-    struct digests d;
-    uint8_t generator[8];
-    memset(in->nonces, 0, sizeof in->nonces);
-    if (!draw(&in->boot_nonce, sizeof in->boot_nonce, err) || !draw(in->volume_group, sizeof in->volume_group, err) ||
-        !draw(in->nonces + RPNH, NONCE, err) || !draw(in->nonces + LPNH, NONCE, err) || !draw(in->nonces + RONH, NONCE, err))
+    if (!draw(&in->boot_nonce, sizeof in->boot_nonce, err) || !draw(in->volume_group, sizeof in->volume_group, err))
         return false;
     in->volume_group[6] = (uint8_t)((in->volume_group[6] & 0x0f) | 0x40); /* a version 4 UUID */
     in->volume_group[8] = (uint8_t)((in->volume_group[8] & 0x3f) | 0x80);
-    le64_put(generator, in->boot_nonce);
-    sha384(generator, sizeof generator, d.bnch);
-    sha384(in->nonces + RPNH, NONCE, d.rpnh);
-    sha384(in->nonces + LPNH, NONCE, d.lpnh);
-    sha384(in->nonces + RONH, NONCE, d.ronh);
-    struct im4m_group *g = calloc(COMPONENT_ROLES + 2, sizeof *g);
-    if (!g)
-        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for tickets");
-    bool ok = place_ticket(in, &d, PLACE_FIRMWARE, g, &in->tickets[TICKET_FIRMWARE], err) &&
-              place_ticket(in, &d, PLACE_BOOT, g, &in->tickets[TICKET_OS], err) &&
-              place_ticket(in, &d, PLACE_RECOVERY, g, &in->tickets[TICKET_RECOVERY], err);
-    if (ok) {
-        sha384(in->tickets[TICKET_OS].der, in->tickets[TICKET_OS].size, in->nsih);
-        ok = policy_ticket(in, &d, g, &in->tickets[TICKET_POLICY], err);
-    }
-    free(g);
+    in->trust = (struct aux_trust){0};
+    struct authority *authority = authority_open(NULL, true, err);
+    if (!authority)
+        return pome_fail_context(err, "signing authority");
+    bool ok = issue(in, authority, err);
+    if (ok)
+        log_host(in->log, "org.pome.install", "authority", LOG_LEVEL_DEFAULT, "tickets signed by %s (%s)", authority_name(authority),
+                 authority_path(authority));
+    authority_close(authority);
     return ok;
 }

@@ -8,7 +8,10 @@
 #include "firmware/platform.h"
 #include "formats/aux_storage.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
 
 static bool check(const struct bundle *b, const struct bundle_start *start, struct pome_error *err)
 {
@@ -27,10 +30,41 @@ static bool check(const struct bundle *b, const struct bundle_start *start, stru
     return true;
 }
 
+/* The wrapper of AuxiliaryStorage says whom the machine trusts; the guest cannot change it. */
+static bool read_trust(const struct bundle *b, uint8_t *boot_info, struct pome_error *err)
+{
+    static const uint8_t none[SHA384_BYTES];
+    uint8_t bytes[AUX_WRAPPER_BYTES];
+    struct aux_wrapper w;
+    int fd = bundle_member_open(b, BUNDLE_AUX, O_RDONLY, err);
+    if (fd < 0)
+        return false;
+    bool ok = pread(fd, bytes, sizeof bytes, 0) == sizeof bytes || pome_fail_errno(err, "%s/AuxiliaryStorage: cannot read", b->path);
+    close(fd);
+    if (!ok || !aux_wrapper_read(bytes, &w, err))
+        return false;
+    if (!memcmp(w.trust.anchor, none, sizeof none))
+        return pome_fail(err, POME_ERROR_INVALID_BUNDLE,
+                         "%s: its boot tickets are not signed: it was installed by an older Pome; install it again with \"pome install --erase\"",
+                         b->path);
+    memcpy(boot_info + FW_CFG_ANCHOR, w.trust.anchor, sizeof w.trust.anchor);
+    memcpy(boot_info + FW_CFG_BOOT_NONCE, w.trust.boot_nonce, sizeof w.trust.boot_nonce);
+    memcpy(boot_info + FW_CFG_POLICY_NONCE, w.trust.policy_nonces, sizeof w.trust.policy_nonces);
+    return true;
+}
+
+static uint32_t boot_flags(const struct bundle_start *s)
+{
+    return (s->recovery ? FW_START_RECOVERY : 0) | (s->verbose ? FW_START_VERBOSE : 0) | (s->dfu ? FW_START_DFU : 0) |
+           (s->stop_in_stage1 ? FW_START_STOP_STAGE1 : 0) | (s->stop_in_stage2 ? FW_START_STOP_STAGE2 : 0) |
+           (s->picker ? FW_START_PICKER : 0);
+}
+
 struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_start *start, struct log *log,
                                  struct pome_error *err)
 {
-    if (!check(b, start, err))
+    uint8_t boot_info[4096] = {0};
+    if (!check(b, start, err) || !read_trust(b, boot_info, err))
         return NULL;
     char disk_path[PATH_MAX], aux_path[PATH_MAX];
     if (!bundle_member_path(b, BUNDLE_DISK, disk_path) || !bundle_member_path(b, BUNDLE_AUX, aux_path)) {
@@ -51,7 +85,9 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         .rom = pome_boot_rom,
         .rom_bytes = pome_boot_rom_bytes,
         .ecid = b->ecid,
-        .boot_flags = (start->recovery ? FW_START_RECOVERY : 0) | (start->verbose ? FW_START_VERBOSE : 0),
+        .boot_flags = boot_flags(start),
+        .boot_info = boot_info,
+        .boot_info_bytes = sizeof boot_info,
         .console_in = start->console_in,
         .console_out = start->console_out,
         .stops_at_reset = start->stops_at_reset,

@@ -6,7 +6,7 @@
 #include "vm/vm.h"
 
 struct bundle_start {
-    bool recovery, verbose, stops_at_reset;
+    bool recovery, verbose, stops_at_reset, dfu, stop_in_stage1, stop_in_stage2, picker;
     uint64_t memory_bytes; /* 0: as Config.json says */
     int console_in, console_out;
 };

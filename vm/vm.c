@@ -239,7 +239,7 @@ static bool build(struct vm *vm, struct pome_error *err)
     const struct machine_config mc = {
         .platform = c->platform, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = c->disks,
         .n_disks = c->n_disks, .loop = vm->loop, .console = vm->console, .rom = c->rom, .rom_bytes = c->rom_bytes,
-        .ecid = c->ecid, .boot_flags = c->boot_flags,
+        .ecid = c->ecid, .boot_flags = c->boot_flags, .boot_info = c->boot_info, .boot_info_bytes = c->boot_info_bytes,
     };
     const struct cpu_irq_port port = {vm, set_irq, set_fiq};
     const struct machine_events events = {.ctx = vm, .panicked = on_panic, .note = on_note};

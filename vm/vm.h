@@ -29,6 +29,8 @@ struct vm_config {
     size_t rom_bytes;
     uint64_t ecid;       /* see machine_config */
     uint32_t boot_flags; /* see machine_config */
+    const void *boot_info; /* see machine_config */
+    size_t boot_info_bytes;
     int console_in, console_out; /* -1: none */
     bool stops_at_reset;
     struct log *log; /* NULL: none. Borrowed */

@@ -54,12 +54,17 @@ struct pome_start_options {
     int console_in, console_out;
     bool stops_at_reset;
     bool verbose; /* the boot stages say more on the console */
+    /* At most one of the next four and `recovery`; all are for this start only. Since: 0.2. */
+    bool dfu;            /* the boot ROM prints who the machine is and waits for ever. Like: _forceDFU */
+    bool stop_in_stage1; /* the boot ROM stops before it reads anything. Like: _stopInIBootStage1 */
+    bool stop_in_stage2; /* stage 2 was verified and stops before it reads anything. Like: _stopInIBootStage2 */
+    bool picker;         /* stage 2 asks on the console what to start */
 };
-#define POME_START_OPTIONS_INIT {sizeof(struct pome_start_options), false, 0, -1, -1, false, false}
+#define POME_START_OPTIONS_INIT {sizeof(struct pome_start_options), false, 0, -1, -1, false, false, false, false, false, false}
 
 /* A machine from an installed bundle, which is locked until pome_vm_free(). The bundle is borrowed and must outlive it. What the host does and
  * what the guest says goes to the bundle's log.
- * Errors: as pome_vm_new(), and INVALID_BUNDLE, INVALID_STATE (not installed), BUSY (running).   Since: 0.1. */
+ * Errors: as pome_vm_new(), and INVALID_BUNDLE (damaged, or its boot tickets are not signed), INVALID_STATE (not installed), BUSY (running).   Since: 0.1. */
 POME_API pome_vm *pome_vm_new_from_bundle(pome_bundle *bundle, const struct pome_start_options *options,
                                           struct pome_error *err);
 
