@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """qemu_test.py - runs the boot ROM and the stage-2 firmware under QEMU's `virt` machine.
 
-Nothing here comes from the project but the two binaries: the disk is made by sfdisk, mkfs.fat and mtools, the IMG4
-containers and NVRAM banks by the lines below, so that a misunderstanding on both sides is less likely.
+Nothing here comes from the project but the two binaries: the disk is made by sfdisk, mkfs.fat and mtools, keys, certificates and
+signatures by openssl, the IMG4 containers and NVRAM banks by the lines below, so that a misunderstanding on both sides is less likely.
 
 usage: qemu_test.py ROM STAGE2 [KERNEL INITRD]     (the last two: also boot a real kernel)
 """
@@ -62,13 +62,65 @@ def dset(*p):
     return der(b"\x31", *p)
 
 
-def img4(kind, payload, ecid=ECID, board=BOARD, ticket_kind=None):
-    im4p = seq(ia5("IM4P"), ia5(kind), ia5("1.0"), octets(payload))
-    machine = dset(private("BORD", integer(board)), private("CHIP", integer(CHIP)), private("ECID", integer(ecid)))
-    digest = dset(private("DGST", octets(hashlib.sha384(im4p).digest())))
-    body = dset(private("MANP", machine), private(ticket_kind or kind, digest))
-    im4m = seq(ia5("IM4M"), integer(0), dset(private("MANB", body)), octets(b"signature"), seq())
-    return seq(ia5("IMG4"), im4p, der(b"\xa0", im4m))
+def sha384(data):
+    return hashlib.sha384(data).digest()
+
+
+TRUE = b"\x01\x01\xff"
+GENERATOR = bytes(range(8))
+NONCE = sha384(GENERATOR)[:32]
+POLICY_NONCE = sha384(b"policy nonce")
+
+
+class Authority:
+    """Keys and certificates by openssl."""
+    def __init__(self, folder):
+        self.folder = folder
+        os.mkdir(folder)
+        for name in ("root", "signer"):
+            self.openssl("genrsa", "-out", name + ".key", "3072")
+        self.openssl("req", "-x509", "-sha384", "-new", "-key", "root.key", "-subj", "/CN=test root", "-out", "root.pem")
+        self.openssl("req", "-new", "-key", "signer.key", "-subj", "/CN=Pome boot tickets", "-utf8", "-out", "signer.csr")
+        self.openssl("x509", "-req", "-sha384", "-in", "signer.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-out", "signer.pem",
+                     "-extfile", "/dev/stdin", data=b"basicConstraints=CA:FALSE\n")
+        self.chain = self.der("signer.pem") + self.der("root.pem")
+        self.anchor = sha384(self.der("root.pem"))
+
+    def openssl(self, *words, data=None):
+        return subprocess.run(["openssl", *words], cwd=self.folder, input=data, check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL).stdout
+
+    def der(self, name):
+        return self.openssl("x509", "-in", name, "-outform", "DER")
+
+    def sign(self, data):
+        return self.openssl("dgst", "-sha384", "-sign", "signer.key", data=data)
+
+
+def im4p(kind, payload):
+    return seq(ia5("IM4P"), ia5(kind), ia5("1.0"), octets(payload))
+
+
+def im4m(images, ecid=ECID, board=BOARD, nonce=NONCE, authority=None, extra=()):
+    """A signed ticket for {kind: IM4P}."""
+    machine = dset(private("BNCH", octets(nonce)), private("BORD", integer(board)), private("CHIP", integer(CHIP)),
+                   private("ECID", integer(ecid)), private("SDOM", integer(1)), *extra)
+    groups = [private(kind, dset(private("DGST", octets(sha384(data))))) for kind, data in images.items()]
+    body = dset(private("MANB", dset(private("MANP", machine), *groups)))
+    a = authority or AUTHORITY
+    return seq(ia5("IM4M"), integer(0), body, octets(a.sign(body)), seq(a.chain))
+
+
+def img4(kind, payload, ticket_kind=None, **more):
+    data = im4p(kind, payload)
+    return seq(ia5("IMG4"), data, der(b"\xa0", im4m({ticket_kind or kind: data}, **more)),
+               der(b"\xa1", seq(ia5("IM4R"), dset(private("BNCN", octets(GENERATOR))))))
+
+
+def policy(ticket, *switches, lpnh=POLICY_NONCE, **more):
+    extra = [private("lobo", TRUE), private("lpnh", octets(lpnh)), private("nsih", octets(sha384(ticket)))]
+    data = im4p("lpol", b"\0")
+    return seq(ia5("IMG4"), data, der(b"\xa0", im4m({"lpol": data}, extra=extra + [private(s, TRUE) for s in switches], **more)))
 
 
 # NVRAM ---------------------------------------------------------------------------------------------------------
@@ -134,13 +186,27 @@ class Machine:
             self.run("mmd", "-i", self.volume(b), "::" + folder)
         self.run("mmd", "-i", self.volume(r), "::BOOT")
         self.put(b, "BOOT/ACTIVE", b"1a2b3c4d\n")
-        self.put(b, "POLICY/LOCAL.IM4", img4("lpol", b"\0"))
-        self.put(b, "BOOT/1A2B3C4D/KERNEL.IM4", img4("krnl", kernel))
-        self.put(b, "BOOT/1A2B3C4D/RAMDISK.IM4", img4("rdsk", ramdisk))
-        self.put(b, "BOOT/1A2B3C4D/CMDLINE.IM4", img4("kcmd", b"console=ttyAMA0 normal\n"))
-        self.put(r, "BOOT/KERNEL.IM4", img4("rkrn", kernel))
-        self.put(r, "BOOT/RAMDISK.IM4", img4("rrdk", ramdisk[::-1]))
-        self.put(r, "BOOT/CMDLINE.IM4", img4("rcmd", b"console=ttyAMA0 recovery"))
+        self.objects = {"krnl": im4p("krnl", kernel), "rdsk": im4p("rdsk", ramdisk), "kcmd": im4p("kcmd", b"console=ttyAMA0 normal\n")}
+        self.ticket = self.put_set(b, "BOOT/1A2B3C4D", self.objects)
+        self.put(b, "POLICY/LOCAL.IM4", policy(self.ticket))
+        self.put_set(r, "BOOT", {"rkrn": im4p("rkrn", kernel), "rrdk": im4p("rrdk", ramdisk[::-1]),
+                                 "rcmd": im4p("rcmd", b"console=ttyAMA0 recovery")})
+
+    def put_set(self, volume, folder, objects, **more):
+        """Kernel, ramdisk, command line and their ticket, which is returned."""
+        ticket = im4m(objects, **more)
+        for name, data in zip(("KERNEL", "RAMDISK", "CMDLINE", "TICKET"), [*objects.values(), ticket]):
+            self.put(volume, f"{folder}/{name}.IM4", data)
+        return ticket
+
+    def put_pending(self, objects, digests=None, name="0000AAAA"):
+        """A set as a guest makes one."""
+        b, names = "iBootSystemContainer", ("KERNEL.IM4", "RAMDISK.IM4", "CMDLINE.IM4")
+        self.run("mmd", "-i", self.volume(b), "::BOOT/" + name)
+        lines = "".join(f"{hashlib.sha384(d).hexdigest()}  {n}\n" for n, d in zip(names, objects.values()))
+        for n, data in [*zip(names, objects.values()), ("DIGESTS", digests or lines.encode())]:
+            self.put(b, f"BOOT/{name}/{n}", data)
+        self.put(b, "BOOT/PENDING", name.encode() + b"\n")
 
     def volume(self, name):
         return f"{self.disk}@@{self.at[name]}"
@@ -158,8 +224,11 @@ class Machine:
             f.seek(0xA80000)
             f.write((banks or (bank(5), bank(6, boot_args="from-nvram")))[1])
 
-    def boot(self, start=0, memory=512, limit=60, cpu="max,pauth-impdef=on", ecid=ECID):
-        cfg = bytearray(0x100)
+    def boot(self, start=0, memory=512, limit=60, cpu="max,pauth-impdef=on", ecid=ECID, anchor=None, nonce=NONCE, keys=b""):
+        cfg = bytearray(0x1000)
+        cfg[0x800:0x830] = AUTHORITY.anchor if anchor is None else anchor
+        cfg[0x830:0x850] = nonce
+        cfg[0x850:0x880] = POLICY_NONCE
         struct.pack_into("<II", cfg, 0, 2, 1)
         struct.pack_into("<I", cfg, 0x10, BOARD)
         struct.pack_into("<QQ", cfg, 0x18, ecid, memory << 20)
@@ -172,7 +241,7 @@ class Machine:
             command += ["-drive", f"if=none,id={serial},file={path},format=raw",
                         "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
         try:
-            out = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=limit).stdout
+            out = subprocess.run(command, input=keys, stdout=subprocess.PIPE, timeout=limit).stdout
         except subprocess.TimeoutExpired as e:
             out = e.stdout or b""
         return out.decode(errors="replace").replace("\r", "")
@@ -252,33 +321,121 @@ def cases(make):
         assert chosen(out)[0].startswith("console=ttyAMA0 recovery")
 
     def damaged_kernel():
-        k = bytearray(img4("krnl", KERNEL))
+        k = bytearray(im4p("krnl", KERNEL))
         k[-2000] ^= 1  # inside the payload
-        falls_to_recovery(s + "KERNEL.IM4", bytes(k), "1A2B3C4D kernel, digest differs")
+        falls_to_recovery(s + "KERNEL.IM4", bytes(k), "1A2B3C4D: kernel, digest differs")
+
+    def ticket_refused(reason, in_policy=True, **more):
+        """The set's ticket is another one, which the policy names or not."""
+        m = make()
+        ticket = m.put_set(b, "BOOT/1A2B3C4D", m.objects, **more)
+        if in_policy:
+            m.put(b, "POLICY/LOCAL.IM4", policy(ticket))
+        out = m.boot()
+        expect(out, "boot failed: stage 2, boot set 1A2B3C4D: ticket, " + reason, "trying Recovery")
+        assert chosen(out)[0].startswith("console=ttyAMA0 recovery")
 
     def other_machine():
-        falls_to_recovery(s + "RAMDISK.IM4", img4("rdsk", b"x" * 100, ecid=1), "ramdisk, ticket was made for another machine")
+        ticket_refused("ticket was made for another machine", ecid=1)
 
     def other_board():
-        falls_to_recovery(s + "RAMDISK.IM4", img4("rdsk", b"x" * 100, board=0x20), "another board")
+        ticket_refused("ticket was made for another board", board=0x20)
+
+    def old_ticket():
+        ticket_refused("ticket is an old one (BNCH", nonce=bytes(32))
+
+    def other_authority():
+        ticket_refused("ticket was signed by another authority", authority=OTHER)
+
+    def other_ticket():
+        ticket_refused("is not the one that LocalPolicy names", in_policy=False, extra=[private("love", ia5("2"))])
+
+    def no_ticket():
+        m = make()
+        m.run("mdel", "-i", m.volume(b), "::" + s + "TICKET.IM4")
+        expect(m.boot(), "was made in this machine and is not signed: full security", "trying Recovery")
 
     def wrong_type():
-        falls_to_recovery(s + "CMDLINE.IM4", img4("rcmd", b"x"), "command line, has another type")
+        falls_to_recovery(s + "CMDLINE.IM4", im4p("rcmd", b"x"), "command line, has another type")
 
     def ticket_without_entry():
-        falls_to_recovery(s + "CMDLINE.IM4", img4("kcmd", b"x", ticket_kind="krnl"), "ticket does not list it")
+        m = make()
+        ticket = im4m({k: v for k, v in m.objects.items() if k != "kcmd"})
+        m.put(b, s + "TICKET.IM4", ticket)
+        m.put(b, "POLICY/LOCAL.IM4", policy(ticket))
+        expect(m.boot(), "command line, ticket does not list it", "trying Recovery")
 
     def no_image():
-        falls_to_recovery(s + "KERNEL.IM4", img4("krnl", b"x" * 4096), "is not an arm64 Linux Image")
+        m = make()
+        ticket = m.put_set(b, "BOOT/1A2B3C4D", dict(m.objects, krnl=im4p("krnl", b"x" * 4096)))
+        m.put(b, "POLICY/LOCAL.IM4", policy(ticket))
+        expect(m.boot(), "is not an arm64 Linux Image", "trying Recovery")
 
     def policy_of_another():
-        falls_to_recovery("POLICY/LOCAL.IM4", img4("lpol", b"\0", ecid=7), "LocalPolicy, ticket was made for another")
+        falls_to_recovery("POLICY/LOCAL.IM4", policy(b"", ecid=7), "LocalPolicy, ticket was made for another")
+
+    def old_policy():
+        falls_to_recovery("POLICY/LOCAL.IM4", policy(b"", lpnh=sha384(b"old")), "LocalPolicy, is an old one (lpnh")
+
+    def older_ticket_under_reduced():
+        m = make()
+        m.put(b, "POLICY/LOCAL.IM4", policy(b"another", "smb0"))
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal from-nvram"
+
+    def pending(switches, digests=None, change=None):
+        m = make()
+        objects = dict(m.objects, kcmd=im4p("kcmd", b"console=ttyAMA0 pending"))
+        m.put_pending(objects, digests)
+        if change:
+            m.put(b, "BOOT/0000AAAA/CMDLINE.IM4", change)
+        m.put(b, "POLICY/LOCAL.IM4", policy(m.ticket, *switches))
+        out = m.boot()
+        return out, chosen(out)[0].split()[1]
+
+    def pending_under_full():
+        out, started = pending([])
+        expect(out, "full security does not start it", '"pome personalize NAME" signs it', "trying the last signed boot set, 1A2B3C4D")
+        assert started == "normal"
+
+    def pending_under_reduced():
+        out, started = pending(["smb0"])
+        expect(out, "not signed: reduced security accepts it")
+        assert started == "pending"
+
+    def pending_damaged():
+        out, started = pending(["smb0"], change=im4p("kcmd", b"console=ttyAMA0 changed"))
+        expect(out, "boot failed: stage 2, boot set 0000AAAA: command line, digest differs")
+        assert started == "normal"
+        out, started = pending(["smb0"], digests=b"x")
+        expect(out, "DIGESTS, holds a line")
+        assert started == "normal"
+
+    def pending_under_permissive():
+        out, started = pending(["smb0", "smb1"], change=im4p("kcmd", b"console=ttyAMA0 changed"))
+        expect(out, "permissive security starts it all the same")
+        assert started == "changed"
+        assert pending(["smb0", "smb1"], digests=b"x")[1] == "pending"
 
     def bad_active():
         falls_to_recovery("BOOT/ACTIVE", b"../../..\n", "/BOOT/ACTIVE, is not a boot set's name")
 
     def absent_set():
-        falls_to_recovery("BOOT/ACTIVE", b"00000000\n", "boot set 00000000 kernel, is missing")
+        m = make()
+        m.put(b, "BOOT/ACTIVE", b"00000000\n")
+        m.put(b, "POLICY/LOCAL.IM4", policy(m.ticket, "smb0"))
+        expect(m.boot(), "boot set 00000000: DIGESTS, is missing", "trying Recovery")
+
+    def recovery_damaged():
+        m = make()
+        m.put("RecoveryOSContainer", "BOOT/TICKET.IM4", im4m({"rkrn": b""}, nonce=bytes(32)))
+        out = m.boot(start=1, keys=b"1")
+        expect(out, "recovery: ticket, ticket is an old one", "1  boot set 1A2B3C4D (last signed)", "3  shut down")
+        assert chosen(out)[0] == "console=ttyAMA0 normal from-nvram"
+
+    def picker():
+        m = make()
+        assert chosen(m.boot(start=32, keys=b"x2"))[0] == "console=ttyAMA0 recovery from-nvram"
+        assert "FAKE" not in m.boot(start=32, keys=b"3")
 
     def both_damaged():
         m = make()
@@ -287,7 +444,7 @@ def cases(make):
                 d.seek(m.at[v])
                 d.write(bytes(512))
         out = m.boot()
-        expect(out, "trying Recovery", "recovery RecoveryOSContainer, holds no FAT32 volume", "restore needed")
+        expect(out, "trying Recovery", "recovery: RecoveryOSContainer, holds no FAT32 volume", "1  Recovery", "no answer", "restore needed")
         assert "FAKE" not in out
 
     def primary_table_damaged():
@@ -312,6 +469,17 @@ def cases(make):
     def llb_of_another():
         expect(make().boot(ecid=5), "LLB, ticket was made for another machine (ECID)")
 
+    def unknown_authority():
+        m = make()
+        expect(m.boot(anchor=OTHER.anchor), "LLB, ticket was signed by another authority")
+        expect(m.boot(anchor=bytes(48)), "LLB, cannot be checked: the machine knows no signing authority")
+        expect(m.boot(nonce=bytes(32)), "LLB, ticket is an old one")
+
+    def dfu():
+        out = make().boot(start=16, limit=4)
+        expect(out, "DFU: waiting for a restore", "CPID:fe70 BDID:70 ECID:8877665544332211", "NONC:" + NONCE.hex())
+        assert "stage2" not in out
+
     def stops():
         m = make()
         out = m.boot(start=2, limit=4)
@@ -319,13 +487,14 @@ def cases(make):
         assert "stage2" not in out
         expect(m.boot(start=4, limit=4), "stopped in stage 2")
 
-    return [v for k, v in locals().items() if callable(v) and k not in ("make", "falls_to_recovery")]
+    return [v for k, v in locals().items() if callable(v) and k not in ("make", "falls_to_recovery", "ticket_refused", "pending")]
 
 
 def main():
-    global KERNEL
+    global KERNEL, AUTHORITY, OTHER
     rom, stage2 = sys.argv[1], open(sys.argv[2], "rb").read()
     with tempfile.TemporaryDirectory() as top:
+        AUTHORITY, OTHER = (Authority(os.path.join(top, name)) for name in ("authority", "other"))
         here = os.path.dirname(os.path.abspath(__file__))
         elf = os.path.join(top, "fake.elf")
         subprocess.run(["aarch64-linux-gnu-gcc", "-nostdlib", "-static", "-Wl,-Ttext=0", "-DUART=0x09000000", "-o", elf,
