@@ -161,6 +161,7 @@ enum wait_kind { WAIT_NONE, WAIT_INTERRUPT, WAIT_EVENT };
 
 struct vcpu {
     struct cpu_state s;
+    uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16))); /* translated code's */
     struct cpu_set *set;
     unsigned id;
     /* PSTATE beside s.flags and s.daif */

@@ -19,6 +19,7 @@ struct guest {
     struct x64_tlb_entry *tlb[2];
     struct x64_jump_entry *jump;
     uint64_t monitor;
+    uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16)));
     uint8_t memory[MEMORY_BYTES + 16];
 };
 
@@ -182,7 +183,7 @@ static const struct ir_env env = {
 /* ---- executors ---- */
 static struct x64_config config = { /* .env is set in compiler(): clang wants constants here */
     .state_bias = CPU_STATE_BIAS, .pin = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(3), CPU_SP, CPU_X(30)}, .n_pins = 6,
-    .pending_offset = offsetof(struct cpu_state, pending),
+    .frame_offset = offsetof(struct guest, frame), .pending_offset = offsetof(struct cpu_state, pending),
     .tlb_offset = {offsetof(struct guest, tlb[0]), offsetof(struct guest, tlb[1])}, .tlb_bits = TLB_BITS,
     .jump_offset = offsetof(struct guest, jump), .jump_bits = JUMP_BITS,
 };

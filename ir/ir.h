@@ -131,7 +131,7 @@ enum {
 /* EXIT_INDIRECT: imm = hint. */
 enum ir_exit_hint { IR_JUMP, IR_JUMP_CALL, IR_JUMP_RET };
 /* EXIT_DIRECT may carry this bit (imm is at most 2^48 away): the branch is a call (BL) whose return address is the next
- * instruction. */
+ * instruction, which operand a names. */
 #define IR_EXIT_IS_CALL (UINT64_C(1) << 62)
 static inline int64_t ir_exit_offset(uint64_t imm)
 {

@@ -14,6 +14,7 @@ struct test_state {
     union ir_value v[8];
     void *tlb[2], *jump; /* for x64 */
     struct test_memory *memory;
+    uint8_t frame[25 * 1024] __attribute__((aligned(16))); /* X64_FRAME_BYTES */
 };
 
 enum { TEST_MEMORY_PAGES = 16, TEST_MEMORY_BASE = 0x10000000 };

@@ -64,8 +64,8 @@ static bool check_operands(const struct ir_block *b, unsigned n, char *buf, size
                 return wrong(buf, size, i, n, "operand where there is none");
             continue;
         }
-        if (i->op == IR_CALL && arg[k] == 0)
-            continue; /* absent: the helper gets 0 */
+        if (arg[k] == 0 && (i->op == IR_CALL || i->op == IR_EXIT_DIRECT || (i->op == IR_EXIT_INDIRECT && k == 1)))
+            continue; /* absent: the helper gets 0, the exit is no call */
         if (arg[k] == 0 || arg[k] >= n)
             return wrong(buf, size, i, n, "operand missing or not defined before");
         unsigned have = ir_ops[b->insn[arg[k]].op].result;

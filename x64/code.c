@@ -3,9 +3,9 @@
  *
  * One piece of shared memory is mapped twice: writable here, executable there (W^X; no mprotect while others run). It is
  * anonymous (not a memfd) because `perf` takes names from /tmp/perf-PID.map only for such memory. Everything is named by its
- * offset. Links are 4-byte aligned displacements, changed by one store, which other threads' instruction fetch sees whole
- * (Intel SDM vol. 3, 9.1.3 asks for more in general; an aligned store of a direct branch's displacement that leads to valid
- * code both before and after is what every translator relies on).
+ * offset. Links are displacements that lie in an aligned 8 bytes, changed by one store, which other threads' instruction
+ * fetch sees whole (Intel SDM vol. 3, 9.1.3 asks for more in general; such a store of a direct branch's displacement that
+ * leads to valid code both before and after is what every translator relies on).
  */
 #include "base/error.h"
 #include "x64/traps.h"
@@ -133,7 +133,8 @@ void x64_link(struct x64_code *c, uint32_t patch, const void *entry)
     const struct x64_patch *p = find_patch(c, patch);
     assert(p);
     size_t to = entry ? (size_t)((const uint8_t *)entry - c->rx) : p->unlinked;
-    __atomic_store_n((uint32_t *)(void *)(c->rw + patch), (uint32_t)(to - patch - 4), __ATOMIC_RELEASE);
+    typedef uint32_t __attribute__((aligned(1), may_alias)) rel32;
+    *(volatile rel32 *)(c->rw + patch) = (uint32_t)(to - patch - 4);
 }
 
 enum x64_exit x64_run(struct x64_code *c, void *state, const void *entry, uint32_t *link_patch)

@@ -32,7 +32,7 @@
 #include "x64/host.h"
 #include "x64/x64.h"
 
-/* The frame, from rsp upwards while translated code runs (rsp is a multiple of 16). */
+/* The frame: scratch memory at config.frame_offset. */
 enum {
     FRAME_ARGS = 0,            /* three vectors: operands of ir_eval_pure and vector slow paths, the result in the first */
     FRAME_LOCK = 48,           /* target of "lock or"; MXCSR for a moment */
@@ -40,12 +40,16 @@ enum {
     FRAME_CALL = 56,           /* u64: helper number | page offset << 16 */
     FRAME_GPR = 64,            /* saved by stubs: rsi, rdi, r8..r11 */
     FRAME_FLAGS = 112,         /* the host's, in cold code of floating-point operations */
-    FRAME_XMM = 128,           /* saved by stubs: xmm3..xmm15 */
-    FRAME_SLOTS = 128 + 13 * 16,
+    FRAME_BASE = 120,          /* u64: rsp of the empty return stack; */
+    FRAME_LIMIT = 128,         /* u64: no call where rsp is below */
+    FRAME_XMM = 144,           /* saved by stubs: xmm3..xmm15 */
+    FRAME_SLOTS = 144 + 13 * 16,
     N_SLOTS = 1024,            /* of 8 bytes, then as many of 16 */
     FRAME_VSLOTS = FRAME_SLOTS + 8 * N_SLOTS,
     FRAME_BYTES = FRAME_VSLOTS + 16 * N_SLOTS,
+    RETURN_STACK_BYTES = 128 * 1024, /* 16 a call; C code called from translated code needs more below */
 };
+static_assert((int)FRAME_BYTES <= (int)X64_FRAME_BYTES, "x64.h");
 
 enum {
     X64_GPRS = 1 << RBX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 | 1 << R12 | 1 << R13 |
@@ -86,6 +90,7 @@ enum x64_stub {
     STUB_EXIT_PC,        /* rax: pc */
     STUB_JUMP_MISS,      /* rax: pc, not in its line of the jump cache: tries the neighbour */
     STUB_EXIT_PENDING_PC,
+    STUB_RETURN_EMPTY,   /* a return matched the bottom of the return stack */
     STUB_LOAD, STUB_STORE, STUB_LOADV, STUB_STOREV, STUB_ATOMIC, STUB_CAS, STUB_CAS128,
     STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
     STUB_CALL,
@@ -265,9 +270,9 @@ static inline struct x64_mem x64_state(const struct x64_compiler *c, uint64_t of
     return mem_at(RBP, (int32_t)((int64_t)offset - (int64_t)c->config->state_bias));
 }
 
-static inline struct x64_mem x64_frame(int32_t offset)
+static inline struct x64_mem x64_frame(const struct x64_compiler *c, int32_t offset)
 {
-    return mem_at(RSP, offset);
+    return mem_at(RBP, (int32_t)c->config->frame_offset - (int32_t)c->config->state_bias + offset);
 }
 
 /* ---- flags (flags.c) ---- */

@@ -5,6 +5,15 @@
  * (x64_link); until then it goes to cold code that returns with the link's name. A direct exit to another page and an
  * indirect one update pc_page and look the address up in the jump cache. Exits that can close a loop (backward, or
  * indirect) look at `pending` first.
+ *
+ * Calls and returns
+ *   are the host's, so that it predicts them. A call pushes the guest's return address and calls the target; a return compares
+ *   its address with the one that lies there and returns, to the call's "landing", which makes pc_page right and goes on
+ *   with the code behind the call. If they differ (another task's stack, longjmp, a return used as a jump), everything
+ *   pushed so far is forgotten and the jump cache is asked. So is it when the stack is full and when translated code is left:
+ *   what lies there was pushed since translated code was entered, in the same context, and is as good as a link inside a
+ *   page. A return that matches need not poll: it only goes forward from a call, so every loop has another jump that polls.
+ *   POME_X64_WITHOUT=pair: calls and returns are jumps.
  */
 #include "x64/compile.h"
 
@@ -16,20 +25,42 @@ static struct x64_mem pending(const struct x64_compiler *c)
     return x64_state(c, c->config->pending_offset);
 }
 
+enum transfer { JUMP, CALL };
+
+/* The target is not in its line of the jump cache. */
+static void call_missed(struct x64_compiler *c, const struct x64_cold *k)
+{
+    call_near(&c->a, c->code->stub[STUB_JUMP_MISS][0]);
+    jmp_near(&c->a, k->back);
+}
+
 /* Continues at the address in RAX, through the jump cache. */
-static void jump_to_rax(struct x64_compiler *c)
+static void to_rax(struct x64_compiler *c, enum transfer how)
 {
     const struct x64_config *g = c->config;
     mov_rr(&c->a, true, RCX, RAX);
-    mov_rr(&c->a, false, RDX, RAX);
+    if (c->host->bmi2) {
+        rorx_rri(&c->a, false, RDX, RAX, 32 - (JUMP_SHIFT - 2));
+    } else {
+        mov_rr(&c->a, false, RDX, RAX);
+        shift_ri(&c->a, SH_SHL, false, RDX, JUMP_SHIFT - 2); /* index is va >> 2 */
+    }
     alu_ri(&c->a, ALU_AND, true, RCX, (int32_t)0xfffff000);
-    shift_ri(&c->a, SH_SHL, false, RDX, JUMP_SHIFT - 2); /* index is va >> 2 */
     mov_mr(&c->a, true, x64_state(c, g->env.pc_page_offset), RCX);
     alu_ri(&c->a, ALU_AND, false, RDX, (int32_t)(ones(g->jump_bits) << JUMP_SHIFT));
     alu_rm(&c->a, ALU_ADD, true, RDX, x64_state(c, g->jump_offset));
     alu_rm(&c->a, ALU_CMP, true, RAX, mem_at(RDX, offsetof(struct x64_jump_entry, va)));
-    jcc_near(&c->a, CC_NE, c->code->stub[STUB_JUMP_MISS][0]);
-    jmp_m(&c->a, mem_at(RDX, offsetof(struct x64_jump_entry, code)));
+    struct x64_mem code = mem_at(RDX, offsetof(struct x64_jump_entry, code));
+    if (how == JUMP) {
+        jcc_near(&c->a, CC_NE, c->code->stub[STUB_JUMP_MISS][0]);
+        jmp_m(&c->a, code);
+        return;
+    }
+    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, call_missed);
+    k->from = c->a.p;
+    call_m(&c->a, code);
+    k->back = c->a.p;
 }
 
 static void target_to_rax(struct x64_compiler *c, int64_t offset)
@@ -61,14 +92,18 @@ static void interrupted(struct x64_compiler *c, const struct x64_cold *k)
     jmp_near(&c->a, c->code->stub[STUB_EXIT_PENDING][0]);
 }
 
-/* Emits the jump (cc < 0: always) with an aligned displacement and records the link. */
+/* Emits the jump with a displacement that lies in an aligned 8 bytes, and records the link. cc: a condition, or: */
+enum { ALWAYS = -1, CALLED = -2 };
 static void linkable_jump(struct x64_compiler *c, int cc, int64_t target)
 {
     struct x64_code *code = c->code;
-    unsigned opcode_bytes = cc < 0 ? 1 : 2;
-    nops(&c->a, (unsigned)(0 - (uintptr_t)(c->a.p - code->rw) - opcode_bytes) & 3);
-    if (cc < 0)
+    unsigned at = (unsigned)(c->a.p - code->rw) + (cc < 0 ? 1 : 2);
+    if ((at & 7) > 4)
+        nops(&c->a, 8 - (at & 7));
+    if (cc == ALWAYS)
         jmp_near(&c->a, c->a.p + 5);
+    else if (cc == CALLED)
+        call_near(&c->a, c->a.p + 5);
     else
         jcc_near(&c->a, (enum x64_cc)cc, c->a.p + 6);
     struct x64_cold *k = x64_cold_add(c, unlinked);
@@ -105,32 +140,82 @@ static bool backward(const struct x64_compiler *c, int64_t target)
     return target <= (int64_t)c->pc_off;
 }
 
-/* To another page, flags and registers free to use. */
-static void far_jump(struct x64_compiler *c, int64_t target)
+/* ---- calls ---- */
+
+static void return_stack_full(struct x64_compiler *c, const struct x64_cold *k)
 {
+    mov_rm(&c->a, true, RSP, x64_frame(c, FRAME_BASE));
+    jmp_near(&c->a, k->back);
+}
+
+/* Right before the call instruction. */
+static void push_return(struct x64_compiler *c, ir_ref address)
+{
+    alu_rm(&c->a, ALU_CMP, true, RSP, x64_frame(c, FRAME_LIMIT));
+    jcc_near(&c->a, CC_B, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, return_stack_full);
+    k->from = k->back = c->a.p;
+    push_r(&c->a, x64_use(c, address));
+}
+
+static void direct(struct x64_compiler *c, int64_t target);
+
+/* Right behind the call instruction: the return address is on top of the stack. */
+static void landing(struct x64_compiler *c)
+{
+    int32_t next = (int32_t)c->pc_off + 4;
+    pop_r(&c->a, RAX);
+    alu_ri(&c->a, ALU_SUB, true, RAX, next);
+    mov_mr(&c->a, true, x64_state(c, c->config->env.pc_page_offset), RAX);
+    direct(c, next);
+}
+
+/* ---- direct ---- */
+
+/* To another page, flags and registers free to use; address: of a call. */
+static void far_jump(struct x64_compiler *c, int64_t target, ir_ref address)
+{
+    if (address)
+        x64_use(c, address);
     target_to_rax(c, target);
     if (backward(c, target)) {
         alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
         jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PENDING_PC][0]);
     }
-    jump_to_rax(c);
+    if (address)
+        push_return(c, address);
+    to_rax(c, address ? CALL : JUMP);
 }
 
 static void far_cold(struct x64_compiler *c, const struct x64_cold *k)
 {
     c->pc_off = k->pc_off;
-    far_jump(c, k->target);
+    far_jump(c, k->target, 0);
 }
 
 static void direct(struct x64_compiler *c, int64_t target)
 {
     if (!in_page(target)) {
-        far_jump(c, target);
+        far_jump(c, target, 0);
         return;
     }
     if (backward(c, target))
         poll(c, target);
-    linkable_jump(c, -1, target);
+    linkable_jump(c, ALWAYS, target);
+}
+
+static void direct_call(struct x64_compiler *c, int64_t target, ir_ref address)
+{
+    if (in_page(target)) {
+        x64_use(c, address);
+        if (backward(c, target))
+            poll(c, target);
+        push_return(c, address);
+        linkable_jump(c, CALLED, target);
+    } else {
+        far_jump(c, target, address);
+    }
+    landing(c);
 }
 
 /* Leaves if the host's condition holds. */
@@ -146,7 +231,7 @@ static void conditional(struct x64_compiler *c, enum x64_cc cc, int64_t target)
     } else {
         uint8_t *skip = jcc_short(&c->a, cc ^ 1);
         poll(c, target);
-        linkable_jump(c, -1, target);
+        linkable_jump(c, ALWAYS, target);
         jump_here(&c->a, skip);
         x64_flags_lost(c); /* unchanged when the jump is not taken, but nothing depends on it */
     }
@@ -209,12 +294,58 @@ static void conditional_zero(struct x64_compiler *c, bool if_zero)
     conditional(c, if_zero ? cc ^ 1 : cc, ir_exit_offset(i->imm));
 }
 
-static void indirect(struct x64_compiler *c)
+/* ---- indirect ---- */
+
+static void poll_and_jump_to_rax(struct x64_compiler *c, ir_ref address)
 {
-    x64_load_into(c, x64_insn(c)->a, RAX);
     alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
     jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PENDING_PC][0]);
-    jump_to_rax(c);
+    if (address)
+        push_return(c, address);
+    to_rax(c, address ? CALL : JUMP);
+}
+
+static void return_missed(struct x64_compiler *c, const struct x64_cold *k)
+{
+    mov_rr(&c->a, true, RAX, k->reg);
+    mov_rm(&c->a, true, RSP, x64_frame(c, FRAME_BASE));
+    poll_and_jump_to_rax(c, 0);
+}
+
+static void guest_return(struct x64_compiler *c)
+{
+    unsigned r = x64_use(c, x64_insn(c)->a);
+    alu_rm(&c->a, ALU_CMP, true, r, mem_at(RSP, 8));
+    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, return_missed);
+    k->from = c->a.p;
+    k->reg = (uint8_t)r;
+    ret(&c->a);
+}
+
+static void indirect(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    ir_ref address = c->host->pair ? i->b : 0;
+    if (i->imm == IR_JUMP_RET && c->host->pair && !address) {
+        guest_return(c);
+        return;
+    }
+    if (address)
+        x64_use(c, address);
+    x64_load_into(c, i->a, RAX);
+    poll_and_jump_to_rax(c, address);
+    if (address)
+        landing(c);
+}
+
+static void final_direct(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    if (i->a && c->host->pair)
+        direct_call(c, ir_exit_offset(i->imm), i->a);
+    else
+        direct(c, ir_exit_offset(i->imm));
 }
 
 static void raise(struct x64_compiler *c, const struct x64_cold *k)
@@ -222,7 +353,7 @@ static void raise(struct x64_compiler *c, const struct x64_cold *k)
     alu_rr(&c->a, ALU_XOR, false, RAX, RAX);
     alu_rr(&c->a, ALU_XOR, false, RDX, RDX);
     alu_rr(&c->a, ALU_XOR, false, RCX, RCX);
-    mov_mi(&c->a, true, x64_frame(FRAME_CALL), (int32_t)(k->memop | k->pc_off << 16));
+    mov_mi(&c->a, true, x64_frame(c, FRAME_CALL), (int32_t)(k->memop | k->pc_off << 16));
     call_near(&c->a, c->code->stub[STUB_CALL][0]);
     jmp_near(&c->a, c->code->stub[STUB_EXIT_STATE][0]);
 }
@@ -244,7 +375,7 @@ bool x64_emit_exit(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     switch (i->op) {
-    case IR_EXIT_DIRECT: direct(c, ir_exit_offset(i->imm)); break;
+    case IR_EXIT_DIRECT: final_direct(c); break;
     case IR_EXIT_INDIRECT: indirect(c); break;
     case IR_EXIT_STATE: jmp_near(&c->a, c->code->stub[STUB_EXIT_STATE][0]); break;
     case IR_EXIT_COND: conditional_flags(c); break;

@@ -24,6 +24,7 @@ static int set_up(void **state)
     config = (struct x64_config){
         .env = test_env,
         .state_bias = 128,
+        .frame_offset = offsetof(struct test_state, frame),
         .pending_offset = offsetof(struct test_state, pending),
         .tlb_offset = {offsetof(struct test_state, tlb[0]), offsetof(struct test_state, tlb[1])},
         .tlb_bits = 4,

@@ -399,7 +399,7 @@ static void cond(struct x64_compiler *c)
 static void flags_select_words(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    struct x64_mem b = x64_frame(FRAME_ARGS);
+    struct x64_mem b = x64_frame(c, FRAME_ARGS);
     x64_flags_word_in_rax(c, i->b);
     mov_mr(&c->a, false, b, RAX);
     x64_operands_done(c);

@@ -201,7 +201,7 @@ static void load_vector_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
     begin_slow(c, k);
     slow_args(c, k);
-    movups_rm(&c->a, k->reg2, x64_frame(FRAME_ARGS));
+    movups_rm(&c->a, k->reg2, x64_frame(c, FRAME_ARGS));
     jmp_near(&c->a, k->back);
 }
 
@@ -280,7 +280,7 @@ static void store_vector_access(struct x64_compiler *c, const struct x64_cold *k
 static void store_vector_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
     begin_slow(c, k);
-    movups_mr(&c->a, x64_frame(FRAME_ARGS), k->reg2);
+    movups_mr(&c->a, x64_frame(c, FRAME_ARGS), k->reg2);
     slow_args(c, k);
     jmp_near(&c->a, k->back);
 }
@@ -373,7 +373,7 @@ static void cas_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
     begin_slow(c, k);
     movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target >> 4);
-    mov_mr(&c->a, true, x64_frame(FRAME_ARGS), RDX);
+    mov_mr(&c->a, true, x64_frame(c, FRAME_ARGS), RDX);
     movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target & 15);
     slow_args(c, k);
     extend_into(c, k->reg2, k->memop);
@@ -420,12 +420,12 @@ static void slow_only_vector(struct x64_compiler *c, enum x64_stub stub, int32_t
 {
     const struct ir_insn *i = x64_insn(c);
     if (ir_ops[i->op].arg[1] == IR_V128)
-        movups_mr(&c->a, x64_frame(FRAME_ARGS), x64_use_v(c, i->b));
+        movups_mr(&c->a, x64_frame(c, FRAME_ARGS), x64_use_v(c, i->b));
     if (ir_ops[i->op].arg[2] == IR_V128)
-        movups_mr(&c->a, x64_frame(FRAME_ARGS + 16), x64_use_v(c, i->c));
+        movups_mr(&c->a, x64_frame(c, FRAME_ARGS + 16), x64_use_v(c, i->c));
     slow_only(c, stub);
     if (ir_ops[i->op].result == IR_V128)
-        movups_rm(&c->a, x64_def_v(c), x64_frame(result_at));
+        movups_rm(&c->a, x64_def_v(c), x64_frame(c, result_at));
 }
 
 static void barrier(struct x64_compiler *c)
@@ -434,7 +434,7 @@ static void barrier(struct x64_compiler *c)
     if (x64_insn(c)->imm != 3)
         return; /* loads stay before loads and stores, stores before stores */
     put8(&c->a, 0xf0);
-    alu_mi(&c->a, ALU_OR, false, x64_frame(FRAME_LOCK), 0);
+    alu_mi(&c->a, ALU_OR, false, x64_frame(c, FRAME_LOCK), 0);
     x64_flags_lost(c);
 }
 

@@ -7,8 +7,8 @@
 static void get_fpsr(struct x64_compiler *c)
 {
     struct x64_mem fpsr = x64_state(c, c->config->env.fpsr_offset);
-    stmxcsr(&c->a, x64_frame(FRAME_LOCK));
-    mov_rm(&c->a, false, RAX, x64_frame(FRAME_LOCK));
+    stmxcsr(&c->a, x64_frame(c, FRAME_LOCK));
+    mov_rm(&c->a, false, RAX, x64_frame(c, FRAME_LOCK));
     alu_ri(&c->a, ALU_AND, false, RAX, MXCSR_FPSR);
     shift_ri(&c->a, SH_SHR, false, RAX, 1);
     alu_rm(&c->a, ALU_OR, false, RAX, fpsr);
@@ -18,9 +18,9 @@ static void get_fpsr(struct x64_compiler *c)
 
 static void forget_exceptions(struct x64_compiler *c)
 {
-    stmxcsr(&c->a, x64_frame(FRAME_LOCK));
-    alu_mi(&c->a, ALU_AND, false, x64_frame(FRAME_LOCK), ~MXCSR_FLAGS);
-    ldmxcsr(&c->a, x64_frame(FRAME_LOCK));
+    stmxcsr(&c->a, x64_frame(c, FRAME_LOCK));
+    alu_mi(&c->a, ALU_AND, false, x64_frame(c, FRAME_LOCK), ~MXCSR_FLAGS);
+    ldmxcsr(&c->a, x64_frame(c, FRAME_LOCK));
     x64_flags_lost(c);
 }
 
@@ -169,7 +169,7 @@ static void call(struct x64_compiler *c)
     load_argument(c, i->b, RDX);
     load_argument(c, i->c, RCX);
     x64_homes_lost(c, (i->imm & IR_CALL_REGS) != 0);
-    mov_mi(&c->a, true, x64_frame(FRAME_CALL), (int32_t)((i->imm & IR_CALL_HELPER_MASK) | c->pc_off << 16));
+    mov_mi(&c->a, true, x64_frame(c, FRAME_CALL), (int32_t)((i->imm & IR_CALL_HELPER_MASK) | c->pc_off << 16));
     x64_call_stub(c, STUB_CALL, x64_vectors_live(c));
     if (i->imm & IR_CALL_RAISES) {
         alu_mi(&c->a, ALU_CMP, false, x64_state(c, c->config->env.raised_offset), 0);
@@ -203,7 +203,7 @@ void x64_emit_pure_call(struct x64_compiler *c)
     const struct ir_op_info *info = &ir_ops[i->op];
     const ir_ref arg[3] = {i->a, i->b, i->c};
     for (unsigned k = 0; k < 3; k++) {
-        struct x64_mem at = x64_frame(FRAME_ARGS + 16 * (int32_t)k);
+        struct x64_mem at = x64_frame(c, FRAME_ARGS + 16 * (int32_t)k);
         if (info->arg[k] == IR_V128)
             movups_mr(&c->a, at, x64_use_v(c, arg[k]));
         else if (info->arg[k] == IR_FLAGS)
@@ -217,7 +217,7 @@ void x64_emit_pure_call(struct x64_compiler *c)
     x64_call_stub(c, STUB_PURE, x64_vectors_live(c));
     x64_flags_lost(c);
     if (info->result == IR_V128)
-        movups_rm(&c->a, x64_def_v(c), x64_frame(FRAME_ARGS));
+        movups_rm(&c->a, x64_def_v(c), x64_frame(c, FRAME_ARGS));
     else
-        mov_rm(&c->a, true, x64_def(c), x64_frame(FRAME_ARGS));
+        mov_rm(&c->a, true, x64_def(c), x64_frame(c, FRAME_ARGS));
 }

@@ -15,6 +15,7 @@ struct guest {
     uint32_t flags, raised, pending, fpcr, fpsr;
     union ir_value v[4];
     void *tlb[2], *jump;
+    uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16)));
 };
 
 /* What imm >> 2 may be: nothing, 0..esize-1, 1..esize, a lane, two lanes, 0..15, a multiple of 16 below 64, a container */
@@ -115,7 +116,7 @@ static uint64_t number(enum number kind, unsigned size)
 static struct x64_config config = {
     .env = {.pc_page_offset = AT(pc_page), .pc_offset = AT(pc), .flags_offset = AT(flags), .raised_offset = AT(raised),
             .fpcr_offset = AT(fpcr), .fpsr_offset = AT(fpsr)},
-    .pending_offset = AT(pending), .tlb_offset = {AT(tlb), AT(tlb) + 8}, .tlb_bits = 1, .jump_offset = AT(jump), .jump_bits = 1,
+    .frame_offset = AT(frame), .pending_offset = AT(pending), .tlb_offset = {AT(tlb), AT(tlb) + 8}, .tlb_bits = 1, .jump_offset = AT(jump), .jump_bits = 1,
 };
 
 /* A block of one operation; keep: operands are used again afterwards, so the result may not take their registers. */

@@ -15,7 +15,7 @@ void x64_fp_begin(struct x64_fp *x)
     enum { UNIT = 16, JUMP = 5 };
     struct x64_compiler *c = x->c;
     if (!c->config->fpcr_default) /* MXCSR as it was: what C flushes to zero is not inexact, but the host may have said so */
-        stmxcsr(&c->a, x64_frame(FRAME_LOCK));
+        stmxcsr(&c->a, x64_frame(c, FRAME_LOCK));
     unsigned at = (uintptr_t)c->a.p % UNIT;
     if (at > UNIT - JUMP)
         nops(&c->a, UNIT - at);
@@ -110,34 +110,34 @@ void x64_fp_check_modes(struct x64_fp *x, unsigned d)
 
 static void store_operand(struct x64_compiler *c, enum ir_type type, unsigned slot, unsigned reg)
 {
-    struct x64_mem at = x64_frame(FRAME_ARGS + 16 * (int32_t)slot);
+    struct x64_mem at = x64_frame(c, FRAME_ARGS + 16 * (int32_t)slot);
     if (type == IR_V128)
         movups_mr(&c->a, at, reg);
     else if (type == IR_I64)
         mov_mr(&c->a, true, at, reg);
 }
 
-/* The host's flags are kept. POP and PUSH count RSP as it is after the one and before the other. */
+/* The host's flags are kept. */
 static void cold(struct x64_compiler *c, const struct x64_cold *k)
 {
     const struct ir_insn *i = &c->ir->insn[k->n];
     const struct ir_op_info *info = &ir_ops[i->op];
     if (!c->config->fpcr_default)
-        ldmxcsr(&c->a, x64_frame(FRAME_LOCK));
+        ldmxcsr(&c->a, x64_frame(c, FRAME_LOCK));
     put8(&c->a, 0x9c); /* pushfq */
-    op_rm(&c->a, false, 0x8f, 0, x64_frame(FRAME_FLAGS));
+    op_rm(&c->a, false, 0x8f, 0, x64_frame(c, FRAME_FLAGS));
     store_operand(c, info->arg[0], 0, k->reg);
     store_operand(c, info->arg[1], 1, k->reg2);
     store_operand(c, info->arg[2], 2, k->reg3);
     mov_ri(&c->a, RCX, i->op);
     mov_ri(&c->a, RDX, i->imm);
     call_near(&c->a, c->code->stub[STUB_PURE][k->vectors]);
-    op_rm(&c->a, false, 0xff, 6, x64_frame(FRAME_FLAGS));
+    op_rm(&c->a, false, 0xff, 6, x64_frame(c, FRAME_FLAGS));
     put8(&c->a, 0x9d); /* popfq */
     if (info->result == IR_V128)
-        movups_rm(&c->a, (unsigned)k->target, x64_frame(FRAME_ARGS));
+        movups_rm(&c->a, (unsigned)k->target, x64_frame(c, FRAME_ARGS));
     else
-        mov_rm(&c->a, true, (unsigned)k->target, x64_frame(FRAME_ARGS));
+        mov_rm(&c->a, true, (unsigned)k->target, x64_frame(c, FRAME_ARGS));
     jmp_near(&c->a, k->back);
 }
 

@@ -11,8 +11,10 @@ struct x64_host {
     bool sha, gfni;
     bool avx512vl; /* with F, BW, DQ, and the operating system saving the registers: 128-bit EVEX forms, xmm16..31, masks */
     bool avx512_vbmi, avx512_bitalg, avx512_popcnt;
-    bool pin;      /* no feature of the host: guest registers may live in host registers (regs.c) */
-    bool fptraps;  /* likewise: floating point by the host's unit, with its exceptions (emit_fp.c); hidden: by calls */
+    /* No features of the host, but switches like them: */
+    bool pin;      /* guest registers may live in host registers (regs.c) */
+    bool pair;     /* calls and returns are paired (emit_exit.c) */
+    bool fptraps;  /* floating point by the host's unit, with its exceptions (emit_fp.c); hidden: by calls */
 };
 
 /* Found once. POME_X64_WITHOUT=avx,bmi2,... (names of the fields) hides features, for tests. */

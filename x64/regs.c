@@ -64,9 +64,9 @@ static unsigned slot_take(struct x64_compiler *c, struct x64_class *k)
     return k->used_slots++;
 }
 
-static struct x64_mem slot_mem(unsigned slot, bool vector)
+static struct x64_mem slot_mem(const struct x64_compiler *c, unsigned slot, bool vector)
 {
-    return x64_frame((int32_t)(vector ? FRAME_VSLOTS + 16 * slot : FRAME_SLOTS + 8 * slot));
+    return x64_frame(c, (int32_t)(vector ? FRAME_VSLOTS + 16 * slot : FRAME_SLOTS + 8 * slot));
 }
 
 /* ---- moving values ---- */
@@ -75,7 +75,7 @@ static struct x64_mem slot_mem(unsigned slot, bool vector)
 static struct x64_mem value_mem(const struct x64_compiler *c, ir_ref ref)
 {
     const struct x64_value *v = &c->value[ref];
-    return v->home ? x64_state(c, v->home - 1u) : slot_mem(v->slot - 1u, is_vector(c, ref));
+    return v->home ? x64_state(c, v->home - 1u) : slot_mem(c, v->slot - 1u, is_vector(c, ref));
 }
 
 /* Homes of these are 4 bytes wide, zero-extended when read. */
@@ -135,9 +135,9 @@ static void spill(struct x64_compiler *c, struct x64_class *k, ir_ref ref)
     struct x64_value *v = &c->value[ref];
     v->slot = (uint16_t)(slot_take(c, k) + 1);
     if (k == &c->xmm)
-        movups_mr(&c->a, slot_mem(v->slot - 1u, true), v->reg);
+        movups_mr(&c->a, slot_mem(c, v->slot - 1u, true), v->reg);
     else
-        mov_mr(&c->a, true, slot_mem(v->slot - 1u, false), v->reg);
+        mov_mr(&c->a, true, slot_mem(c, v->slot - 1u, false), v->reg);
 }
 
 /* ---- choosing ---- */

@@ -1,7 +1,7 @@
 /*
  * stubs.c - code that all blocks share: entry, exits, and the bridges to C.
  *
- * Inside a stub the return address lies on the stack, so the frame is 8 bytes further up. Stubs save the allocatable
+ * Stubs save the allocatable
  * registers that C may change (variant 1: vectors too), so that for translated code a call changes RAX, RCX, RDX only.
  * Pinned guest registers are stored to the state before C runs and loaded again after it, so C finds and changes guest
  * registers in the state alone. When C raised they are not: the state is left as C made it.
@@ -16,6 +16,9 @@
 static const uint8_t saved_gpr[] = {RSI, RDI, R8, R9, R10, R11};
 enum { BELOW = 24 }; /* what a stub puts below its return address: alignment, and a place for a seventh argument */
 
+/* No instruction is at an odd address. */
+#define NO_RETURN UINT64_MAX
+
 struct maker {
     struct x64_asm a;
     struct x64_code *code;
@@ -28,10 +31,9 @@ static struct x64_mem state_mem(const struct maker *m, uint32_t offset)
     return mem_at(RBP, (int32_t)offset - (int32_t)m->config->state_bias);
 }
 
-/* The frame as seen after enter(). */
-static struct x64_mem frame_mem(int32_t offset)
+static struct x64_mem frame_mem(const struct maker *m, int32_t offset)
 {
-    return mem_at(RSP, offset + 8 + BELOW);
+    return state_mem(m, m->config->frame_offset + (uint32_t)offset);
 }
 
 /* C changes the mask registers. */
@@ -75,18 +77,18 @@ static void begin(struct maker *m, bool vectors)
     store_pins(m);
     for (unsigned i = 0; i < ARRAY_SIZE(saved_gpr); i++)
         if (!is_pinned(m, saved_gpr[i]))
-            mov_mr(&m->a, true, frame_mem(FRAME_GPR + 8 * (int32_t)i), saved_gpr[i]);
+            mov_mr(&m->a, true, frame_mem(m, FRAME_GPR + 8 * (int32_t)i), saved_gpr[i]);
     for (unsigned i = 3; vectors && i < 16; i++)
-        movups_mr(&m->a, frame_mem(FRAME_XMM + 16 * (int32_t)(i - 3)), i);
+        movups_mr(&m->a, frame_mem(m, FRAME_XMM + 16 * (int32_t)(i - 3)), i);
 }
 
 static void end(struct maker *m, bool vectors)
 {
     for (unsigned i = 3; vectors && i < 16; i++)
-        movups_rm(&m->a, i, frame_mem(FRAME_XMM + 16 * (int32_t)(i - 3)));
+        movups_rm(&m->a, i, frame_mem(m, FRAME_XMM + 16 * (int32_t)(i - 3)));
     for (unsigned i = 0; i < ARRAY_SIZE(saved_gpr); i++)
         if (!is_pinned(m, saved_gpr[i]))
-            mov_rm(&m->a, true, saved_gpr[i], frame_mem(FRAME_GPR + 8 * (int32_t)i));
+            mov_rm(&m->a, true, saved_gpr[i], frame_mem(m, FRAME_GPR + 8 * (int32_t)i));
     load_pins(m);
     mov_rm(&m->a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0])); /* C may have chosen another */
     load_masks(m);
@@ -97,13 +99,13 @@ static void end(struct maker *m, bool vectors)
 /* C runs with the MXCSR that it expects; what it leaves there is forgotten. */
 static void begin_c(struct maker *m)
 {
-    stmxcsr(&m->a, frame_mem(FRAME_MXCSR));
+    stmxcsr(&m->a, frame_mem(m, FRAME_MXCSR));
     ldmxcsr(&m->a, mem_code(CODE_MXCSR_C));
 }
 
 static void end_c(struct maker *m)
 {
-    ldmxcsr(&m->a, frame_mem(FRAME_MXCSR));
+    ldmxcsr(&m->a, frame_mem(m, FRAME_MXCSR));
 }
 
 static void call_c(struct maker *m, const void *function)
@@ -114,12 +116,11 @@ static void call_c(struct maker *m, const void *function)
     end_c(m);
 }
 
-/* Leaves the block if the call raised: its return address is dropped. */
+/* Leaves translated code if the call raised. */
 static void check_raised(struct maker *m)
 {
     alu_mi(&m->a, ALU_CMP, false, state_mem(m, m->config->env.raised_offset), 0);
     uint8_t *fine = jcc_short(&m->a, CC_E);
-    alu_ri(&m->a, ALU_ADD, true, RSP, BELOW + 8);
     jmp_near(&m->a, m->leave_raised);
     jump_here(&m->a, fine);
 }
@@ -146,9 +147,9 @@ static void memory_stub(struct maker *m, enum x64_stub stub, const void *functio
             unsigned reg = arg < ARRAY_SIZE(order) ? order[arg] : RAX;
             switch (*s) {
             case 'R': break; /* in RDX already */
-            case 'D': mov_rm(&m->a, true, reg, frame_mem(FRAME_ARGS)); break;
-            case 'V': lea(&m->a, true, reg, frame_mem(FRAME_ARGS + 16 * (int32_t)vector++)); break;
-            case 'O': lea(&m->a, true, reg, frame_mem(FRAME_ARGS + 16 * (int32_t)vector++)); break;
+            case 'D': mov_rm(&m->a, true, reg, frame_mem(m, FRAME_ARGS)); break;
+            case 'V': lea(&m->a, true, reg, frame_mem(m, FRAME_ARGS + 16 * (int32_t)vector++)); break;
+            case 'O': lea(&m->a, true, reg, frame_mem(m, FRAME_ARGS + 16 * (int32_t)vector++)); break;
             case 'M': movzx_rr(&m->a, 1, reg, RAX); break;
             case 'P':
                 mov_rr(&m->a, false, reg, RAX);
@@ -172,7 +173,7 @@ static void call_stub(struct maker *m)
         begin(m, vectors);
         mov_rr(&m->a, true, RSI, RAX);
         state_to_rdi(m);
-        mov_rm(&m->a, false, R8, frame_mem(FRAME_CALL));
+        mov_rm(&m->a, false, R8, frame_mem(m, FRAME_CALL));
         movzx_rr(&m->a, 1, R9, R8);
         shift_ri(&m->a, SH_SHR, false, R8, 16);
         mov_ri(&m->a, RAX, (uint64_t)(uintptr_t)m->config->env.helper);
@@ -201,7 +202,7 @@ static void pure_stub(struct maker *m)
         align(m);
         m->code->stub[STUB_PURE][vectors] = m->a.p;
         begin(m, vectors);
-        lea(&m->a, true, RDI, frame_mem(FRAME_ARGS));
+        lea(&m->a, true, RDI, frame_mem(m, FRAME_ARGS));
         mov_rr(&m->a, true, RSI, RDX);
         mov_rr(&m->a, false, RDX, RCX);
         lea(&m->a, true, RCX, state_mem(m, m->config->env.fpcr_offset));
@@ -242,7 +243,7 @@ static const uint8_t callee_saved[] = {RBX, RBP, R12, R13, R14, R15};
 /* MXCSR's flags become FPSR's (how they are shared: emit_fp.c), and MXCSR what C expects. Keeps RAX. */
 static void mxcsr_leave(struct maker *m)
 {
-    struct x64_mem mxcsr = mem_at(RSP, FRAME_MXCSR);
+    struct x64_mem mxcsr = frame_mem(m, FRAME_MXCSR);
     stmxcsr(&m->a, mxcsr);
     mov_rm(&m->a, false, RCX, mxcsr);
     alu_ri(&m->a, ALU_AND, false, RCX, MXCSR_FPSR);
@@ -259,7 +260,7 @@ static_assert(MXCSR_ZE >> 1 == FPSR_DZC && MXCSR_OE >> 1 == FPSR_OFC && MXCSR_PE
 static void mxcsr_enter(struct maker *m)
 {
     struct x64_asm *a = &m->a;
-    struct x64_mem mxcsr = mem_at(RSP, FRAME_MXCSR);
+    struct x64_mem mxcsr = frame_mem(m, FRAME_MXCSR);
     mov_rm(a, false, RAX, state_mem(m, m->config->env.fpcr_offset));
     ldmxcsr(a, mem_code(CODE_MXCSR_GUEST));
     test_ri(a, false, RAX, (int32_t)(3u << FPCR_RMODE_SHIFT | FPCR_FZ));
@@ -282,25 +283,12 @@ static void mxcsr_enter(struct maker *m)
     jump_here(a, plain);
 }
 
-/* Six pushes and the return address leave rsp 8 off a multiple of 16. */
-static void entry_and_exits(struct maker *m)
+static void exits(struct maker *m)
 {
     struct x64_asm *a = &m->a;
     struct x64_mem pc = state_mem(m, m->config->env.pc_offset);
 
     align(m);
-    m->code->enter = m->code->rx + (a->p - m->code->rw);
-    for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++)
-        push_r(a, callee_saved[i]);
-    alu_ri(a, ALU_SUB, true, RSP, FRAME_BYTES + 8);
-    lea(a, true, RBP, mem_at(RDI, (int32_t)m->config->state_bias));
-    mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
-    mxcsr_enter(m);
-    load_masks(m);
-    mov_rr(a, true, RAX, RSI);
-    load_pins(m);
-    jmp_r(a, RAX);
-
     m->leave_raised = a->p;
     mov_ri(a, RAX, X64_EXIT_STATE);
     uint8_t *raised = jmp_short(a);
@@ -308,7 +296,8 @@ static void entry_and_exits(struct maker *m)
     store_pins(m);
     jump_here(a, raised);
     mxcsr_leave(m);
-    alu_ri(a, ALU_ADD, true, RSP, FRAME_BYTES + 8);
+    mov_rm(a, true, RSP, frame_mem(m, FRAME_BASE));
+    alu_ri(a, ALU_ADD, true, RSP, 24);
     for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
         pop_r(a, callee_saved[i]);
     ret(a);
@@ -348,9 +337,38 @@ static void entry_and_exits(struct maker *m)
     mov_mr(a, true, pc, RAX);
     alu_rr(a, ALU_XOR, false, RAX, RAX);
     jmp_near(a, leave);
+
+    exit_stub(m, STUB_RETURN_EMPTY);
+    mov_ri(a, RAX, NO_RETURN);
+    jmp_near(a, m->code->stub[STUB_EXIT_PC][0]);
 }
 static_assert(X64_EXIT_PC == 0, "STUB_EXIT_LINK and STUB_EXIT_PC say so");
-static_assert(FRAME_BYTES % 16 == 0, "stack alignment");
+
+/* Six pushes and the return address leave rsp 8 off a multiple of 16. The return stack (emit_exit.c) lies below; its bottom is
+ * an entry for an address that is none: a guest that returns there leaves. */
+static void entry(struct maker *m)
+{
+    struct x64_asm *a = &m->a;
+    align(m);
+    m->code->enter = m->code->rx + (a->p - m->code->rw);
+    for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++)
+        push_r(a, callee_saved[i]);
+    lea(a, true, RBP, mem_at(RDI, (int32_t)m->config->state_bias));
+    alu_ri(a, ALU_SUB, true, RSP, 8);
+    mov_ri(a, RAX, NO_RETURN);
+    push_r(a, RAX);
+    mov_ri(a, RAX, (uint64_t)(uintptr_t)(m->code->rx + (m->code->stub[STUB_RETURN_EMPTY][0] - m->code->rw)));
+    push_r(a, RAX);
+    mov_mr(a, true, frame_mem(m, FRAME_BASE), RSP);
+    lea(a, true, RAX, mem_at(RSP, -RETURN_STACK_BYTES));
+    mov_mr(a, true, frame_mem(m, FRAME_LIMIT), RAX);
+    mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
+    mxcsr_enter(m);
+    load_masks(m);
+    mov_rr(a, true, RAX, RSI);
+    load_pins(m);
+    jmp_r(a, RAX);
+}
 
 /* In the order of compile.h's CODE_... . Offset 0 names no link. */
 static void constants(struct maker *m)
@@ -375,7 +393,8 @@ bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
     code->env_copy = *e;
     code->state_bias = config->state_bias;
     constants(&m);
-    entry_and_exits(&m);
+    exits(&m);
+    entry(&m);
     memory_stub(&m, STUB_LOAD, (const void *)(uintptr_t)e->load, "MP");
     memory_stub(&m, STUB_STORE, (const void *)(uintptr_t)e->store, "RMP");
     memory_stub(&m, STUB_LOADV, (const void *)(uintptr_t)e->load128, "MPO");

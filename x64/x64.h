@@ -30,7 +30,7 @@ struct x64_jump_entry {
     const void *code; /* then x64_code_miss(), since a guest may well jump to all ones */
 };
 
-enum { X64_MAX_PINS = 16 };
+enum { X64_MAX_PINS = 16, X64_FRAME_BYTES = 25 * 1024 };
 
 struct x64_config {
     struct ir_env env;          /* slow paths */
@@ -39,6 +39,7 @@ struct x64_config {
      * IR_STATE_X_BYTES. x64 takes as many as it has registers for (none with POME_X64_WITHOUT=pin). */
     uint8_t pin[X64_MAX_PINS];
     unsigned n_pins;
+    uint32_t frame_offset;      /* state + offset: X64_FRAME_BYTES for translated code, 16-byte aligned */
     uint32_t pending_offset;    /* u32 in guest state: non-zero asks translated code to come back */
     /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, [1] IR_MEM_UNPRIV.
      * Only C code may change the pointers: translated code keeps [0] in a register and loads it again after every call. */
@@ -53,7 +54,7 @@ struct x64_config {
 
 /* Where a direct exit is: for linking. The exit's jump can be pointed at another block's entry, and back. */
 struct x64_link {
-    uint32_t patch;      /* offset in the code buffer of a 4-byte aligned rel32 */
+    uint32_t patch;      /* offset in the code buffer of a rel32 */
     int64_t target;      /* page-relative guest target, in [0, 4096): only exits that stay in the page are linkable */
 };
 

@@ -30,6 +30,7 @@ static int set_up(void **state)
         .state_bias = 128,
         .pin = {8 * 0, 8 * 31, 8 * 2, 8 * 3, 8 * 19, 8 * 30, 8 * 29, 8 * 1},
         .n_pins = 8,
+        .frame_offset = offsetof(struct test_state, frame),
         .pending_offset = offsetof(struct test_state, pending),
         .tlb_offset = {offsetof(struct test_state, tlb[0]), offsetof(struct test_state, tlb[1])},
         .tlb_bits = TLB_BITS,
@@ -190,7 +191,7 @@ static void links_go_and_come_back(void **state)
     struct x64_block a = block_to(0, 0, 0x100), b = block_to(0x100, 1, 0x200);
     assert_int_equal(a.n_links, 1);
     assert_int_equal(a.link[0].target, 0x100);
-    assert_int_equal(a.link[0].patch % 4, 0);
+    assert_in_range(a.link[0].patch % 8, 0, 4);
 
     assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
     assert_int_equal(link, a.link[0].patch);
@@ -241,6 +242,96 @@ static void other_pages_go_through_the_jump_cache(void **state)
     assert_int_equal(s.x[1], 1);
 }
 
+/* x0 -= 1, x30 = the next address, a call; leaves to 0x200 when x0 was 0. */
+static struct x64_block calling_block(uint16_t at, uint64_t target)
+{
+    struct x64_block out;
+    ir_block_init(&block, at);
+    ir_emit(&block, IR_INSN, 0, 0, 0, at);
+    ir_ref v = ir_emit(&block, IR_GET64, 0, 0, 0, 0);
+    ir_emit(&block, IR_EXIT_Z, v, 0, 0, 0x200);
+    ir_emit(&block, IR_SET64, ir_emit(&block, IR_SUB64, v, ir_const(&block, 1), 0, 0), 0, 0, 0);
+    ir_ref back = ir_emit(&block, IR_PC, 0, 0, 0, at + 4u);
+    ir_emit(&block, IR_SET64, back, 0, 0, 8 * 30);
+    ir_emit(&block, IR_EXIT_DIRECT, back, 0, 0, target | IR_EXIT_IS_CALL);
+    assert_true(compile(&out));
+    return out;
+}
+
+/* Returns to x30 + distance. */
+static struct x64_block returning_block(uint16_t at, uint64_t distance)
+{
+    struct x64_block out;
+    ir_block_init(&block, at);
+    ir_emit(&block, IR_INSN, 0, 0, 0, at);
+    ir_ref to = ir_emit(&block, IR_ADD64, ir_emit(&block, IR_GET64, 0, 0, 0, 8 * 30), ir_const(&block, distance), 0, 0);
+    ir_emit(&block, IR_EXIT_INDIRECT, to, 0, 0, IR_JUMP_RET);
+    assert_true(compile(&out));
+    return out;
+}
+
+static void returns_come_back_to_their_call(void **state)
+{
+    uint32_t link;
+    fresh_state();
+    struct x64_block a = calling_block(0x10, 0x100), same = returning_block(0x100, 0), other = returning_block(0x100, 8);
+    uint64_t page = s.pc_page;
+    assert_int_equal(a.n_links, 3);
+    assert_int_equal(a.link[2].target, 0x14);
+    s.x[0] = 5;
+    x64_link(code, a.link[1].patch, same.entry);
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(s.pc, page + 0x14);
+    assert_int_equal(s.pc_page, page);
+    assert_int_equal(link, a.link[2].patch); /* paired: the return went to the landing */
+    x64_link(code, a.link[1].patch, other.entry);
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(s.pc, page + 0x1c);
+    assert_int_equal(link, 0);
+    assert_int_equal(s.x[0], 3);
+}
+
+static void returns_from_other_pages_come_back(void **state)
+{
+    uint32_t link;
+    fresh_state();
+    struct x64_block a = calling_block(0x10, 0x5100), b = returning_block(0x100, 0);
+    uint64_t page = s.pc_page, to = page + 0x5100;
+    s.x[0] = 1;
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(s.pc, to);
+    jumps[to >> 2 & ((1 << JUMP_BITS) - 1)] = (struct x64_jump_entry){to, b.entry};
+    s.pc_page = page, s.x[0] = 1;
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_int_equal(s.pc, page + 0x14);
+    assert_int_equal(s.pc_page, page);
+}
+
+static void deep_calls_forget_the_oldest(void **state)
+{
+    uint32_t link;
+    fresh_state();
+    struct x64_block a = calling_block(0, 0), leaf = returning_block(0x200, 0), next = returning_block(4, 0);
+    x64_link(code, a.link[1].patch, a.entry);
+    x64_link(code, a.link[0].patch, leaf.entry);
+    x64_link(code, a.link[2].patch, next.entry);
+    s.x[0] = 100000;
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC); /* all those that were kept return, then one is not there */
+    assert_int_equal(s.pc, s.pc_page + 4);
+    assert_int_equal(s.x[0], 0);
+    assert_int_equal(link, 0);
+}
+
+static void a_return_to_no_address_leaves(void **state)
+{
+    uint32_t link;
+    fresh_state();
+    struct x64_block b = returning_block(0x100, 0);
+    s.x[30] = UINT64_MAX;
+    assert_int_equal(run(&s, &b, &link), X64_EXIT_PC);
+    assert_true(s.pc == UINT64_MAX);
+}
+
 static void full_buffer_is_refused(void **state)
 {
     struct pome_error err;
@@ -264,6 +355,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(links_go_and_come_back), cmocka_unit_test(pending_breaks_a_loop),
         cmocka_unit_test(other_pages_go_through_the_jump_cache), cmocka_unit_test(full_buffer_is_refused),
+        cmocka_unit_test(returns_come_back_to_their_call), cmocka_unit_test(returns_from_other_pages_come_back),
+        cmocka_unit_test(deep_calls_forget_the_oldest), cmocka_unit_test(a_return_to_no_address_leaves),
         cmocka_unit_test(short_blocks), cmocka_unit_test(middle_blocks), cmocka_unit_test(long_blocks),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

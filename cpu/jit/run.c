@@ -55,6 +55,7 @@ static void configure(struct jit *j)
     k->state_bias = CPU_STATE_BIAS;
     memcpy(k->pin, pinned, sizeof pinned);
     k->n_pins = ARRAY_SIZE(pinned);
+    k->frame_offset = offsetof(struct vcpu, frame) - offsetof(struct vcpu, s);
     k->pending_offset = offsetof(struct cpu_state, pending);
     k->tlb_offset[0] = offsetof(struct cpu_state, tlb[0]);
     k->tlb_offset[1] = offsetof(struct cpu_state, tlb[1]);

@@ -97,6 +97,7 @@ struct our_run run_ours_faulting(const struct test_case *c, unsigned n, enum exe
                                  struct record *out);
 struct cpu_state;
 /* compiled.c: runs an optimised block. False: this host cannot. The window lies in a page that the inline TLB knows, or not. */
+enum { COMPILED_TAIL_BYTES = 26 * 1024 }; /* what there must be behind s */
 bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir_env *env, uint64_t page_va, uint8_t *page,
                   bool use_tlb);
 bool can_compile(const struct ir_env *env);

@@ -10,7 +10,9 @@ enum { TLB_BITS = 2, JUMP_BITS = 2 };
 struct tail {
     struct x64_tlb_entry *tlb[2];
     struct x64_jump_entry *jump;
+    uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16)));
 };
+static_assert(sizeof(struct tail) <= COMPILED_TAIL_BYTES, "");
 
 static struct x64_code *code;
 static struct x64_config config;
@@ -24,6 +26,7 @@ static bool start(const struct ir_env *env)
         .state_bias = CPU_STATE_BIAS,
         .pin = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(3), CPU_SP, CPU_X(30)},
         .n_pins = 6,
+        .frame_offset = sizeof(struct cpu_state) + offsetof(struct tail, frame),
         .pending_offset = offsetof(struct cpu_state, pending),
         .tlb_offset = {sizeof(struct cpu_state) + offsetof(struct tail, tlb[0]),
                        sizeof(struct cpu_state) + offsetof(struct tail, tlb[1])},
@@ -69,8 +72,8 @@ bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir
         if (!x64_compile(code, &config, b, &out))
             abort();
     }
-    const struct tail tail = {{tlb[0], tlb[1]}, jumps};
-    memcpy(s + 1, &tail, sizeof tail);
+    struct tail *tail = (struct tail *)(s + 1);
+    tail->tlb[0] = tlb[0], tail->tlb[1] = tlb[1], tail->jump = jumps;
     fill_tlb(page_va, page, use_tlb);
     uint32_t link;
     x64_run(code, s, out.entry, &link);

@@ -269,7 +269,7 @@ struct our_run run_ours_faulting(const struct test_case *c, unsigned n, enum exe
     static struct ir_block b;
     static union {
         struct cpu_state s;
-        uint8_t bytes[sizeof(struct cpu_state) + 64]; /* the tail is compiled.c's */
+        uint8_t bytes[sizeof(struct cpu_state) + COMPILED_TAIL_BYTES]; /* the tail is compiled.c's */
     } u;
     static uint8_t page[4096] __attribute__((aligned(4096)));
     uint64_t pc = code_address(n) + WORDS_OFFSET;

@@ -11,7 +11,7 @@ enum { MAX_SIDE_EXITS = 8 };
 static void side_exit(struct tr *t)
 {
     if (++t->side_exits == MAX_SIDE_EXITS && !t->ended)
-        end_direct(t, 4, false);
+        end_direct(t, 4);
 }
 
 /* ---- immediate ---- */
@@ -21,20 +21,21 @@ void translate_B(struct tr *t, const struct a64_insn *i)
     if (to > (int64_t)t->page_off && to < 4096)
         t->next_off = (uint32_t)to;
     else
-        end_direct(t, (int64_t)i->imm26 * 4, false);
+        end_direct(t, (int64_t)i->imm26 * 4);
 }
 
 void translate_BL(struct tr *t, const struct a64_insn *i)
 {
-    write_reg(t, 30, E0(PC, t->page_off + 4));
-    end_direct(t, (int64_t)i->imm26 * 4, true);
+    ir_ref back = E0(PC, t->page_off + 4);
+    write_reg(t, 30, back);
+    end_call(t, (int64_t)i->imm26 * 4, back);
 }
 
 void translate_B_cond(struct tr *t, const struct a64_insn *i)
 {
     int64_t offset = (int64_t)i->imm19 * 4;
     if (i->cond >= 14) {
-        end_direct(t, offset, false);
+        end_direct(t, offset);
         return;
     }
     ir_emit(t->b, IR_EXIT_COND, flags(t), (ir_ref)i->cond, 0, exit_target(t, offset));
@@ -88,9 +89,10 @@ static void jump(struct tr *t, ir_ref to, unsigned rn)
 
 static void call(struct tr *t, ir_ref to)
 {
-    write_reg(t, 30, E0(PC, t->page_off + 4));
+    ir_ref back = E0(PC, t->page_off + 4);
+    write_reg(t, 30, back);
     set_btype(t, 2);
-    E1(EXIT_INDIRECT, to, IR_JUMP_CALL);
+    E2(EXIT_INDIRECT, to, back, IR_JUMP_CALL);
     t->ended = true;
 }
 

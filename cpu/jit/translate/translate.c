@@ -161,9 +161,15 @@ uint64_t exit_target(struct tr *t, int64_t offset_from_insn)
     return (uint64_t)((int64_t)t->page_off + offset_from_insn) & ~IR_EXIT_IS_CALL;
 }
 
-void end_direct(struct tr *t, int64_t offset_from_insn, bool is_call)
+void end_direct(struct tr *t, int64_t offset_from_insn)
 {
-    E0(EXIT_DIRECT, exit_target(t, offset_from_insn) | (is_call ? IR_EXIT_IS_CALL : 0));
+    E0(EXIT_DIRECT, exit_target(t, offset_from_insn));
+    t->ended = true;
+}
+
+void end_call(struct tr *t, int64_t offset_from_insn, ir_ref return_address)
+{
+    E1(EXIT_DIRECT, return_address, exit_target(t, offset_from_insn) | IR_EXIT_IS_CALL);
     t->ended = true;
 }
 

@@ -72,7 +72,8 @@ ir_ref plus(struct tr *t, ir_ref a, int64_t offset);
 void end_block(struct tr *t);              /* EXIT_STATE */
 /* The imm of an exit to this instruction plus an offset in bytes */
 uint64_t exit_target(struct tr *t, int64_t offset_from_insn);
-void end_direct(struct tr *t, int64_t offset_from_insn, bool is_call);
+void end_direct(struct tr *t, int64_t offset_from_insn);
+void end_call(struct tr *t, int64_t offset_from_insn, ir_ref return_address);
 /* IR_MEM_* for a normal access of 1 << log2 bytes under this mode */
 uint64_t memop(struct tr *t, unsigned log2_bytes, unsigned flags);
 
