@@ -15,10 +15,31 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 /* Condition codes of Jcc, SETcc, CMOVcc. */
 enum x64_cc { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G };
 
-struct x64_asm {
-    uint8_t *p;          /* next byte, in the writable mapping */
-    const uint8_t *base; /* what mem_code counts from */
+/* A place in the code that means something outside of it: what moving the code must change (move.c). */
+enum x64_ref_kind {
+    REF_STUB,  /* rel32 to shared code or constants before the block */
+    REF_LINK,  /* imm32: a link's name, which is an offset in the code buffer */
+    REF_IMAGE, /* imm64: address of a table of ours */
 };
+struct x64_ref {
+    uint32_t at : 24, kind : 8; /* offset from the block's start */
+};
+enum { X64_MAX_REFS = 1024 };
+
+struct x64_asm {
+    uint8_t *p;            /* next byte, in the writable mapping */
+    const uint8_t *base;   /* what mem_code counts from */
+    const uint8_t *start;  /* of the block; NULL: references are not kept */
+    struct x64_ref *refs;  /* X64_MAX_REFS of them */
+    unsigned n_refs;       /* more than that: they do not fit */
+};
+
+static inline void ref_add(struct x64_asm *a, enum x64_ref_kind kind, const uint8_t *at)
+{
+    if (a->n_refs < X64_MAX_REFS)
+        a->refs[a->n_refs] = (struct x64_ref){.at = (uint32_t)(at - a->start) & 0xffffff, .kind = kind};
+    a->n_refs++;
+}
 
 struct x64_mem {
     uint8_t base, index; /* index NO_REG: none */
@@ -60,12 +81,20 @@ static inline void put64(struct x64_asm *a, uint64_t v)
     a->p += 8;
 }
 
+/* Displacement to an address. It is the last thing of its instruction. */
+static inline void put_rel32(struct x64_asm *a, const uint8_t *to)
+{
+    if (to < a->start)
+        ref_add(a, REF_STUB, a->p);
+    put32(a, (uint32_t)(to - a->p - 4));
+}
+
 /* ModRM, SIB and displacement for a memory operand. */
 static inline void put_mem(struct x64_asm *a, unsigned reg, struct x64_mem m)
 {
     if (m.base == RIP) {
         put8(a, (reg & 7) << 3 | 5);
-        put32(a, (uint32_t)(a->base + m.disp - (a->p + 4)));
+        put_rel32(a, a->base + m.disp);
         return;
     }
     unsigned small = m.disp == (int8_t)m.disp, mod = m.disp == 0 && (m.base & 7) != RBP ? 0 : small ? 1 : 2;
@@ -164,6 +193,16 @@ static inline void mov_ri(struct x64_asm *a, unsigned d, uint64_t v)
         put8(a, 0xb8 | (d & 7));
         put64(a, v);
     }
+}
+
+/* The address of a constant table of ours. Tables are named by this only: their addresses change from run to run. */
+static inline void mov_table(struct x64_asm *a, unsigned d, const void *table)
+{
+    put_rex(a, true, 0, 0, d, false);
+    put8(a, 0xb8 | (d & 7));
+    if (a->start)
+        ref_add(a, REF_IMAGE, a->p);
+    put64(a, (uint64_t)(uintptr_t)table);
 }
 
 /* mov [m], imm: 64 bits with the imm32 sign-extended, or 32 bits */
@@ -458,19 +497,19 @@ static inline void jcc_near(struct x64_asm *a, enum x64_cc cc, const uint8_t *to
 {
     put8(a, 0x0f);
     put8(a, 0x80 | cc);
-    put32(a, (uint32_t)(to - a->p - 4));
+    put_rel32(a, to);
 }
 
 static inline void jmp_near(struct x64_asm *a, const uint8_t *to)
 {
     put8(a, 0xe9);
-    put32(a, (uint32_t)(to - a->p - 4));
+    put_rel32(a, to);
 }
 
 static inline void call_near(struct x64_asm *a, const uint8_t *to)
 {
     put8(a, 0xe8);
-    put32(a, (uint32_t)(to - a->p - 4));
+    put_rel32(a, to);
 }
 
 static inline void jmp_r(struct x64_asm *a, unsigned r) { op_rr(a, false, 0xff, 4, r); }

@@ -177,6 +177,7 @@ struct x64_compiler {
     enum x64_form cc_form;
     bool cc_kept;          /* the current emitter took care of cc */
     bool failed;           /* does not fit */
+    struct x64_ref refs[X64_MAX_REFS];
     struct x64_class gpr, xmm;
     ir_ref home_owner[X64_HOMES];
     struct x64_cold *cold;

@@ -83,6 +83,8 @@ static void unlinked(struct x64_compiler *c, const struct x64_cold *k)
     p->unlinked = (uint32_t)(c->a.p - c->code->rw);
     mov_ri(&c->a, RAX, (uint32_t)k->target);
     mov_ri(&c->a, RDX, k->write ? p->patch : 0); /* nobody would know how to undo a link that is not in out->link */
+    if (k->write)
+        ref_add(&c->a, REF_LINK, c->a.p - 4);
     jmp_near(&c->a, c->code->stub[STUB_EXIT_LINK][0]);
 }
 

@@ -580,10 +580,10 @@ static void nibbles(struct x64_compiler *c, uint32_t join, unsigned d, unsigned 
     vrt(c, PAND, XMM0, a, low_nibbles);
     vshift(c, SHIFT_RIGHT, 1, XMM1, a, 4);
     vex_rrm(&c->a, PAND, XMM1, XMM1, mem_at(RAX, 0));
-    mov_ri(&c->a, RAX, (uintptr_t)low);
+    mov_table(&c->a, RAX, low);
     movups_rm(&c->a, XMM2, mem_at(RAX, 0));
     vrr(c, PSHUFB, XMM0, XMM2, XMM0);
-    mov_ri(&c->a, RAX, (uintptr_t)high);
+    mov_table(&c->a, RAX, high);
     movups_rm(&c->a, XMM2, mem_at(RAX, 0));
     vrr(c, PSHUFB, XMM1, XMM2, XMM1);
     vrr(c, join, d, XMM0, XMM1);

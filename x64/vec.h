@@ -57,7 +57,7 @@ static inline void vrri(struct x64_compiler *c, uint32_t v, unsigned d, unsigned
 /* d = a op the 16 bytes of a constant table (RAX is lost) */
 static inline void vrt(struct x64_compiler *c, uint32_t v, unsigned d, unsigned a, const void *table)
 {
-    mov_ri(&c->a, RAX, (uintptr_t)table);
+    mov_table(&c->a, RAX, table);
     vex_rrm(&c->a, v, d, a, mem_at(RAX, 0));
 }
 

@@ -99,6 +99,17 @@ struct x64_block {
  * caller holds a lock. */
 bool x64_compile(struct x64_code *c, const struct x64_config *config, const struct ir_block *ir, struct x64_block *out);
 
+/* ---- moving (move.c) ---- */
+
+/* Writes what was compiled last, and was neither linked nor run yet, so that it can be put elsewhere: returns the bytes written, 0 when
+ * there is no room or the block cannot be moved. */
+size_t x64_move_save(const struct x64_code *c, const struct x64_block *b, uint8_t *to, size_t room);
+/* Puts it into code memory prepared with an equal configuration on an equal host (x64_move_identity). false with out->bytes 0: it is not
+ * what x64_move_save wrote; else: the buffer is full. */
+bool x64_move_load(struct x64_code *c, const uint8_t *from, size_t bytes, struct x64_block *out);
+/* What code depends on besides the IR and the program itself: host, configuration, stubs. Code of equal identities may be exchanged. */
+uint64_t x64_move_identity(const struct x64_code *c, const struct x64_config *config);
+
 /* Points the exit at `patch` to entry, or (entry NULL) back to the dispatcher. Safe while other threads execute. */
 void x64_link(struct x64_code *c, uint32_t patch, const void *entry);
 

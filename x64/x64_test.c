@@ -15,7 +15,7 @@
 
 enum { TLB_BITS = 4, JUMP_BITS = 6 };
 
-static struct x64_code *code;
+static struct x64_code *code, *other; /* other: moved blocks */
 static struct x64_config config;
 static struct x64_tlb_entry tlb[2][1 << TLB_BITS];
 static struct x64_jump_entry jumps[1 << JUMP_BITS];
@@ -40,12 +40,17 @@ static int set_up(void **state)
     code = x64_code_create(4 * MiB, &err);
     assert_non_null(code);
     assert_true(x64_code_prepare(code, &config, &err));
+    other = x64_code_create(1 * MiB, &err);
+    assert_non_null(other);
+    assert_true(x64_code_prepare(other, &config, &err));
+    assert_true(x64_move_identity(code, &config) == x64_move_identity(other, &config));
     return 0;
 }
 
 static int tear_down(void **state)
 {
     x64_code_destroy(code);
+    x64_code_destroy(other);
     return 0;
 }
 
@@ -72,10 +77,45 @@ static bool compile(struct x64_block *out)
     return x64_compile(code, &config, &block, out);
 }
 
-static enum x64_exit run(struct test_state *s, const struct x64_block *b, uint32_t *link)
+/* Addresses of this program must have been recorded as such: none may be left in what is saved. */
+static bool has_own_address(const uint8_t *p, size_t bytes)
+{
+    extern const char __ehdr_start[], end[];
+    for (size_t i = 0; i + 8 <= bytes; i++) {
+        uint64_t v = le64_get(p + i);
+        if (v >= (uintptr_t)__ehdr_start && v < (uintptr_t)end)
+            return true;
+    }
+    return false;
+}
+
+/* Takes the block that was compiled last into the other buffer. */
+static bool move(const struct x64_block *from, struct x64_block *to)
+{
+    static uint8_t saved[1 << 20];
+    size_t bytes = x64_move_save(code, from, saved, sizeof saved);
+    if (!bytes)
+        return false;
+    assert_int_equal(x64_move_save(code, from, saved, bytes - 1), 0);
+    assert_false(has_own_address(saved, bytes));
+    if (!x64_move_load(other, saved, bytes, to)) {
+        x64_code_reset(other);
+        assert_true(x64_move_load(other, saved, bytes, to));
+    }
+    assert_int_equal(to->bytes, from->bytes);
+    assert_int_equal(to->n_links, from->n_links);
+    return true;
+}
+
+static enum x64_exit run_in(struct x64_code *where, struct test_state *s, const struct x64_block *b, uint32_t *link)
 {
     s->tlb[0] = tlb[0], s->tlb[1] = tlb[1], s->jump = jumps;
-    return x64_run(code, s, b->entry, link);
+    return x64_run(where, s, b->entry, link);
+}
+
+static enum x64_exit run(struct test_state *s, const struct x64_block *b, uint32_t *link)
+{
+    return run_in(code, s, b, link);
 }
 
 static bool want_all(enum ir_op op)
@@ -92,7 +132,7 @@ static void compare(uint64_t seed, unsigned max_ops, bool (*wanted)(enum ir_op))
 {
     struct test_random r = {seed};
     struct test_state s0 __attribute__((aligned(16))), s1 __attribute__((aligned(16)));
-    struct x64_block out;
+    struct x64_block out, moved;
     uint32_t link;
     char why[200];
     test_random_block(&r, &block, 5 + test_random_below(&r, max_ops), wanted);
@@ -109,7 +149,8 @@ static void compare(uint64_t seed, unsigned max_ops, bool (*wanted)(enum ir_op))
     random_tlb(&r, &m1);
     assert_true(compile(&out));
     enum ir_left l0 = ir_eval(&block, &s0, &test_env);
-    enum x64_exit l1 = run(&s1, &out, &link);
+    bool there = seed % 2 && move(&out, &moved);
+    enum x64_exit l1 = there ? run_in(other, &s1, &moved, &link) : run(&s1, &out, &link);
     bool same_exit = (l0 == IR_LEFT_STATE) == (l1 == X64_EXIT_STATE) && (l1 != X64_EXIT_PENDING || s1.pending);
     const char *difference = same_exit ? test_state_difference(&s0, &s1) : "exit";
     if (difference) {
@@ -210,6 +251,44 @@ static void links_go_and_come_back(void **state)
     assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
     assert_int_equal(link, a.link[0].patch);
     assert_int_equal(s.x[1], 1);
+}
+
+static void a_moved_link_goes_and_comes_back(void **state)
+{
+    uint32_t link;
+    struct x64_block moved, b;
+    fresh_state();
+    struct x64_block a = block_to(0, 0, 0x100);
+    assert_true(move(&a, &moved));
+    struct x64_block first = block_to(0x100, 1, 0x200);
+    assert_true(move(&first, &b));
+    assert_int_equal(run_in(other, &s, &moved, &link), X64_EXIT_PC);
+    assert_int_equal(link, moved.link[0].patch);
+    x64_link(other, link, b.entry);
+    assert_int_equal(run_in(other, &s, &moved, &link), X64_EXIT_PC);
+    assert_int_equal(s.x[0], 2);
+    assert_int_equal(s.x[1], 1);
+    x64_link(other, moved.link[0].patch, NULL);
+    assert_int_equal(run_in(other, &s, &moved, &link), X64_EXIT_PC);
+    assert_int_equal(link, moved.link[0].patch);
+}
+
+/* Every byte of the description changed: it is refused, or the code lies in the buffer all the same. */
+static void broken_moves_are_refused(void **state)
+{
+    uint8_t saved[4096], broken[4096];
+    struct x64_block a = block_to(0, 0, 0x100), out;
+    size_t bytes = x64_move_save(code, &a, saved, sizeof saved);
+    assert_true(bytes > 0);
+    for (size_t i = 0; i < bytes - a.bytes; i++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            memcpy(broken, saved, bytes);
+            broken[i] ^= (uint8_t)(1u << bit);
+            if (!x64_move_load(other, broken, bytes, &out) && out.bytes)
+                x64_code_reset(other);
+        }
+    for (size_t n = 0; n < bytes; n++)
+        assert_false(x64_move_load(other, saved, n, &out));
 }
 
 static void pending_breaks_a_loop(void **state)
@@ -353,7 +432,8 @@ static void full_buffer_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(links_go_and_come_back), cmocka_unit_test(pending_breaks_a_loop),
+        cmocka_unit_test(links_go_and_come_back), cmocka_unit_test(a_moved_link_goes_and_comes_back),
+        cmocka_unit_test(broken_moves_are_refused), cmocka_unit_test(pending_breaks_a_loop),
         cmocka_unit_test(other_pages_go_through_the_jump_cache), cmocka_unit_test(full_buffer_is_refused),
         cmocka_unit_test(returns_come_back_to_their_call), cmocka_unit_test(returns_from_other_pages_come_back),
         cmocka_unit_test(deep_calls_forget_the_oldest), cmocka_unit_test(a_return_to_no_address_leaves),
