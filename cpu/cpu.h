@@ -47,6 +47,7 @@ struct cpu_options {
     const struct cpu_board *board; /* copied */
     uint64_t cntfrq_hz;            /* 0: 1 GHz. What CNTFRQ_EL0 says and CNTVCT_EL0 counts at */
     size_t code_bytes;             /* 0: 128 MiB. Size of the buffer for translated code */
+    const char *cache_path;        /* file of kept translations; "on": the user's cache folder; "off"; NULL: as POME_CACHE says, else off */
     bool no_psci;                  /* HVC is UNDEFINED: the machine has no firmware interface */
     /* Called once per start, on a vCPU thread, when the set ends by itself (not for STOPPED): `err` belongs to the
      * callee for the call only. All other vCPUs have been asked to stop. May be NULL. Must not call cpu_set_join. */
@@ -93,10 +94,13 @@ void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to);
 
 /* Counters since create, summed over vCPUs; approximate while running. */
 #define CPU_STATS(S)                                                                          \
-    S(blocks, "blocks translated")                                                            \
+    S(blocks, "blocks made")                                                                  \
     S(guest_insns, "guest instructions translated")                                           \
     S(host_bytes, "bytes of host code made")                                                  \
     S(translate_ns, "nanoseconds spent translating")                                          \
+    S(reused, "blocks taken from kept translations")                                          \
+    S(reused_insns, "guest instructions in them")                                             \
+    S(reuse_ns, "nanoseconds spent looking there")                                            \
     S(lookups, "dispatcher look-ups that missed the jump cache")                              \
     S(exits_pc, "exits: pc without translation or outside the page")                          \
     S(exits_state, "exits: helper or slow path set the pc")                                   \

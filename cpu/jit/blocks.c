@@ -84,7 +84,30 @@ static bool own_exits(struct jit *j, struct block *b, const struct x64_block *ma
     return true;
 }
 
-static bool compile(struct vcpu *c, struct block *b)
+/* The block has host code now: names it and its exits. */
+static bool adopt(struct vcpu *c, struct block *b, const struct x64_block *made, unsigned n_guest)
+{
+    struct jit *j = c->set->jit;
+    b->entry = made->entry;
+    c->stats.host_bytes += made->bytes;
+    perf_map_add(j, c, b, n_guest, made->bytes);
+    if (c->set->trace & TRACE_X64) {
+        fprintf(stderr, "cpu %u: el%u block at %#llx, %#llx, mode %#x: ", c->id, c->el, (unsigned long long)c->s.pc,
+                (unsigned long long)b->pa, b->mode);
+        x64_dump(j->code, made, stderr);
+    }
+    return own_exits(j, b, made);
+}
+
+static void keep(struct jit *j, const struct block *b, const struct x64_block *made, unsigned n_guest, unsigned room)
+{
+    size_t bytes = x64_move_save(j->code, made, j->image, sizeof j->image);
+    struct cache_block k = {b->mode, (uint16_t)(b->pa & 4095), (uint16_t)b->n_words, n_guest, j->words, room};
+    if (bytes)
+        cache_add(j->cache, &k, j->image, bytes);
+}
+
+static bool compile(struct vcpu *c, struct block *b, unsigned room)
 {
     struct jit *j = c->set->jit;
     struct x64_block made;
@@ -98,15 +121,9 @@ static bool compile(struct vcpu *c, struct block *b)
     j->config.fpcr_default = !(b->mode & CPU_MODE_FP_MODES);
     if (!x64_compile(j->code, &j->config, c->ir, &made))
         return false;
-    b->entry = made.entry;
-    c->stats.host_bytes += made.bytes;
-    perf_map_add(j, c, b, made.bytes);
-    if (c->set->trace & TRACE_X64) {
-        fprintf(stderr, "cpu %u: el%u block at %#llx, %#llx, mode %#x: ", c->id, c->el, (unsigned long long)c->s.pc,
-                (unsigned long long)b->pa, b->mode);
-        x64_dump(j->code, &made, stderr);
-    }
-    return own_exits(j, b, &made);
+    if (j->cache)
+        keep(j, b, &made, c->ir->n_guest, room);
+    return adopt(c, b, &made, c->ir->n_guest);
 }
 
 /* How many words from its start the block was made of. */
@@ -119,21 +136,8 @@ static unsigned words_of(const struct ir_block *ir)
     return (unsigned)(last - ir->page_offset) / 4 + 1;
 }
 
-/* Translates and gives the block its identity; not compiled, in no table. */
-static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+static struct block *new_block(uint64_t pa, uint32_t mode, const uint32_t *words, unsigned n)
 {
-    struct jit *j = c->set->jit;
-    uint32_t words[1024];
-    unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed ? 1 + next_random(c) % j->max_insns : j->max_insns;
-    n = MIN(n, max * 8); /* forward branches are followed inside of this */
-    memcpy(words, code, n * 4); /* the guest may write to it meanwhile */
-    translate_block(c->ir, words, n, pa & 4095, mode, max);
-    if (c->set->trace & TRACE_BLOCK) {
-        fprintf(stderr, "cpu %u: block %#llx mode %#x\n", c->id, (unsigned long long)pa, mode);
-        ir_print(c->ir, stderr);
-    }
-    n = words_of(c->ir);
-    ir_optimise(c->ir);
     struct block *b = calloc(1, sizeof *b + n * 4);
     if (!b)
         return NULL;
@@ -144,14 +148,63 @@ static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const
     return b;
 }
 
+/* Not in a table yet; NULL: no room. */
+static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+{
+    struct jit *j = c->set->jit;
+    unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed ? 1 + next_random(c) % j->max_insns : j->max_insns;
+    n = MIN(n, max * 8); /* forward branches are followed inside of this */
+    memcpy(j->words, code, n * 4); /* the guest may write to it meanwhile */
+    translate_block(c->ir, j->words, n, pa & 4095, mode, max);
+    if (c->set->trace & TRACE_BLOCK) {
+        fprintf(stderr, "cpu %u: block %#llx mode %#x\n", c->id, (unsigned long long)pa, mode);
+        ir_print(c->ir, stderr);
+    }
+    struct block *b = new_block(pa, mode, j->words, words_of(c->ir));
+    ir_optimise(c->ir);
+    if (!b || compile(c, b, n)) {
+        c->stats.guest_insns += b ? c->ir->n_guest : 0;
+        return b;
+    }
+    free(b->ir);
+    free(b);
+    return NULL;
+}
+
+/* From the kept translations; NULL: not there, or no room. */
+static struct block *reuse(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+{
+    struct jit *j = c->set->jit;
+    struct cache_block k;
+    struct x64_block made;
+    size_t bytes;
+    const uint8_t *image = cache_find(j->cache, mode, (uint16_t)(pa & 4095), code, (4096 - (pa & 4095)) / 4, &k, &bytes);
+    if (!image || !x64_move_load(j->code, image, bytes, &made))
+        return NULL;
+    struct block *b = new_block(pa, mode, k.words, k.n_words);
+    if (!b || !adopt(c, b, &made, k.n_guest)) {
+        free(b);
+        return NULL;
+    }
+    c->stats.reused++;
+    c->stats.reused_insns += k.n_guest;
+    return b;
+}
+
 struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
 {
     struct jit *j = c->set->jit;
-    struct page *p = page_get(j, pa);
     uint64_t start = host_now_ns();
-    struct block *b = translate(c, pa, mode, code);
-    if (!p || !b || !compile(c, b))
-        goto fail;
+    struct page *p = page_get(j, pa);
+    struct block *b = p && j->cache ? reuse(c, pa, mode, code) : NULL;
+    uint64_t looked = j->cache ? host_now_ns() : start;
+    c->stats.reuse_ns += looked - start;
+    if (p && !b) {
+        b = translate(c, pa, mode, code);
+        c->stats.translate_ns += host_now_ns() - looked;
+    }
+    if (!b)
+        return NULL;
     b->next_hash = j->hash[block_slot(pa, mode)];
     j->hash[block_slot(pa, mode)] = b;
     b->next_page = p->blocks;
@@ -159,14 +212,7 @@ struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8
     b->next_all = j->all;
     j->all = b;
     c->stats.blocks++;
-    c->stats.guest_insns += c->ir->n_guest;
-    c->stats.translate_ns += host_now_ns() - start;
     return b;
-fail:
-    if (b)
-        free(b->ir);
-    free(b);
-    return NULL;
 }
 
 /* ---- dropping ---- */

@@ -4,7 +4,7 @@
 #ifndef CPU_JIT_JIT_H
 #define CPU_JIT_JIT_H
 
-#include "cpu/jit/translate/translate.h"
+#include "cpu/jit/cache.h"
 #include "cpu/vcpu.h"
 #include "x64/x64.h"
 
@@ -57,6 +57,9 @@ struct jit {
     size_t n_owners, owners_size;
     size_t eval_bytes;
     FILE *perf_map;            /* POME_PERF_MAP=1; NULL: not asked for */
+    struct cache *cache;       /* kept translations; NULL: none */
+    uint32_t words[1024];      /* guest code that is being translated, as it was when it was looked at */
+    uint8_t image[32 * 1024];
 };
 
 /* ---- calls.c: POME_TRACE=calls ---- */
@@ -66,7 +69,7 @@ void calls_print(FILE *to);
 
 /* ---- perf_map.c; jit->lock held or no vCPU running ---- */
 void perf_map_open(struct jit *j);  /* call when the stubs are made */
-void perf_map_add(struct jit *j, const struct vcpu *c, const struct block *b, size_t bytes);
+void perf_map_add(struct jit *j, const struct vcpu *c, const struct block *b, unsigned n_guest, size_t bytes);
 void perf_map_close(struct jit *j);
 
 /* ---- blocks.c; jit->lock held ---- */

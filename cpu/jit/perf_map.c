@@ -28,12 +28,12 @@ void perf_map_open(struct jit *j)
     fflush(j->perf_map);
 }
 
-void perf_map_add(struct jit *j, const struct vcpu *c, const struct block *b, size_t bytes)
+void perf_map_add(struct jit *j, const struct vcpu *c, const struct block *b, unsigned n_guest, size_t bytes)
 {
     if (!j->perf_map)
         return;
     fprintf(j->perf_map, "%lx %zx el%u_%llx_pa_%llx_n%u\n", (unsigned long)(uintptr_t)b->entry, bytes, c->el,
-            (unsigned long long)c->s.pc, (unsigned long long)b->pa, c->ir->n_guest);
+            (unsigned long long)c->s.pc, (unsigned long long)b->pa, n_guest);
 }
 
 void perf_map_close(struct jit *j)

@@ -17,6 +17,7 @@
 
 enum {
     CODE_BYTES = 128 << 20,
+    CACHE_BYTES = 96 << 20, /* of kept translations: a boot is 25 MB */
     MAX_INSNS = 64,
     SPINS_BEFORE_SLEEP = 20,
     SPIN_NS = 20000,        /* before a sleep, */
@@ -64,6 +65,43 @@ static void configure(struct jit *j)
     k->jump_bits = j->set->cpu[0]->tlb.jump_bits;
 }
 
+/* Switches of the engine in the environment: other values, other code. */
+static uint64_t environment_identity(void)
+{
+    static const char *const harmless[] = {"POME_HOME=", "POME_CACHE=", "POME_PERF_MAP=", "POME_TEST_", "POME_CODE_MIB=", "POME_BENCH_"};
+    extern char **environ;
+    uint64_t h = 0;
+    for (char **e = environ; e && *e; e++) {
+        bool counts = !strncmp(*e, "POME_", 5);
+        for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+            counts &= strncmp(*e, harmless[i], strlen(harmless[i])) != 0;
+        uint64_t one = 1;
+        for (const char *p = *e; counts && *p; p++)
+            one = (one ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+        h += counts ? one : 0; /* in any order */
+    }
+    return h;
+}
+
+static void cache_note(void *ctx, const char *text)
+{
+    vcpu_note(((struct cpu_set *)ctx)->cpu[0], "%s", text);
+}
+
+/* POME_CACHE=file or off says what the options do not. */
+static void keep_translations(struct jit *j)
+{
+    const char *named = getenv("POME_CACHE"), *path = j->set->o.cache_path ? j->set->o.cache_path : named;
+    bool traced = j->set->trace & (TRACE_X64 | TRACE_BLOCK | TRACE_CALLS), random = j->set->seed;
+    if (!path || !strcmp(path, "off") || traced || random)
+        return;
+    j->cache = cache_open(&(struct cache_options){
+        .path = strcmp(path, "on") ? path : NULL,
+        .identity = x64_move_identity(j->code, &j->config) + environment_identity() * 31 + j->max_insns,
+        .max_bytes = CACHE_BYTES, .note = cache_note, .note_ctx = j->set,
+    });
+}
+
 struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
 {
     struct jit *j = calloc(1, sizeof *j);
@@ -91,6 +129,7 @@ struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
     if (!j->code || !x64_code_prepare(j->code, &j->config, err))
         goto fail;
     perf_map_open(j);
+    keep_translations(j);
     return j;
 fail:
     jit_destroy(j);
@@ -102,6 +141,7 @@ void jit_destroy(struct jit *j)
     if (!j)
         return;
     perf_map_close(j);
+    cache_close(j->cache);
     if (j->set->trace & TRACE_CALLS)
         calls_print(stderr);
     blocks_forget(j);

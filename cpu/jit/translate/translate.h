@@ -32,7 +32,8 @@ struct tr {
 typedef void translate_fn(struct tr *t, const struct a64_insn *i);
 
 /* Translates guest code into b: `code` are the instructions from page offset `page_off` to the end of the page (or
- * fewer: n_words). Ends at a final exit, the page's end, or max_insns. Adds INSN marks and the exit if needed. */
+ * fewer: n_words). Ends at a final exit, the page's end, or max_insns. Adds INSN marks and the exit if needed. The result depends on
+ * page_off, mode, max_insns and the words up to the last INSN mark alone: translations are kept by them (cpu/jit/cache.c). */
 void translate_block(struct ir_block *b, const uint32_t *code, unsigned n_words, uint32_t page_off, uint32_t mode,
                      unsigned max_insns);
 
