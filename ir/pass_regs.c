@@ -110,7 +110,8 @@ static void visit_set(struct regs *r, struct ir_insn *i, ir_ref n)
     }
     ir_ref old = r->set[i->imm / 4];
     struct ir_insn *dead = &r->b->insn[old];
-    if (old > r->observed && dead->imm == i->imm && width_of(dead->op) <= width_of(i->op) && covers(r->set, dead, old))
+    bool seen = old <= r->observed || (dead->op == IR_SET32 && old <= r->stale_32);
+    if (!seen && dead->imm == i->imm && width_of(dead->op) <= width_of(i->op) && covers(r->set, dead, old))
         *dead = (struct ir_insn){.op = IR_NOP};
     claim(r->owner, i, n);
     claim(r->set, i, n);
@@ -118,7 +119,7 @@ static void visit_set(struct regs *r, struct ir_insn *i, ir_ref n)
 
 static void visit_barrier(struct regs *r, const struct ir_insn *i, ir_ref n, uint16_t effects)
 {
-    if (effects & (IR_EFF_RAISE | IR_EFF_CALL | IR_EFF_EXIT | IR_EFF_SIDE_EXIT | IR_EFF_FP))
+    if (effects & (IR_EFF_RAISE | IR_EFF_CALL | IR_EFF_EXIT | IR_EFF_SIDE_EXIT))
         r->observed = n;
     if (effects & IR_EFF_FP)
         r->stale_32 = n;

@@ -701,17 +701,56 @@ static inline void mulx_rrr(struct x64_asm *a, bool w, unsigned high, unsigned l
     vex_rrr(a, X64_V(PP_F2, MAP_0F38, w, 0xf6), high, low, s);
 }
 
-/* Vector moves that both SSE and AVX code use: legacy forms leave the upper lanes of the 128 bits as described. */
-static inline void movups_rm(struct x64_asm *a, unsigned d, struct x64_mem m) { sse_rm(a, X64_V(PP_NONE, MAP_0F, 0, 0x10), d, m); }
-static inline void movups_mr(struct x64_asm *a, struct x64_mem m, unsigned s) { sse_rm(a, X64_V(PP_NONE, MAP_0F, 0, 0x11), s, m); }
-static inline void movaps_rr(struct x64_asm *a, unsigned d, unsigned s) { sse_rr(a, X64_V(PP_NONE, MAP_0F, 0, 0x28), d, s); }
+/* EVEX with a memory operand; its displacement counts in units of 2^log2 bytes, the size of what is read. */
+static inline void evex_rrm(struct x64_asm *a, uint32_t v, unsigned log2, unsigned d, unsigned nds, struct x64_mem m)
+{
+    unsigned base = m.base == RIP ? 0 : m.base, index = index_bit(m);
+    put8(a, 0x62);
+    put8(a, (~d >> 3 & 1) << 7 | (~index >> 3 & 1) << 6 | (~base >> 3 & 1) << 5 | (~d >> 4 & 1) << 4 | X64_V_MAP(v));
+    put8(a, X64_V_W(v) << 7 | (~nds & 15) << 3 | 4 | X64_V_PP(v));
+    put8(a, (~nds >> 4 & 1) << 3);
+    put8(a, X64_V_OP(v));
+    int32_t scaled = m.disp >> log2;
+    if (m.base == RIP || (scaled == (int8_t)scaled && !(m.disp & ((1 << log2) - 1)))) {
+        m.disp = m.base == RIP ? m.disp : scaled;
+        put_mem(a, d, m);
+        return;
+    }
+    bool sib = m.index != NO_REG || (m.base & 7) == RSP;
+    put8(a, 0x80 | (d & 7) << 3 | (sib ? RSP : m.base & 7));
+    if (sib)
+        put8(a, (unsigned)m.scale << 6 | (m.index == NO_REG ? RSP : m.index & 7) << 3 | (m.base & 7));
+    put32(a, (uint32_t)m.disp);
+}
+
+/* Vector moves that both SSE and AVX code use: legacy forms leave the upper lanes of the 128 bits as described. Registers 16..31:
+ * EVEX forms, with W as w. */
+static inline void vmove_rr(struct x64_asm *a, uint32_t v, bool w, unsigned reg, unsigned rm)
+{
+    if ((reg | rm) < 16)
+        sse_rr(a, v, reg, rm);
+    else
+        evex_rrr(a, v | (uint32_t)w << 18, 0, reg, 0, rm, 0, false, false);
+}
+
+static inline void vmove_rm(struct x64_asm *a, uint32_t v, bool w, unsigned log2, unsigned reg, struct x64_mem m)
+{
+    if (reg < 16)
+        sse_rm(a, v, reg, m);
+    else
+        evex_rrm(a, v | (uint32_t)w << 18, log2, reg, 0, m);
+}
+
+static inline void movups_rm(struct x64_asm *a, unsigned d, struct x64_mem m) { vmove_rm(a, X64_V(PP_NONE, MAP_0F, 0, 0x10), 0, 4, d, m); }
+static inline void movups_mr(struct x64_asm *a, struct x64_mem m, unsigned s) { vmove_rm(a, X64_V(PP_NONE, MAP_0F, 0, 0x11), 0, 4, s, m); }
+static inline void movaps_rr(struct x64_asm *a, unsigned d, unsigned s) { vmove_rr(a, X64_V(PP_NONE, MAP_0F, 0, 0x28), 0, d, s); }
 /* General register to vector and back; the rest of the vector is zeroed. */
-static inline void movd_vr(struct x64_asm *a, bool w, unsigned d, unsigned s) { sse_rr(a, X64_V(PP_66, MAP_0F, w, 0x6e), d, s); }
-static inline void movd_rv(struct x64_asm *a, bool w, unsigned d, unsigned s) { sse_rr(a, X64_V(PP_66, MAP_0F, w, 0x7e), s, d); }
-static inline void movd_vm(struct x64_asm *a, unsigned d, struct x64_mem m) { sse_rm(a, X64_V(PP_66, MAP_0F, 0, 0x6e), d, m); }
-static inline void movd_mv(struct x64_asm *a, struct x64_mem m, unsigned s) { sse_rm(a, X64_V(PP_66, MAP_0F, 0, 0x7e), s, m); }
-static inline void movq_vm(struct x64_asm *a, unsigned d, struct x64_mem m) { sse_rm(a, X64_V(PP_F3, MAP_0F, 0, 0x7e), d, m); }
-static inline void movq_mv(struct x64_asm *a, struct x64_mem m, unsigned s) { sse_rm(a, X64_V(PP_66, MAP_0F, 0, 0xd6), s, m); }
-static inline void movq_vv(struct x64_asm *a, unsigned d, unsigned s) { sse_rr(a, X64_V(PP_F3, MAP_0F, 0, 0x7e), d, s); }
+static inline void movd_vr(struct x64_asm *a, bool w, unsigned d, unsigned s) { vmove_rr(a, X64_V(PP_66, MAP_0F, w, 0x6e), w, d, s); }
+static inline void movd_rv(struct x64_asm *a, bool w, unsigned d, unsigned s) { vmove_rr(a, X64_V(PP_66, MAP_0F, w, 0x7e), w, s, d); }
+static inline void movd_vm(struct x64_asm *a, unsigned d, struct x64_mem m) { vmove_rm(a, X64_V(PP_66, MAP_0F, 0, 0x6e), 0, 2, d, m); }
+static inline void movd_mv(struct x64_asm *a, struct x64_mem m, unsigned s) { vmove_rm(a, X64_V(PP_66, MAP_0F, 0, 0x7e), 0, 2, s, m); }
+static inline void movq_vm(struct x64_asm *a, unsigned d, struct x64_mem m) { vmove_rm(a, X64_V(PP_F3, MAP_0F, 0, 0x7e), 1, 3, d, m); }
+static inline void movq_mv(struct x64_asm *a, struct x64_mem m, unsigned s) { vmove_rm(a, X64_V(PP_66, MAP_0F, 0, 0xd6), 1, 3, s, m); }
+static inline void movq_vv(struct x64_asm *a, unsigned d, unsigned s) { vmove_rr(a, X64_V(PP_F3, MAP_0F, 0, 0x7e), 1, d, s); }
 
 #endif

@@ -254,7 +254,21 @@ static void atomics_and_vectors(void **state)
         movq_vm(&a, d, m), check(M(MOVQ), xmm(d), mem(m, 64), NONE);
         movq_mv(&a, m, s), check(M(MOVQ), mem(m, 64), xmm(s), NONE);
         movq_vv(&a, d, s), check(M(MOVQ), xmm(d), xmm(s), NONE);
-        unsigned D = below(32), S = below(32), T = below(32);
+        unsigned D = below(32), S = below(32), T = below(32), H = 16 + below(16);
+        movups_rm(&a, H, m), check(M(VMOVUPS), xmm(H), NONE, mem(m, 128));
+        movups_mr(&a, m, H), check(M(VMOVUPS), mem(m, 128), NONE, xmm(H));
+        movaps_rr(&a, H, S), check(M(VMOVAPS), xmm(H), NONE, xmm(S)); /* the mask comes second */
+        movd_vr(&a, w, H, s), check(w ? M(VMOVQ) : M(VMOVD), xmm(H), gpr(s, w ? 64 : 32), NONE);
+        movd_rv(&a, w, d, H), check(w ? M(VMOVQ) : M(VMOVD), gpr(d, w ? 64 : 32), xmm(H), NONE);
+        movd_vm(&a, H, m), check(M(VMOVD), xmm(H), mem(m, 32), NONE);
+        movd_mv(&a, m, H), check(M(VMOVD), mem(m, 32), xmm(H), NONE);
+        movq_vm(&a, H, m), check(M(VMOVQ), xmm(H), mem(m, 64), NONE);
+        movq_mv(&a, m, H), check(M(VMOVQ), mem(m, 64), xmm(H), NONE);
+        movq_vv(&a, S, H), check(M(VMOVQ), xmm(S), xmm(H), NONE);
+        evex_rrm(&a, paddd, 4, D, S, m), check(M(VPADDD), xmm(D), (struct want){.kind = NOTHING}, NONE);
+        kmovb_km(&a, d & 7, m), check(M(KMOVB), (struct want){.kind = NOTHING}, mem(m, 8), NONE);
+        ldmxcsr(&a, m), check(M(LDMXCSR), mem(m, 32), NONE, NONE);
+        stmxcsr(&a, m), check(M(STMXCSR), mem(m, 32), NONE, NONE);
         evex_rrr(&a, paddd, 0, D, S, T, 0, false, false);
         check(M(VPADDD), xmm(D), (struct want){.kind = NOTHING}, NONE);
     }

@@ -68,7 +68,7 @@ static void find_last_uses(struct x64_compiler *c)
             touch(c, i->b, until);
         if (i->c)
             touch(c, i->c, until);
-        if (i->op == IR_SET64 && x64_pin(c, i->imm) != NO_REG)
+        if ((i->op == IR_SET64 && x64_pin(c, i->imm) != NO_REG) || (i->op == IR_SETV && x64_pin_v(c, i->imm) != NO_REG))
             x64_pin_target(c, n);
         ir_ref vanishes = fusable(c, i);
         if (vanishes)
@@ -111,8 +111,34 @@ static bool has_room(const struct x64_compiler *c)
     return at + 2 * X64_OP_BYTES + (size_t)c->n_cold * 192 < c->code->size && c->code->n_patches < c->code->max_patches;
 }
 
+static bool touches_vectors(const struct ir_block *b)
+{
+    for (unsigned n = 1; n < b->n; n++)
+        if (b->insn[n].op == IR_GETV || b->insn[n].op == IR_SETV)
+            return true;
+    return false;
+}
+
+static void vectors_absent(struct x64_compiler *c, const struct x64_cold *k)
+{
+    x64_call_stub(c, STUB_GET_V, false);
+    jmp_near(&c->a, k->back);
+}
+
+/* The pinned vector registers (regs.c) are loaded from here on. */
+static void get_vectors(struct x64_compiler *c)
+{
+    if (!c->code->pins.v_hosts || !touches_vectors(c->ir))
+        return;
+    alu_mi(&c->a, ALU_CMP, false, x64_frame(c, FRAME_V_HERE), 0);
+    jcc_near(&c->a, CC_E, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, vectors_absent);
+    k->from = k->back = c->a.p;
+}
+
 static bool emit_all(struct x64_compiler *c)
 {
+    get_vectors(c);
     for (c->n = 1; c->n < c->ir->n; c->n++) {
         unsigned op = c->ir->insn[c->n].op;
         if (op == IR_NOP)

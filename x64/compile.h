@@ -42,6 +42,7 @@ enum {
     FRAME_FLAGS = 112,         /* the host's, in cold code of floating-point operations */
     FRAME_BASE = 120,          /* u64: rsp of the empty return stack; */
     FRAME_LIMIT = 128,         /* u64: no call where rsp is below */
+    FRAME_V_HERE = 136,        /* u32: 1 while the pinned vector registers are loaded (regs.c) */
     FRAME_XMM = 144,           /* saved by stubs: xmm3..xmm15 */
     FRAME_SLOTS = 144 + 13 * 16,
     N_SLOTS = 1024,            /* of 8 bytes, then as many of 16 */
@@ -95,6 +96,7 @@ enum x64_stub {
     STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
     STUB_CALL,
     STUB_PURE,
+    STUB_GET_V,          /* loads the pinned vector registers */
     STUB_LOOK_UP,        /* + 1: writes, + 2: unprivileged. rax: address, edx: size - 1; ZF: hit, then rdx: addend; changes rcx */
     STUB_LOOK_UP_LAST = STUB_LOOK_UP + 3,
     STUB_COUNT,
@@ -104,6 +106,8 @@ enum x64_stub {
 struct x64_pins {
     uint8_t host[IR_STATE_X_BYTES / 8];
     uint32_t hosts; /* all of them */
+    uint8_t v_host[X64_V_REGISTERS]; /* vector registers, by number */
+    uint32_t v_hosts;
 };
 
 struct x64_patch {
@@ -156,7 +160,7 @@ struct x64_group {
 enum { X64_MAX_GROUPS = 255 };
 
 struct x64_class {
-    ir_ref owner[16];  /* whose value a register holds; 0: free */
+    ir_ref owner[32];  /* whose value a register holds; 0: free */
     uint32_t free, busy, allocatable, pins;
     uint16_t slots[N_SLOTS]; /* stack of free ones */
     unsigned n_slots, used_slots;
@@ -210,9 +214,12 @@ void x64_regs_init(struct x64_compiler *c);
 unsigned x64_use(struct x64_compiler *c, ir_ref ref);
 unsigned x64_def(struct x64_compiler *c);
 unsigned x64_def_over(struct x64_compiler *c, ir_ref ref);
+/* Vectors: one of xmm0..15; x64_any_v, x64_def_any_v: possibly one that only EVEX forms and the moves of asm.h can name. */
 unsigned x64_use_v(struct x64_compiler *c, ir_ref ref);
 unsigned x64_def_v(struct x64_compiler *c);
 unsigned x64_def_over_v(struct x64_compiler *c, ir_ref ref);
+unsigned x64_any_v(struct x64_compiler *c, ir_ref ref);
+unsigned x64_def_any_v(struct x64_compiler *c);
 /* A fresh register that from now on holds ref's value (the caller fills it). */
 unsigned x64_bind_new(struct x64_compiler *c, ir_ref ref);
 /* Loads the value into a given scratch register. */
@@ -243,10 +250,18 @@ static inline unsigned x64_pin(const struct x64_compiler *c, uint64_t offset)
 {
     return offset < IR_STATE_X_BYTES ? c->code->pins.host[offset / 8] : (unsigned)NO_REG;
 }
-/* Finds values that can be computed in the register that they will be SET to; n: a SET64 of a pinned register. */
+/* The same of the vector register at `offset`. */
+static inline unsigned x64_pin_v(const struct x64_compiler *c, uint64_t offset)
+{
+    uint64_t n = (offset - c->config->v_offset) / 16;
+    return n < X64_V_REGISTERS ? c->code->pins.v_host[n] : (unsigned)NO_REG;
+}
+/* Finds values that can be computed in the register that they will be SET to; n: a SET64 or SETV of a pinned register. */
 void x64_pin_target(struct x64_compiler *c, unsigned n);
 void x64_pin_get(struct x64_compiler *c, unsigned pin);
 void x64_pin_set(struct x64_compiler *c, unsigned pin, ir_ref ref);
+void x64_pin_get_v(struct x64_compiler *c, unsigned pin);
+void x64_pin_set_v(struct x64_compiler *c, unsigned pin, ir_ref ref);
 /* The pinned register is about to change: a value that is there and needed later is saved. */
 void x64_pin_lost(struct x64_compiler *c, unsigned pin);
 

@@ -41,7 +41,7 @@
 static void arithmetic(struct x64_fp *x, unsigned op, bool may_be_least)
 {
     x64_fp_begin(x);
-    unsigned d = x64_def_v(x->c);
+    unsigned d = x64_fp_def(x);
     x64_fp_compute(x, op, d, x->r[0], x->r[1]);
     if (may_be_least)
         x64_fp_check_least(x, x->dbl, d);
@@ -69,7 +69,7 @@ static void compute_one(struct x64_fp *x, uint32_t evex, uint32_t vex, unsigned 
 static void square_root(struct x64_fp *x)
 {
     x64_fp_begin(x);
-    unsigned d = x64_def_v(x->c);
+    unsigned d = x64_fp_def(x);
     compute_one(x, packed_evex(x, SQRT), opcode(x, SQRT), d, x->r[0]);
     if (!x->masks)
         x64_fp_zero_above(x, d);
@@ -86,7 +86,7 @@ static bool muladd(struct x64_fp *x)
     if (!c->host->fma || (!x->masks && !x->scalar && !x->full))
         return false;
     x64_fp_begin(x);
-    unsigned d = x64_def_v(c);
+    unsigned d = x64_fp_def(x);
     if (x->masks) /* as long as a jump */
         evex_rrr(&c->a, X64_V(PP_NONE, MAP_0F, 0, 0x28), 0, d, 0, x->r[0], 0, false, false);
     else
@@ -112,7 +112,7 @@ static bool extreme(struct x64_fp *x, bool greatest, bool number)
     if (!x->masks && !x->scalar && !x->full)
         return false;
     x64_fp_begin(x);
-    unsigned d = x64_def_v(c), a = x->r[0], b = x->r[1], op = greatest ? MAX : MIN;
+    unsigned d = x64_fp_def(x), a = x->r[0], b = x->r[1], op = greatest ? MAX : MIN;
     if (x->masks) {
         if (!number || !c->config->fpcr_default)
             x64_fp_compute(x, op, XMM0, a, b);
@@ -280,7 +280,7 @@ static bool to_integral(struct x64_fp *x)
     if (!rounds(x, r) || (imm < 0 && x->own & FP_EXACT))
         return false;
     x64_fp_begin(x);
-    unsigned d = x64_def_v(x->c);
+    unsigned d = x64_fp_def(x);
     if (imm < 0) {
         round_away(x, x->r[0]);
         movaps_rr(&x->c->a, d, XMM0);
@@ -350,7 +350,7 @@ static bool to_integers(struct x64_fp *x)
     if (!rounds(x, r) || x->own >> FP_FBITS_SHIFT || (!x->masks && (is_unsigned || x->dbl || x->scalar)))
         return false;
     x64_fp_begin(x);
-    unsigned d = x64_def_v(x->c);
+    unsigned d = x64_fp_def(x);
     if (r != FP_ZERO)
         round_quietly(x, r, x->r[0]);
     compute_one(x, op[x->dbl][is_unsigned], op[0][0], d, r == FP_ZERO ? x->r[0] : XMM0);
@@ -370,7 +370,10 @@ static void scale_down(struct x64_fp *x, unsigned d)
     if (!fbits)
         return;
     splat(x, XMM0, x->dbl ? (uint64_t)(1023 - fbits) << 52 : (uint64_t)(127 - fbits) << 23);
-    sse_rr(&c->a, opcode(x, MUL), d, XMM0);
+    if (x->masks)
+        masked(x, packed_evex(x, MUL), d, d, XMM0);
+    else
+        sse_rr(&c->a, opcode(x, MUL), d, XMM0);
 }
 
 static bool from_general(struct x64_fp *x)
@@ -378,16 +381,16 @@ static bool from_general(struct x64_fp *x)
     struct x64_compiler *c = x->c;
     struct x64_asm *a = &c->a;
     bool wide = x->own & FP_WIDE, is_unsigned = x->own & FP_UNSIGNED;
-    unsigned pp = x->dbl ? PP_F2 : PP_F3, from = x->r[0], d = x64_def_v(c);
+    unsigned pp = x->dbl ? PP_F2 : PP_F3, from = x->r[0], d = x64_fp_def(x);
     if (wide && is_unsigned && !x->masks) { /* the upper half of the numbers is not signed */
         x64_fp_begin(x);
         test_rr(a, true, from, from);
         x->checked = x64_fp_jump(x, CC_S);
         x64_flags_lost(c);
     }
-    clear(c, d);
-    if (is_unsigned && x->masks) { /* vcvtusi2sx */
-        evex_rrr(a, X64_V(pp, MAP_0F, wide, 0x7b), 0, d, d, from, 0, false, false);
+    clear(c, x->masks ? XMM0 : d);
+    if (x->masks) { /* vcvtusi2sx, vcvtsi2sx */
+        evex_rrr(a, X64_V(pp, MAP_0F, wide, is_unsigned ? 0x7b : 0x2a), 0, d, XMM0, from, 0, false, false);
     } else {
         if (!wide && is_unsigned) {
             mov_rr(a, false, RAX, from);
@@ -411,7 +414,7 @@ static bool from_integers(struct x64_fp *x)
     bool is_unsigned = x->own & FP_UNSIGNED;
     if (!x->masks && (is_unsigned || x->dbl || x->scalar))
         return false;
-    unsigned d = x64_def_v(c);
+    unsigned d = x64_fp_def(x);
     if (x->masks) {
         masked(x, op[x->dbl][is_unsigned], d, 0, x->r[0]);
     } else {
@@ -433,7 +436,7 @@ static bool convert(struct x64_fp *x, uint64_t imm)
     if (to == FP_HALF || fp_imm_rounding(imm) != FP_BY_FPCR)
         return false;
     x64_fp_begin(x);
-    unsigned d = x64_def_v(c);
+    unsigned d = x64_fp_def(x);
     x64_fp_may_trap(x);
     if (x->masks && x->scalar) /* vcvtps2pd, vcvtpd2ps */
         masked(x, packed_evex(x, 0x5a), d, 0, x->r[0]);
@@ -457,7 +460,7 @@ static bool convert(struct x64_fp *x, uint64_t imm)
 static void select_vector(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    unsigned b = x64_use_v(c, i->b);
+    unsigned b = x64_any_v(c, i->b);
     if (i->imm >= 14) {
         unsigned d = x64_def_v(c);
         movaps_rr(&c->a, d, b);
@@ -530,7 +533,7 @@ bool x64_emit_fp(struct x64_compiler *c)
         return false;
     for (unsigned k = 0; k < 3; k++) {
         if (ir_ops[i->op].arg[k] == IR_V128)
-            x.r[k] = x64_use_v(c, arg[k]);
+            x.r[k] = x.masks && i->op != IR_FP_CMPM ? x64_any_v(c, arg[k]) : x64_use_v(c, arg[k]);
         else if (ir_ops[i->op].arg[k] == IR_I64)
             x.r[k] = x64_use(c, arg[k]);
     }

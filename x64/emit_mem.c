@@ -209,7 +209,7 @@ static void load_vector(struct x64_compiler *c)
 {
     struct x64_mem m;
     struct place p = address(c);
-    unsigned d = x64_def_v(c);
+    unsigned d = x64_def_any_v(c);
     struct x64_cold *k = look_up(c, p, false, STUB_LOADV, load_vector_slow, &m);
     k->reg2 = (uint8_t)d;
     k->access = load_vector_access;
@@ -289,7 +289,7 @@ static void store_vector(struct x64_compiler *c)
 {
     struct x64_mem m;
     struct place p = address(c);
-    unsigned v = x64_use_v(c, x64_insn(c)->b);
+    unsigned v = x64_any_v(c, x64_insn(c)->b);
     struct x64_cold *k = look_up(c, p, true, STUB_STOREV, store_vector_slow, &m);
     k->reg2 = (uint8_t)v;
     k->access = store_vector_access;

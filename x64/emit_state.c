@@ -63,8 +63,13 @@ static void get(struct x64_compiler *c, unsigned bytes)
         get_fpsr(c);
         return;
     }
-    if (x64_pin(c, at) != NO_REG) {
+    if (i->op != IR_GETV && x64_pin(c, at) != NO_REG) {
         get_pinned(c, x64_pin(c, at));
+        return;
+    }
+    if (i->op == IR_GETV && x64_pin_v(c, at) != NO_REG) {
+        x64_pin_get_v(c, x64_pin_v(c, at));
+        c->cc_kept = true;
         return;
     }
     bool tracked = at + bytes <= 8 * X64_HOMES, taken = false;
@@ -108,8 +113,12 @@ static void set_int(struct x64_compiler *c, unsigned bytes)
 static void set_vector(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    unsigned r = x64_use_v(c, i->a);
     c->cc_kept = true;
+    if (x64_pin_v(c, i->imm) != NO_REG) {
+        x64_pin_set_v(c, x64_pin_v(c, i->imm), i->a);
+        return;
+    }
+    unsigned r = x64_any_v(c, i->a);
     x64_home_lost(c, i->imm, 16, i->a);
     movups_mr(&c->a, x64_state(c, i->imm), r);
     x64_home_set(c, i->imm, 16, i->a);

@@ -78,7 +78,11 @@ static void check(struct x64_fp *x, uint32_t v, unsigned d, const struct x64_mem
     if (!c->host->avx)
         movaps_rr(&c->a, XMM0, d);
     x64_fp_may_trap(x);
-    if (c->host->avx && m)
+    if (d >= 16 && m)
+        evex_rrm(&c->a, v | (uint32_t)x->dbl << 18, 4, XMM0, d, *m);
+    else if (d >= 16)
+        evex_rrr(&c->a, v | (uint32_t)x->dbl << 18, 0, XMM0, d, d, 0, false, false);
+    else if (c->host->avx && m)
         vex_rrm(&c->a, v, XMM0, d, *m);
     else if (c->host->avx)
         vex_rrr(&c->a, v, XMM0, d, d);

@@ -80,6 +80,11 @@ static inline unsigned width(const struct x64_fp *x)
 
 /* The first byte of the operation is here. */
 void x64_fp_begin(struct x64_fp *x);
+/* A register for the result, none of the operands'. */
+static inline unsigned x64_fp_def(struct x64_fp *x)
+{
+    return x->masks ? x64_def_any_v(x->c) : x64_def_v(x->c);
+}
 /* The next instruction may raise. */
 void x64_fp_may_trap(struct x64_fp *x);
 /* d = a op b of the operation's lanes, zero above; op as an opcode of ADDPS. d is none of the operands. */

@@ -13,6 +13,7 @@ struct x64_host {
     bool avx512_vbmi, avx512_bitalg, avx512_popcnt;
     /* No features of the host, but switches like them: */
     bool pin;      /* guest registers may live in host registers (regs.c) */
+    bool vpin;     /* vector registers, too */
     bool pair;     /* calls and returns are paired (emit_exit.c) */
     bool fptraps;  /* floating point by the host's unit, with its exceptions (emit_fp.c); hidden: by calls */
 };

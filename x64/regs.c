@@ -11,8 +11,14 @@
  *   nothing: a result that a SET will want soon, with nothing in between that could look at the guest register, is
  *   computed in place ("target", found while last uses are).
  *   Stubs store the pinned registers to the state before C code runs, and load them again after it.
+ *
+ *   Vector registers likewise, in xmm8..15 and, with AVX-512, xmm16..31. Most code has nothing to do with them and should not
+ *   pay for that: they are in the state until a block comes that touches one, which loads all of them (x64_compile), and
+ *   FRAME_V_HERE tells the stubs. Only some emitters can name xmm16..31 (x64_any_v, x64_def_any_v); for the others a value
+ *   there is copied, which costs next to nothing.
  */
 #include "x64/compile.h"
+#include <stdlib.h>
 
 /* Addends of groups are values without an instruction: integers. */
 static bool is_addend(ir_ref ref)
@@ -47,7 +53,7 @@ static void class_init(struct x64_class *k, uint32_t registers, uint32_t pins)
 void x64_regs_init(struct x64_compiler *c)
 {
     class_init(&c->gpr, X64_GPRS, c->code->pins.hosts);
-    class_init(&c->xmm, X64_XMMS, 0);
+    class_init(&c->xmm, X64_XMMS, c->code->pins.v_hosts);
     memset(c->home_owner, 0, sizeof c->home_owner);
 }
 
@@ -228,10 +234,10 @@ static void lost(struct x64_compiler *c, struct x64_class *k, unsigned pin)
 }
 
 /* A register for the current operation's result: where a SET will want it, unless an operand is there. */
-static unsigned take_for_result(struct x64_compiler *c, struct x64_class *k)
+static unsigned take_for_result(struct x64_compiler *c, struct x64_class *k, unsigned registers)
 {
     unsigned target = c->value[c->n].target;
-    if (target == NO_REG || k->busy >> target & 1)
+    if (target >= registers || k->busy >> target & 1)
         return take(c, k);
     lost(c, k, target);
     k->busy |= 1u << target;
@@ -250,7 +256,7 @@ unsigned x64_use(struct x64_compiler *c, ir_ref ref)
     return v->reg;
 }
 
-unsigned x64_use_v(struct x64_compiler *c, ir_ref ref)
+unsigned x64_any_v(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_value *v = &c->value[ref];
     if (v->reg == NO_REG) {
@@ -262,6 +268,18 @@ unsigned x64_use_v(struct x64_compiler *c, ir_ref ref)
     return v->reg;
 }
 
+unsigned x64_use_v(struct x64_compiler *c, ir_ref ref)
+{
+    struct x64_value *v = &c->value[ref];
+    if (v->reg != NO_REG && v->reg >= 16) {
+        unsigned r = take(c, &c->xmm);
+        movaps_rr(&c->a, r, v->reg);
+        give_up(c, &c->xmm, ref);
+        bind(c, &c->xmm, ref, r);
+    }
+    return x64_any_v(c, ref);
+}
+
 unsigned x64_bind_new(struct x64_compiler *c, ir_ref ref)
 {
     unsigned r = take(c, &c->gpr);
@@ -271,14 +289,21 @@ unsigned x64_bind_new(struct x64_compiler *c, ir_ref ref)
 
 unsigned x64_def(struct x64_compiler *c)
 {
-    unsigned r = take_for_result(c, &c->gpr);
+    unsigned r = take_for_result(c, &c->gpr, 16);
     bind(c, &c->gpr, (ir_ref)c->n, r);
     return r;
 }
 
 unsigned x64_def_v(struct x64_compiler *c)
 {
-    unsigned r = take_for_result(c, &c->xmm);
+    unsigned r = take_for_result(c, &c->xmm, 16);
+    bind(c, &c->xmm, (ir_ref)c->n, r);
+    return r;
+}
+
+unsigned x64_def_any_v(struct x64_compiler *c)
+{
+    unsigned r = take_for_result(c, &c->xmm, 32);
     bind(c, &c->xmm, (ir_ref)c->n, r);
     return r;
 }
@@ -298,7 +323,7 @@ unsigned x64_def_over(struct x64_compiler *c, ir_ref ref)
     unsigned was = c->value[ref].reg;
     if (was != NO_REG && x64_dies(c, ref))
         return inherit(c, &c->gpr, ref);
-    unsigned r = take_for_result(c, &c->gpr);
+    unsigned r = take_for_result(c, &c->gpr, 16);
     if (r != was)
         x64_load_into(c, ref, r);
     bind(c, &c->gpr, (ir_ref)c->n, r);
@@ -308,9 +333,9 @@ unsigned x64_def_over(struct x64_compiler *c, ir_ref ref)
 unsigned x64_def_over_v(struct x64_compiler *c, ir_ref ref)
 {
     unsigned was = c->value[ref].reg;
-    if (was != NO_REG && x64_dies(c, ref))
+    if (was < 16 && x64_dies(c, ref))
         return inherit(c, &c->xmm, ref);
-    unsigned r = take_for_result(c, &c->xmm);
+    unsigned r = take_for_result(c, &c->xmm, 16);
     if (r != was)
         x64_load_into_v(c, ref, r);
     bind(c, &c->xmm, (ir_ref)c->n, r);
@@ -418,6 +443,8 @@ void x64_homes_lost(struct x64_compiler *c, bool all)
     }
     for (uint32_t pins = all ? c->gpr.pins : 0; pins; pins &= pins - 1)
         lost(c, &c->gpr, (unsigned)__builtin_ctz(pins));
+    for (uint32_t pins = all ? c->xmm.pins : 0; pins; pins &= pins - 1)
+        lost(c, &c->xmm, (unsigned)__builtin_ctz(pins));
 }
 
 /* ---- pinned guest registers ---- */
@@ -434,11 +461,22 @@ void x64_pins_choose(struct x64_pins *p, const struct x64_config *config)
         p->host[config->pin[i] / 8] = pin_hosts[i];
         p->hosts |= 1u << pin_hosts[i];
     }
+    enum { FIRST = 8 }; /* five below are left, for operations with four operands */
+    unsigned end = x64_host()->avx512vl ? 32 : 16;
+    memset(p->v_host, NO_REG, sizeof p->v_host);
+    p->v_hosts = 0;
+    bool random = getenv("POME_RANDOM_SEED"); /* tests have few: then the others' turn */
+    for (unsigned i = 0; x64_host()->vpin && i < config->n_v_pins && FIRST + i < end; i++) {
+        unsigned host = random ? end - 1 - i : FIRST + i;
+        p->v_host[config->v_pin[i]] = (uint8_t)host;
+        p->v_hosts |= 1u << host;
+    }
 }
 
-static bool touches(const struct ir_insn *i, uint64_t offset)
+/* Of the 8, or for vectors 16, bytes at offset. */
+static bool touches(const struct ir_insn *i, uint64_t offset, unsigned bytes)
 {
-    return i->op != IR_PC && i->imm < offset + 8 && i->imm + 16 > offset;
+    return i->op != IR_PC && i->imm < offset + bytes && i->imm + 16 > offset;
 }
 
 void x64_pin_target(struct x64_compiler *c, unsigned n)
@@ -451,10 +489,10 @@ void x64_pin_target(struct x64_compiler *c, unsigned n)
         const struct ir_insn *i = &c->ir->insn[k];
         uint16_t effects = ir_ops[i->op].effects;
         if (effects & (IR_EFF_RAISE | IR_EFF_CALL | IR_EFF_EXIT | IR_EFF_SIDE_EXIT) ||
-            (effects & (IR_EFF_READ | IR_EFF_WRITE) && touches(i, set->imm)))
+            (effects & (IR_EFF_READ | IR_EFF_WRITE) && touches(i, set->imm, set->op == IR_SETV ? 16 : 8)))
             return;
     }
-    c->value[set->a].target = (uint8_t)x64_pin(c, set->imm);
+    c->value[set->a].target = (uint8_t)(set->op == IR_SETV ? x64_pin_v(c, set->imm) : x64_pin(c, set->imm));
 }
 
 void x64_pin_lost(struct x64_compiler *c, unsigned pin)
@@ -485,6 +523,30 @@ void x64_pin_set(struct x64_compiler *c, unsigned pin, ir_ref ref)
     if (v->reg != NO_REG)
         give_up(c, &c->gpr, ref);
     bind(c, &c->gpr, ref, pin);
+}
+
+void x64_pin_get_v(struct x64_compiler *c, unsigned pin)
+{
+    if (!c->xmm.owner[pin]) {
+        bind(c, &c->xmm, (ir_ref)c->n, pin);
+        return;
+    }
+    unsigned r = take(c, &c->xmm);
+    movaps_rr(&c->a, r, pin);
+    bind(c, &c->xmm, (ir_ref)c->n, r);
+}
+
+/* A value that is in another register stays there: all emitters can use it. */
+void x64_pin_set_v(struct x64_compiler *c, unsigned pin, ir_ref ref)
+{
+    struct x64_value *v = &c->value[ref];
+    if (v->reg == pin)
+        return;
+    lost(c, &c->xmm, pin);
+    x64_load_into_v(c, ref, pin);
+    if (v->last <= c->n || v->reg != NO_REG)
+        return;
+    bind(c, &c->xmm, ref, pin);
 }
 
 /* ---- the end of an operation ---- */

@@ -71,10 +71,30 @@ static void load_pins(struct maker *m)
             mov_rm(&m->a, true, p->host[i], state_mem(m, 8 * i));
 }
 
+/* The pinned vector registers, if they are loaded. Changes the flags. */
+static void move_v_pins(struct maker *m, bool load)
+{
+    const struct x64_pins *p = &m->code->pins;
+    if (!p->v_hosts)
+        return;
+    alu_mi(&m->a, ALU_CMP, false, frame_mem(m, FRAME_V_HERE), 0);
+    jcc_near(&m->a, CC_E, m->a.p + 6);
+    uint8_t *absent = m->a.p;
+    for (unsigned i = 0; i < ARRAY_SIZE(p->v_host); i++) {
+        struct x64_mem at = state_mem(m, m->config->v_offset + 16 * i);
+        if (p->v_host[i] != NO_REG && load)
+            movups_rm(&m->a, p->v_host[i], at);
+        else if (p->v_host[i] != NO_REG)
+            movups_mr(&m->a, at, p->v_host[i]);
+    }
+    le32_put(absent - 4, (uint32_t)(m->a.p - absent));
+}
+
 static void begin(struct maker *m, bool vectors)
 {
     alu_ri(&m->a, ALU_SUB, true, RSP, BELOW);
     store_pins(m);
+    move_v_pins(m, false);
     for (unsigned i = 0; i < ARRAY_SIZE(saved_gpr); i++)
         if (!is_pinned(m, saved_gpr[i]))
             mov_mr(&m->a, true, frame_mem(m, FRAME_GPR + 8 * (int32_t)i), saved_gpr[i]);
@@ -90,6 +110,7 @@ static void end(struct maker *m, bool vectors)
         if (!is_pinned(m, saved_gpr[i]))
             mov_rm(&m->a, true, saved_gpr[i], frame_mem(m, FRAME_GPR + 8 * (int32_t)i));
     load_pins(m);
+    move_v_pins(m, true);
     mov_rm(&m->a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0])); /* C may have chosen another */
     load_masks(m);
     alu_ri(&m->a, ALU_ADD, true, RSP, BELOW);
@@ -212,6 +233,15 @@ static void pure_stub(struct maker *m)
     }
 }
 
+static void get_v_stub(struct maker *m)
+{
+    align(m);
+    m->code->stub[STUB_GET_V][0] = m->code->stub[STUB_GET_V][1] = m->a.p;
+    mov_mi(&m->a, false, frame_mem(m, FRAME_V_HERE), 1);
+    move_v_pins(m, true);
+    ret(&m->a);
+}
+
 /* The inline look-up of emit_mem.c, for accesses whose group's look-up failed. */
 static void look_up_stubs(struct maker *m)
 {
@@ -289,18 +319,20 @@ static void exits(struct maker *m)
     struct x64_mem pc = state_mem(m, m->config->env.pc_offset);
 
     align(m);
-    m->leave_raised = a->p;
-    mov_ri(a, RAX, X64_EXIT_STATE);
-    uint8_t *raised = jmp_short(a);
     exit_stub(m, STUB_EXIT);
     store_pins(m);
-    jump_here(a, raised);
+    move_v_pins(m, false);
+    const uint8_t *stored = a->p;
     mxcsr_leave(m);
     mov_rm(a, true, RSP, frame_mem(m, FRAME_BASE));
     alu_ri(a, ALU_ADD, true, RSP, 24);
     for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
         pop_r(a, callee_saved[i]);
     ret(a);
+
+    m->leave_raised = a->p;
+    mov_ri(a, RAX, X64_EXIT_STATE);
+    jmp_near(a, stored);
 
     const uint8_t *leave = m->code->stub[STUB_EXIT][0];
     exit_stub(m, STUB_EXIT_STATE);
@@ -363,6 +395,7 @@ static void entry(struct maker *m)
     lea(a, true, RAX, mem_at(RSP, -RETURN_STACK_BYTES));
     mov_mr(a, true, frame_mem(m, FRAME_LIMIT), RAX);
     mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
+    mov_mi(a, false, frame_mem(m, FRAME_V_HERE), 0);
     mxcsr_enter(m);
     load_masks(m);
     mov_rr(a, true, RAX, RSI);
@@ -408,6 +441,7 @@ bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
     memory_stub(&m, STUB_STOREXV, (const void *)(uintptr_t)e->store_ex128, "VMP");
     call_stub(&m);
     pure_stub(&m);
+    get_v_stub(&m);
     look_up_stubs(&m);
     align(&m);
     code->used = code->reset_to = (size_t)(m.a.p - code->rw);

@@ -30,7 +30,7 @@ struct x64_jump_entry {
     const void *code; /* then x64_code_miss(), since a guest may well jump to all ones */
 };
 
-enum { X64_MAX_PINS = 16, X64_FRAME_BYTES = 25 * 1024 };
+enum { X64_MAX_PINS = 16, X64_MAX_V_PINS = 32, X64_V_REGISTERS = 32, X64_FRAME_BYTES = 25 * 1024 };
 
 struct x64_config {
     struct ir_env env;          /* slow paths */
@@ -39,6 +39,10 @@ struct x64_config {
      * IR_STATE_X_BYTES. x64 takes as many as it has registers for (none with POME_X64_WITHOUT=pin). */
     uint8_t pin[X64_MAX_PINS];
     unsigned n_pins;
+    /* The same for vector registers, by number: 16 bytes each from v_offset on (none with POME_X64_WITHOUT=vpin). */
+    uint32_t v_offset;
+    uint8_t v_pin[X64_MAX_V_PINS];
+    unsigned n_v_pins;
     uint32_t frame_offset;      /* state + offset: X64_FRAME_BYTES for translated code, 16-byte aligned */
     uint32_t pending_offset;    /* u32 in guest state: non-zero asks translated code to come back */
     /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, [1] IR_MEM_UNPRIV.

@@ -42,6 +42,10 @@ static bool use_evaluator(void)
 /* What code reads and writes most, measured over a boot and programs of several kinds: bench/RESULTS.md. */
 static const uint8_t pinned[] = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(19), CPU_X(3), CPU_X(30), CPU_X(20), CPU_X(21)};
 
+/* Compilers begin with V0..V7 and V16, and use V8..V15 where calls are. */
+static const uint8_t pinned_v[] = {0,  1,  2,  3,  4,  5,  6,  7,  16, 17, 18, 19, 8,  9, 10, 11,
+                                   20, 21, 22, 23, 24, 25, 12, 13, 26, 27, 28, 29, 30, 31, 14, 15};
+
 static void configure(struct jit *j)
 {
     struct x64_config *k = &j->config;
@@ -57,6 +61,9 @@ static void configure(struct jit *j)
     memcpy(k->pin, pinned, sizeof pinned);
     k->n_pins = ARRAY_SIZE(pinned);
     k->frame_offset = offsetof(struct vcpu, frame) - offsetof(struct vcpu, s);
+    k->v_offset = offsetof(struct cpu_state, v);
+    memcpy(k->v_pin, pinned_v, sizeof pinned_v);
+    k->n_v_pins = ARRAY_SIZE(pinned_v);
     k->pending_offset = offsetof(struct cpu_state, pending);
     k->tlb_offset[0] = offsetof(struct cpu_state, tlb[0]);
     k->tlb_offset[1] = offsetof(struct cpu_state, tlb[1]);
