@@ -115,7 +115,7 @@ static bool refs_fit(const struct saved *s, const struct x64_ref *ref)
 static bool links_fit(const struct saved *s, const struct saved_link *link)
 {
     for (unsigned i = 0; i < s->n_links; i++)
-        if (!inside(s, link[i].link.patch, 4) || link[i].link.patch % 4 || !inside(s, link[i].unlinked, 1) ||
+        if (!inside(s, link[i].link.patch, 4) || link[i].link.patch % 8 > 4 || !inside(s, link[i].unlinked, 1) ||
             (i && link[i].link.patch <= link[i - 1].link.patch))
             return false;
     return true;
