@@ -64,6 +64,11 @@ pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *imag
     return wrap(bundle_create(name, &spec, err), err);
 }
 
+bool pome_bundle_keep_image(pome_bundle *p, const pome_restore_image *image, struct pome_error *err)
+{
+    return (p->b->locked || bundle_lock(p->b, err)) && bundle_member_copy(p->b, BUNDLE_IMAGE, zipin_path(image->image->zip), err);
+}
+
 pome_bundle *pome_bundle_open(const char *name, struct pome_error *err)
 {
     return wrap(bundle_open(name, err), err);

@@ -37,6 +37,7 @@ struct disk {
     char *path;
     int fd;
     uint64_t first, bytes; /* the part of the file that is the disk */
+    uint64_t padded_from;  /* the file ends there and the disk a little later; 0: both end together */
     bool read_only;
     bool never_now; /* the file system cannot say what it has in memory */
 };
@@ -74,6 +75,13 @@ static void advance(struct disk_io *io, size_t done)
     }
 }
 
+static void fill_zero(struct disk_io *io)
+{
+    for (; io->n_iov; io->n_iov--, io->iov++)
+        memset(io->iov->iov_base, 0, io->iov->iov_len);
+    io->bytes = 0;
+}
+
 static int transfer(const struct disk *d, struct disk_io *io)
 {
     while (io->bytes) {
@@ -82,6 +90,10 @@ static int transfer(const struct disk *d, struct disk_io *io)
                                            : pwritev(d->fd, io->iov, n, (off_t)io->offset);
         if (done < 0 && errno != EINTR)
             return errno;
+        if (!done && d->padded_from && io->offset >= d->padded_from) {
+            fill_zero(io);
+            return 0;
+        }
         if (!done)
             return EIO; /* the file became shorter */
         if (done > 0)
@@ -292,6 +304,10 @@ static bool check_size(struct disk *d, const char *path, struct pome_error *err)
     if (end < 0)
         return pome_fail_errno(err, "%s", path);
     d->bytes = (uint64_t)end;
+    if (d->read_only && d->bytes % DISK_SECTOR) { /* a file that is no disk image: zeros fill its last sector */
+        d->padded_from = d->bytes;
+        d->bytes += DISK_SECTOR - d->bytes % DISK_SECTOR;
+    }
     if (!d->bytes || d->bytes % DISK_SECTOR)
         return pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE,
                          "%s: found %" PRIu64 " bytes, needed a multiple of %d, not empty", path, d->bytes, DISK_SECTOR);

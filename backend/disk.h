@@ -21,7 +21,7 @@ bool disk_pool_drain(struct disk_pool *p, unsigned timeout_ms);
 
 struct disk;
 /* Errors: NOT_FOUND, PERMISSION, BUSY (somebody else has it open for writing, or for reading if we write),
- * INVALID_DISK_IMAGE (empty, not a multiple of 512 bytes, not a file). */
+ * INVALID_DISK_IMAGE (empty, not a file, not a multiple of 512 bytes: read-only, zeros fill the last sector). */
 struct disk *disk_open(struct disk_pool *p, const char *path, bool read_only, struct pome_error *err);
 /* Only [first, first + bytes) of the file is the disk from now on; both multiples of 512. Before the first request. Errors:
  * INVALID_DISK_IMAGE (the file is shorter; names `path`). */

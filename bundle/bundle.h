@@ -25,6 +25,7 @@ enum bundle_member {
     BUNDLE_IDENTIFIER, /* MachineIdentifier */
     BUNDLE_CONFIG,     /* Config.json */
     BUNDLE_INSTALL,    /* Install.json, while not installed */
+    BUNDLE_IMAGE,      /* RestoreImage.ipsw, where it was kept */
     BUNDLE_MEMBERS,
 };
 
@@ -100,6 +101,9 @@ bool bundle_configure(struct bundle *b, const char *key, const char *value, stru
 
 /* Checks a Config.json by its path: all faults at once. False when it cannot be read. */
 bool bundle_check_config(const char *path, struct findings *out, struct pome_error *err);
+
+/* Replaces a member by a copy of a file, in the same way; blocks are shared where the file system can. */
+bool bundle_member_copy(struct bundle *b, enum bundle_member m, const char *from, struct pome_error *err);
 
 /* Removes Install.json (sync included): from now on the bundle is installed. */
 bool bundle_set_installed(struct bundle *b, struct pome_error *err);

@@ -9,13 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <linux/fs.h>
+
+enum { COPY_BYTES = 64 << 20 };
 
 static const char *const names[BUNDLE_MEMBERS] = {
     [BUNDLE_AUX] = "AuxiliaryStorage",          [BUNDLE_DISK] = "Disk.img",       [BUNDLE_MODEL] = "HardwareModel",
     [BUNDLE_IDENTIFIER] = "MachineIdentifier", [BUNDLE_CONFIG] = "Config.json", [BUNDLE_INSTALL] = "Install.json",
+    [BUNDLE_IMAGE] = "RestoreImage.ipsw",
 };
 
 const char *bundle_member_name(enum bundle_member m)
@@ -111,6 +118,33 @@ bool bundle_member_make_sparse(struct bundle *b, enum bundle_member m, uint64_t 
     char temporary[64];
     int fd = begin(b, m, temporary);
     return end(b, m, fd, temporary, fd >= 0 && write_all(fd, first, n) && !ftruncate(fd, (off_t)bytes), err);
+}
+
+/* Shares the blocks, or copies them. */
+static bool copy_all(int to, int from)
+{
+    if (!ioctl(to, FICLONE, from))
+        return true;
+    ssize_t n;
+    while ((n = copy_file_range(from, NULL, to, NULL, COPY_BYTES, 0)) > 0)
+        ;
+    if (!n || (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP))
+        return !n;
+    while ((n = sendfile(to, from, NULL, COPY_BYTES)) > 0)
+        ;
+    return !n;
+}
+
+bool bundle_member_copy(struct bundle *b, enum bundle_member m, const char *path, struct pome_error *err)
+{
+    char temporary[64];
+    int from = open(path, O_RDONLY | O_CLOEXEC);
+    if (from < 0)
+        return pome_fail_errno(err, "%s", path);
+    int fd = begin(b, m, temporary);
+    bool ok = end(b, m, fd, temporary, fd >= 0 && copy_all(fd, from), err);
+    close(from);
+    return ok;
 }
 
 void remove_temporaries(const struct bundle *b)

@@ -37,7 +37,7 @@ static void print_result(const pome_bundle *b, const char *name, bool json)
     cli_note("Next:    pome start %s", name);
 }
 
-static int create(const char *name, const char *path, const struct pome_bundle_options *o, bool json)
+static int create(const char *name, const char *path, const struct pome_bundle_options *o, bool keep, bool json)
 {
     struct pome_error err = {0};
     int status = CLI_OK;
@@ -53,7 +53,7 @@ static int create(const char *name, const char *path, const struct pome_bundle_o
                           "cannot create \"%s\"", name);
         goto end;
     }
-    if (!install(b, image, false, "Installation", json, &err)) {
+    if ((keep && !pome_bundle_keep_image(b, image, &err)) || !install(b, image, false, "Installation", json, &err)) {
         /* Nothing is left of a creation that failed: the name is free again. Closing first gives the lock back. */
         struct pome_error second = {0};
         status = cli_fail(&err, NULL, "cannot install \"%s\"", name);
@@ -75,9 +75,10 @@ int cmd_create(int argc, char **argv)
     const char *image = NULL, *name[1];
     struct pome_bundle_options o = POME_BUNDLE_OPTIONS_INIT;
     uint64_t cpus = o.cpu_count;
-    bool json = false;
+    bool json = false, keep = false;
     const struct cli_option options[] = {
         {"image", 'i', CLI_TEXT, &image, "FILE", "restore image to install (required)", 0, 0},
+        {"keep-image", 0, CLI_FLAG, &keep, NULL, "keep it in the bundle: Recovery can install it again", 0, 0},
         {"cpus", 'c', CLI_NUMBER, &cpus, "N", "virtual CPUs, fixed from now on (default 2)", pome_config_min_cpu_count(), pome_config_max_cpu_count()},
         {"memory", 'm', CLI_SIZE, &o.memory_size, "SIZE", "memory: 512MiB, 4GiB, ... (default 2GiB)", pome_config_min_memory_size(),
          pome_config_max_memory_size()},
@@ -92,7 +93,7 @@ int cmd_create(int argc, char **argv)
     if (!image)
         return cli_usage("create", "--image FILE is missing; \"pome image build debian -o FILE\" makes one");
     o.cpu_count = (unsigned)cpus;
-    return create(name[0], image, &o, json);
+    return create(name[0], image, &o, keep, json);
 }
 
 int cmd_install(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include "firmware/firmware.h"
 #include "firmware/platform.h"
 #include "formats/aux_storage.h"
+#include "vm/recovery_disks.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -71,17 +72,21 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
         return NULL;
     }
-    const struct machine_disk disks[] = {
+    struct machine_disk disks[2 + RECOVERY_DISKS_MAX] = {
         {.path = disk_path, .serial = "root", .role = MACHINE_DISK_ROOT},
         {.path = aux_path, .serial = "aux", .role = MACHINE_DISK_AUX,
          .first_byte = AUX_FLASH_OFFSET, .bytes = AUX_FLASH_BYTES},
     };
+    struct recovery_disks more = {.log_fd = -1};
+    if (start->recovery || recovery_wanted(b))
+        recovery_disks_init(&more, b);
+    memcpy(disks + 2, more.disks, sizeof more.disks);
     struct vm_config c = {
         .platform = MACHINE_APPLE,
         .n_cpus = b->settings.cpu_count,
         .ram_bytes = start->memory_bytes ? start->memory_bytes : b->settings.memory_bytes,
         .disks = disks,
-        .n_disks = ARRAY_SIZE(disks),
+        .n_disks = 2 + more.n,
         .rom = pome_boot_rom,
         .rom_bytes = pome_boot_rom_bytes,
         .ecid = b->ecid,
@@ -93,9 +98,11 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         .stops_at_reset = start->stops_at_reset,
         .log = log,
     };
-    if (!cpu_model_find(b->settings.cpu_model, &c.cpu_model)) {
+    struct vm *vm = NULL;
+    if (cpu_model_find(b->settings.cpu_model, &c.cpu_model))
+        vm = vm_create(&c, err);
+    else
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", b->settings.cpu_model);
-        return NULL;
-    }
-    return vm_create(&c, err);
+    recovery_disks_finish(&more);
+    return vm;
 }

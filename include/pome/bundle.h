@@ -53,6 +53,11 @@ POME_API uint64_t pome_bundle_disk_size(const pome_bundle *bundle);
 POME_API uint64_t pome_bundle_disk_used(const pome_bundle *bundle); /* bytes that Disk.img occupies on the host */
 POME_API uint64_t pome_bundle_ecid(const pome_bundle *bundle);
 
+/* Keeps the image in the bundle as RestoreImage.ipsw, from which Recovery can install again. Instant where the file system shares
+ * blocks (btrfs, XFS), else a copy. The bundle is locked from here on.
+ * Errors: BUSY, OUT_OF_DISK_SPACE, PERMISSION, IO.   Since: 0.1. */
+POME_API bool pome_bundle_keep_image(pome_bundle *bundle, const pome_restore_image *image, struct pome_error *err);
+
 /* --- Config.json ---------------------------------------------------------------------------------------------------- */
 
 /* A value of Config.json by its path ("memorySize", "networks[0].macAddress", "" for all) as JSON text, which the caller frees with free().

@@ -35,7 +35,7 @@ use_modules() # folder
 
 # Modules loaded before the root is there; the order is that of loading.
 early="virtio_pci virtio_blk virtio_console virtio-rng crc32c_generic ext4"
-optional="virtio_mmio virtio_net virtio_balloon vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1"
+optional="virtio_mmio virtio_net virtio_balloon loop vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1"
 
 with_dependencies()
 {

@@ -51,7 +51,10 @@ mkdir -p "$root/var/lib/apt/lists/partial" "$root/var/log/journal"
 
 # Our files: guest/root/ mirrors the tree.
 cp -R "$guest/root/." "$root/"
-chmod 755 "$root/usr/lib/pome" "$root"/usr/lib/pome/*
+# Of these a kernel that is installed later gets its ramdisk.
+mkdir -p "$root/usr/lib/pome/ramdisk"
+cp "$POME_WORK/configure-ramdisk.d/bin/busybox" "$POME_WORK/configure-ramdisk.d/etc/modules-early" "$guest/init" "$root/usr/lib/pome/ramdisk/"
+chmod -R 755 "$root/usr/lib/pome" "$root"/etc/kernel/postinst.d/zz-pome "$root"/etc/initramfs/post-update.d/pome
 # No password for root. Where the package passwd comes later, its script makes the shadow files from these.
 if [ -e "$root/etc/shadow" ]; then
     sed -i 's/^root:[^:]*:/root::/' "$root/etc/shadow"
