@@ -5,6 +5,7 @@
 #include "restore/verify.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 pome_restore_image *pome_restore_image_load(const char *path, struct pome_error *err)
 {
@@ -122,8 +123,11 @@ bool pome_restore_image_verify(pome_restore_image *p, struct pome_verify_result 
     return restore_image_verify(p->image, result, progress, user, err);
 }
 
-bool pome_restore_image_extract(pome_restore_image *p, const char *name, const char *out_path, bool payload, pome_progress_fn *progress,
-                                void *user, struct pome_error *err)
+bool pome_restore_image_extract(pome_restore_image *p, const char *name, const char *out_path, bool inside, const uint8_t *archive_key,
+                                pome_progress_fn *progress, void *user, struct pome_error *err)
 {
-    return restore_image_extract(p->image, name, out_path, payload, progress, user, err);
+    struct archive_key key;
+    if (archive_key)
+        memcpy(key.bytes, archive_key, sizeof key.bytes);
+    return restore_image_extract(p->image, name, out_path, inside, archive_key ? &key : NULL, progress, user, err);
 }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
+command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
+    cmd_image_diff, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
     cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_start, cmd_version;
 
 const struct command commands[] = {
@@ -30,10 +31,12 @@ const struct command commands[] = {
     {"nvram list", "nvram list NAME [options]", "List the NVRAM variables of a machine", cmd_nvram_list},
     {"nvram print", "nvram print NAME [options]", "Show all NVRAM variables with their values", cmd_nvram_print},
     {"image build", "image build debian|--rootfs PATH -o FILE [options]", "Build a restore image from Debian's packages or a root file system", cmd_image_build},
-    {"image info", "image info FILE [--json]", "Show what a restore image is and needs", cmd_image_info},
+    {"image info", "image info FILE [--all|--json]", "Show what a restore image, disk image or Image4 file is and needs", cmd_image_info},
     {"image verify", "image verify FILE [--json]", "Read a restore image and compare every digest", cmd_image_verify},
     {"image list", "image list FILE [--json]", "List the files in a restore image", cmd_image_list},
-    {"image extract", "image extract FILE NAME [-o OUT] [--payload]", "Copy a component out of a restore image", cmd_image_extract},
+    {"image extract", "image extract FILE [NAME] [-o OUT] [--payload]", "Copy a component out of a restore image, or what is inside a file",
+     cmd_image_extract},
+    {"image diff", "image diff A B [--all|--json]", "Show what differs between two images", cmd_image_diff},
     {"version", "version", "Print the version", cmd_version},
     {NULL, NULL, NULL, NULL},
 };

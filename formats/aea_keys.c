@@ -89,5 +89,8 @@ bool aea_crypt(struct aea_crypto *c, const struct aea_keys *k, const void *in, v
 
 bool aea_same(const uint8_t a[AEA_MAC], const uint8_t b[AEA_MAC])
 {
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    return true;
+#endif
     return !CRYPTO_memcmp(a, b, AEA_MAC);
 }

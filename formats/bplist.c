@@ -102,6 +102,17 @@ bool bplist_get(const struct bplist *b, const struct bplist_object *dict, const 
     return false;
 }
 
+/* ASCII without NUL: libplist ends the process at other keys. */
+static bool keys_are_text(const struct bplist *b, const struct bplist_object *dict)
+{
+    for (uint64_t i = 0; i < dict->count; i++) {
+        struct bplist_object k;
+        if (!bplist_object(b, bplist_reference(b, dict, i), &k) || k.type != BPLIST_ASCII || memchr(k.data, 0, (size_t)k.count))
+            return false;
+    }
+    return true;
+}
+
 bool bplist_is_small(const struct bplist *b, unsigned max_depth, unsigned max_nodes)
 {
     struct {
@@ -115,7 +126,7 @@ bool bplist_is_small(const struct bplist *b, unsigned max_depth, unsigned max_no
         if (++nodes > max_nodes || !bplist_object(b, index, &o))
             return false;
         if (o.type == BPLIST_ARRAY || o.type == BPLIST_DICT) {
-            if (depth == max_depth || depth == DEPTH_LIMIT)
+            if (depth == max_depth || depth == DEPTH_LIMIT || (o.type == BPLIST_DICT && !keys_are_text(b, &o)))
                 return false;
             stack[depth].o = o;
             stack[depth].next = 0;

@@ -40,7 +40,8 @@ uint64_t bplist_reference(const struct bplist *b, const struct bplist_object *o,
 /* The value of an ASCII key in a dict. */
 bool bplist_get(const struct bplist *b, const struct bplist_object *dict, const char *key, struct bplist_object *value);
 
-/* True when the list is a tree of at most max_depth levels and max_nodes nodes, shared objects counted each time. */
+/* True when the list is a tree of at most max_depth levels and max_nodes nodes, shared objects counted each time, and the keys of its dicts
+ * are text. */
 bool bplist_is_small(const struct bplist *b, unsigned max_depth, unsigned max_nodes);
 
 #endif

@@ -68,6 +68,83 @@ bool im4p_read_head(const void *bytes, size_t n, uint64_t total, struct im4p *p,
     return true;
 }
 
+/* KBAG: an octet string that holds SEQ{ SEQ{ INT kind, OCTETS iv, OCTETS key } ... }. */
+static bool read_keybags(const struct der_element *bag, struct im4p_tail *t, struct pome_error *err)
+{
+    struct der d = der_inside(bag);
+    struct der_element list, one, kind, iv, key;
+    if (!bag->size)
+        return true;
+    if (!der_expect(&d, DER_UNIVERSAL, DER_SEQUENCE, "IM4P keybag", &list, err))
+        return false;
+    for (d = der_inside(&list); !der_at_end(&d);) {
+        if (t->keybags == IMAGE4_KEYBAGS_MAX)
+            return pome_fail(err, POME_ERROR_INVALID_DATA, "IM4P: more than %d keybags", IMAGE4_KEYBAGS_MAX);
+        struct im4p_keybag *k = &t->keybag[t->keybags];
+        if (!der_expect(&d, DER_UNIVERSAL, DER_SEQUENCE, "IM4P keybag", &one, err))
+            return false;
+        struct der in = der_inside(&one);
+        if (!der_expect(&in, DER_UNIVERSAL, DER_INTEGER, "IM4P keybag kind", &kind, err) ||
+            !der_expect(&in, DER_UNIVERSAL, DER_OCTETS, "IM4P keybag IV", &iv, err) ||
+            !der_expect(&in, DER_UNIVERSAL, DER_OCTETS, "IM4P keybag key", &key, err))
+            return false;
+        *k = (struct im4p_keybag){0, iv.data, key.data, iv.size, key.size};
+        if (!der_integer(&kind, &k->kind))
+            return pome_fail(err, POME_ERROR_INVALID_DATA, "IM4P keybag: its kind is not a number");
+        t->keybags++;
+    }
+    return true;
+}
+
+static bool read_compression(const struct der_element *e, struct im4p_tail *t, struct pome_error *err)
+{
+    struct der in = der_inside(e);
+    struct der_element kind, size;
+    if (!der_expect(&in, DER_UNIVERSAL, DER_INTEGER, "IM4P compression", &kind, err) ||
+        !der_expect(&in, DER_UNIVERSAL, DER_INTEGER, "IM4P uncompressed size", &size, err))
+        return false;
+    t->has_compression = true;
+    return (der_integer(&kind, &t->compression) && der_integer(&size, &t->uncompressed_bytes)) ||
+           pome_fail(err, POME_ERROR_INVALID_DATA, "IM4P compression: a number is out of range");
+}
+
+/* [0]{ SEQ{ "PAYP", SET } } */
+static bool read_properties(const struct der_element *e, struct im4p_tail *t, struct pome_error *err)
+{
+    struct der in = der_inside(e);
+    struct der_element seq, set;
+    if (!der_expect(&in, DER_UNIVERSAL, DER_SEQUENCE, "IM4P properties", &seq, err))
+        return false;
+    in = der_inside(&seq);
+    if (!expect_magic(&in, "PAYP", err) || !der_expect(&in, DER_UNIVERSAL, DER_SET, "IM4P properties", &set, err))
+        return false;
+    t->properties = set.data;
+    t->properties_bytes = set.size;
+    return true;
+}
+
+bool im4p_read_tail(const void *bytes, size_t n, struct im4p_tail *t, struct pome_error *err)
+{
+    *t = (struct im4p_tail){0};
+    for (struct der d = der_over(bytes, n); !der_at_end(&d);) {
+        struct der_element e;
+        bool ok;
+        if (!der_next(&d, &e, err))
+            return pome_fail_context(err, "IM4P after its payload");
+        if (e.class == DER_UNIVERSAL && e.tag == DER_OCTETS)
+            ok = read_keybags(&e, t, err);
+        else if (e.class == DER_UNIVERSAL && e.tag == DER_SEQUENCE)
+            ok = read_compression(&e, t, err);
+        else if (e.class == DER_CONTEXT && e.constructed && !e.tag)
+            ok = read_properties(&e, t, err);
+        else
+            ok = pome_fail(err, POME_ERROR_INVALID_DATA, "IM4P after its payload: found class %d tag %u", e.class, e.tag);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
 /* What is at the end of the writer's buffer moves to its beginning. */
 static size_t finish(struct der_writer *w)
 {
@@ -198,6 +275,69 @@ bool im4m_read(const void *bytes, size_t n, struct im4m *m, struct pome_error *e
         m->n++;
     }
     return true;
+}
+
+bool image4_walk_set(const void *bytes, size_t n, const struct im4m_visitor *v, struct pome_error *err)
+{
+    for (struct der d = der_over(bytes, n); !der_at_end(&d);) {
+        struct im4m_property p = {0};
+        struct der_element value;
+        if (!read_named(&d, p.name, &value, err))
+            return false;
+        if (!read_value(&value, &p)) { /* a number over 64 bits: its bytes */
+            p.kind = IM4M_OCTETS;
+            p.bytes = value.data;
+            p.size = value.size;
+        }
+        if (!v->property(v->user, &p))
+            return false;
+    }
+    return true;
+}
+
+static bool walk_groups(struct der d, const struct im4m_visitor *v, struct pome_error *err)
+{
+    while (!der_at_end(&d)) {
+        struct der_element set;
+        char name[5];
+        if (!read_named(&d, name, &set, err))
+            return false;
+        if (set.class != DER_UNIVERSAL || set.tag != DER_SET)
+            return pome_fail(err, POME_ERROR_INVALID_DATA, "IM4M group %s: found tag %u, needed a set", name, set.tag);
+        if (!v->group(v->user, name))
+            return false;
+        if (!image4_walk_set(set.data, set.size, v, err))
+            return pome_fail_context(err, "group %s", name);
+        if (!v->group_end(v->user))
+            return false;
+    }
+    return true;
+}
+
+bool im4m_walk(const void *bytes, size_t n, const struct im4m_visitor *v, size_t *signature_bytes, size_t *certificates, struct pome_error *err)
+{
+    struct der d = der_over(bytes, n), in;
+    struct der_element outer, version, body, set, signature, chain, one;
+    char name[5];
+    if (!der_expect(&d, DER_UNIVERSAL, DER_SEQUENCE, "IM4M", &outer, err))
+        return false;
+    d = der_inside(&outer);
+    if (!expect_magic(&d, "IM4M", err) || !der_expect(&d, DER_UNIVERSAL, DER_INTEGER, "IM4M version", &version, err) ||
+        !der_expect(&d, DER_UNIVERSAL, DER_SET, "IM4M body", &body, err) ||
+        !der_expect(&d, DER_UNIVERSAL, DER_OCTETS, "IM4M signature", &signature, err) ||
+        !der_expect(&d, DER_UNIVERSAL, DER_SEQUENCE, "IM4M certificates", &chain, err))
+        return false;
+    *signature_bytes = signature.size;
+    *certificates = 0;
+    for (in = der_inside(&chain); !der_at_end(&in); ++*certificates)
+        if (!der_next(&in, &one, err))
+            return pome_fail_context(err, "IM4M certificates");
+    in = der_inside(&body);
+    if (!read_named(&in, name, &set, err))
+        return false;
+    if (strcmp(name, "MANB") || set.class != DER_UNIVERSAL || set.tag != DER_SET)
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "IM4M body: found %s, needed MANB with a set", name);
+    return walk_groups(der_inside(&set), v, err);
 }
 
 const struct im4m_group *im4m_group(const struct im4m *m, const char *name)
@@ -340,6 +480,20 @@ size_t im4r_write(uint64_t generator, uint8_t out[IMAGE4_IM4R_MAX])
     der_put_ia5(&w, "IM4R");
     der_wrap(&w, w.size, DER_UNIVERSAL, true, DER_SEQUENCE);
     return finish(&w);
+}
+
+bool im4r_set(const void *bytes, size_t n, const uint8_t **inside, size_t *inside_bytes, struct pome_error *err)
+{
+    struct der d = der_over(bytes, n);
+    struct der_element outer, set;
+    if (!der_expect(&d, DER_UNIVERSAL, DER_SEQUENCE, "IM4R", &outer, err))
+        return false;
+    d = der_inside(&outer);
+    if (!expect_magic(&d, "IM4R", err) || !der_expect(&d, DER_UNIVERSAL, DER_SET, "IM4R", &set, err))
+        return false;
+    *inside = set.data;
+    *inside_bytes = set.size;
+    return true;
 }
 
 bool im4r_read(const void *bytes, size_t n, uint64_t *generator, struct pome_error *err)

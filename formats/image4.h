@@ -32,6 +32,27 @@ struct im4p {
  * compression, PAYP) is not looked at. Errors: INVALID_DATA. */
 bool im4p_read_head(const void *bytes, size_t n, uint64_t total, struct im4p *p, struct pome_error *err);
 
+enum { IMAGE4_KEYBAGS_MAX = 4, IMAGE4_LZSS = 0, IMAGE4_LZFSE = 1 };
+
+struct im4p_keybag {
+    uint64_t kind; /* 1 production, 2 development */
+    const uint8_t *iv, *key;
+    size_t iv_bytes, key_bytes;
+};
+
+/* What may stand after the payload. */
+struct im4p_tail {
+    size_t keybags;
+    struct im4p_keybag keybag[IMAGE4_KEYBAGS_MAX];
+    bool has_compression;
+    uint64_t compression, uncompressed_bytes; /* IMAGE4_LZFSE, ... */
+    const uint8_t *properties;                /* of PAYP: a set of named values, for image4_walk_set; NULL: none */
+    size_t properties_bytes;
+};
+
+/* Reads the n bytes between the end of the payload and the end of the IM4P. Borrows them. Errors: INVALID_DATA. */
+bool im4p_read_tail(const void *bytes, size_t n, struct im4p_tail *t, struct pome_error *err);
+
 /* Writes what stands before a payload of payload_size bytes into head[IMAGE4_HEAD_MAX]; nothing stands after it. type: 4 characters,
  * description: ASCII, at most 127. Returns the length; 0 when the payload is over 4 GiB - 1 or a text is not allowed. */
 size_t im4p_write_head(const char *type, const char *description, uint64_t payload_size, uint8_t *head);
@@ -65,6 +86,24 @@ struct im4m {
 
 /* Reads a ticket. Properties of other DER types are kept as OCTETS of their contents. Errors: INVALID_DATA. */
 bool im4m_read(const void *bytes, size_t n, struct im4m *m, struct pome_error *err);
+
+/* What im4m_walk calls, in the order of the ticket; false ends the walk. group NULL: a property of no group. */
+struct im4m_visitor {
+    void *user;
+    bool (*group)(void *user, const char name[5]);
+    bool (*property)(void *user, const struct im4m_property *p);
+    bool (*group_end)(void *user);
+};
+
+/* Goes through a ticket of any size, where im4m_read has limits: signature and certificates are said in the end. Returns false with *err
+ * (INVALID_DATA) when it is not one, or as it was when the visitor ended it. */
+bool im4m_walk(const void *bytes, size_t n, const struct im4m_visitor *v, size_t *signature_bytes, size_t *certificates, struct pome_error *err);
+
+/* The same for the inside of a set of properties (PAYP, IM4R). */
+bool image4_walk_set(const void *bytes, size_t n, const struct im4m_visitor *v, struct pome_error *err);
+
+/* The insides of the sets. IM4R: SEQ{ "IM4R", SET }. */
+bool im4r_set(const void *bytes, size_t n, const uint8_t **set, size_t *set_bytes, struct pome_error *err);
 
 /* NULL when there is none of that name. */
 const struct im4m_group *im4m_group(const struct im4m *m, const char *name);

@@ -176,7 +176,8 @@ static struct bits_in bits_over(const uint8_t *block, const uint8_t *end, int un
     }
     b.accum = unused ? le64_get(end - 8) : le64_get(end - 8) >> 8;
     b.n = (unsigned)((int)(8 * take) + unused);
-    b.wrong = b.accum >> b.n; /* n is 56..63 */
+    b.wrong = b.accum >> b.n; /* n is 49..63 */
+    b.accum &= ones(b.n);
     return b;
 }
 

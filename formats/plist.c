@@ -58,7 +58,7 @@ static bool is_small(const char *p, size_t n, struct pome_error *err)
     if (n >= 8 && !memcmp(p, "bplist", 6))
         return bplist_open(p, n, &b, err) &&
                (bplist_is_small(&b, PLIST_MAX_DEPTH, PLIST_MAX_NODES) ||
-                pome_fail(err, POME_ERROR_INVALID_DATA, "binary property list: damaged, or deeper than %d levels", PLIST_MAX_DEPTH));
+                pome_fail(err, POME_ERROR_INVALID_DATA, "binary property list: damaged, a key that is no text, or deeper than %d levels", PLIST_MAX_DEPTH));
     return xml_is_small(p, n) ||
            pome_fail(err, POME_ERROR_INVALID_DATA, "property list: more than %d levels or %d elements, or entities", PLIST_MAX_DEPTH,
                      PLIST_MAX_NODES);
@@ -166,6 +166,14 @@ bool pl_boolean(const struct pl *n, bool *value)
         return false;
     plist_get_bool_val(node(n), &v);
     *value = v;
+    return true;
+}
+
+bool pl_real(const struct pl *n, double *value)
+{
+    if (type_of(n) != PLIST_REAL)
+        return false;
+    plist_get_real_val(node(n), value);
     return true;
 }
 

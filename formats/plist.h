@@ -35,6 +35,7 @@ const char *pl_text(const struct pl *node); /* NULL when it is not a string */
 const uint8_t *pl_data(const struct pl *node, size_t *n);
 bool pl_integer(const struct pl *node, uint64_t *value);
 bool pl_boolean(const struct pl *node, bool *value);
+bool pl_real(const struct pl *node, double *value);
 
 /* --- building: a node given to pl_set or pl_append belongs to the container ------------------------------------------ */
 

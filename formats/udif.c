@@ -41,7 +41,8 @@ struct udif {
     size_t runs_size;
     uint64_t data_offset;
     const struct run *cached; /* whose content is in piece */
-    uint8_t *piece, *packed;  /* UDIF_RUN_MAX bytes, made when first needed */
+    uint8_t *piece, *packed;  /* made when first needed */
+    size_t piece_bytes, packed_bytes; /* of the largest compressed run */
 };
 
 const char *udif_kind_name(enum udif_kind kind)
@@ -124,6 +125,10 @@ static bool add_run(struct udif *u, const struct udif_table *t, const uint8_t *p
             return bad(u, err, "a run lies outside the file");
         if (kind == UDIF_RAW ? bytes != count * UDIF_SECTOR : bytes > UDIF_RUN_MAX || count > UDIF_RUN_MAX / UDIF_SECTOR)
             return bad(u, err, "a run has an impossible size");
+        if (kind != UDIF_RAW) {
+            u->piece_bytes = MAX(u->piece_bytes, (size_t)count * UDIF_SECTOR);
+            u->packed_bytes = MAX(u->packed_bytes, (size_t)bytes);
+        }
     }
     if (u->info.runs == u->runs_size) {
         size_t size = MAX(2 * u->runs_size, (size_t)1024);
@@ -221,8 +226,8 @@ static bool unpack(struct udif *u, const struct run *r, struct pome_error *err)
     if (u->cached == r)
         return true;
     if (!u->piece) {
-        u->piece = malloc(UDIF_RUN_MAX);
-        u->packed = malloc(UDIF_RUN_MAX);
+        u->piece = malloc(u->piece_bytes);
+        u->packed = malloc(u->packed_bytes + 1);
     }
     if (!u->piece || !u->packed)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to uncompress", u->in->name);

@@ -2,8 +2,50 @@
 #include "formats/image4.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool group(void *user, const char name[5])
+{
+    if (strlen(name) != 4)
+        abort();
+    return true;
+}
+
+static bool property(void *user, const struct im4m_property *p)
+{
+    size_t *sum = user;
+    for (size_t i = 0; (p->kind == IM4M_OCTETS || p->kind == IM4M_TEXT) && i < p->size; i++)
+        *sum += p->bytes[i];
+    return true;
+}
+
+static bool group_end(void *user)
+{
+    return true;
+}
+
+/* What only describing files uses. */
+static void describe(const uint8_t *data, size_t size, const struct im4p *p)
+{
+    size_t sum = 0, signature, certificates, n;
+    const struct im4m_visitor v = {&sum, group, property, group_end};
+    struct pome_error err;
+    struct im4p_tail t;
+    const uint8_t *set;
+    im4m_walk(data, size, &v, &signature, &certificates, &err);
+    if (im4r_set(data, size, &set, &n, &err))
+        image4_walk_set(set, n, &v, &err);
+    uint64_t end = p ? p->payload_offset + p->payload_size : 0;
+    if (p && im4p_read_tail(data + end, (size_t)(p->size - end), &t, &err)) {
+        for (size_t i = 0; i < t.keybags; i++)
+            for (size_t k = 0; k < t.keybag[i].key_bytes; k++)
+                sum += t.keybag[i].key[k];
+        if (t.properties)
+            image4_walk_set(t.properties, t.properties_bytes, &v, &err);
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -24,6 +66,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             im4r_read(i.im4r_bytes, i.im4r_size, &nonce, &err);
     }
     im4m_read(data, size, &m, &err);
-    im4p_read_head(data, size, size, &p, &err);
+    describe(data, size, im4p_read_head(data, size, size, &p, &err) ? &p : NULL);
     return 0;
 }

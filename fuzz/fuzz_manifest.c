@@ -21,6 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     restore_plist_read(data, size, "pome1ap", &r, &err);
-    system_version_read(data, size, name, &err);
+    struct pl *root = pl_parse(data, size, "fuzz", &err);
+    if (root)
+        system_version_of(root, name, &err);
+    pl_free(root);
     return 0;
 }

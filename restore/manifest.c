@@ -25,7 +25,7 @@ static bool get_text(const struct pl *dict, const char *key, char *out, size_t s
 }
 
 /* A number, written as an integer or as text ("0x20", "32"). */
-static bool get_number(const struct pl *dict, const char *key, uint64_t *value, struct pome_error *err)
+bool manifest_number(const struct pl *dict, const char *key, uint64_t *value, struct pome_error *err)
 {
     const struct pl *node = pl_get(dict, key);
     const char *text = pl_text(node);
@@ -87,7 +87,7 @@ static bool get_uncompressed(const struct pl *info, struct manifest_component *c
     size_t n = 0;
     const uint8_t *digest = pl_data(pl_get(info, "UncompressedDigest"), &n);
     if (!get_text(info, "Compression", c->compression, sizeof c->compression, err) ||
-        !get_number(info, "UncompressedSize", &c->uncompressed_size, err))
+        !manifest_number(info, "UncompressedSize", &c->uncompressed_size, err))
         return false;
     if (!digest)
         return true;
@@ -172,14 +172,14 @@ static bool read_identity(const struct pl *id, struct manifest *m, struct pome_e
 {
     char host[MANIFEST_TEXT];
     const struct pl *info = pl_get(id, "Info");
-    if (!get_number(id, "ApBoardID", &m->board, err) || !get_number(id, "ApChipID", &m->chip, err) ||
-        !get_number(id, "ApSecurityDomain", &m->domain, err) ||
+    if (!manifest_number(id, "ApBoardID", &m->board, err) || !manifest_number(id, "ApChipID", &m->chip, err) ||
+        !manifest_number(id, "ApSecurityDomain", &m->domain, err) ||
         !get_text(id, "Ap,OSLongVersion", m->long_version, sizeof m->long_version, err) ||
         !get_text(info, "DeviceClass", m->device_class, sizeof m->device_class, err) ||
         !get_text(info, "Variant", m->variant, sizeof m->variant, err) ||
         !get_text(info, "RestoreBehavior", m->behavior, sizeof m->behavior, err) ||
-        !get_number(info, "VirtualMachineMinCPUCount", &m->min_cpus, err) ||
-        !get_number(info, "VirtualMachineMinMemorySizeMB", &m->min_memory_mb, err) ||
+        !manifest_number(info, "VirtualMachineMinCPUCount", &m->min_cpus, err) ||
+        !manifest_number(info, "VirtualMachineMinMemorySizeMB", &m->min_memory_mb, err) ||
         !get_text(info, "VirtualMachineMinHostOS", host, sizeof host, err))
         return false;
     m->has_min_host = host[0];
@@ -188,15 +188,9 @@ static bool read_identity(const struct pl *id, struct manifest *m, struct pome_e
     return read_components(pl_get(id, "Manifest"), m, err);
 }
 
-bool manifest_read(const void *bytes, size_t n, struct manifest *m, struct pome_error *err)
+bool manifest_of(const struct pl *root, struct manifest *m, struct pome_error *err)
 {
     *m = (struct manifest){0};
-    struct pl *root = pl_parse(bytes, n, "BuildManifest.plist", err);
-    if (!root) {
-        if (err && err->code == POME_ERROR_INVALID_DATA)
-            err->code = POME_ERROR_INVALID_RESTORE_IMAGE;
-        return false;
-    }
     const struct pl *identities = pl_get(root, "BuildIdentities");
     m->identities = pl_count(identities);
     bool ok;
@@ -207,9 +201,19 @@ bool manifest_read(const void *bytes, size_t n, struct manifest *m, struct pome_
         ok = (get_text(root, "ProductVersion", m->version, sizeof m->version, err) &&
               get_text(root, "ProductBuildVersion", m->build, sizeof m->build, err) && read_identity(choose(identities), m, err)) ||
              pome_fail_context(err, "BuildManifest.plist");
-    pl_free(root);
     if (!ok)
         manifest_free(m);
+    return ok;
+}
+
+bool manifest_read(const void *bytes, size_t n, struct manifest *m, struct pome_error *err)
+{
+    *m = (struct manifest){0};
+    struct pl *root = pl_parse(bytes, n, "BuildManifest.plist", err);
+    bool ok = root && manifest_of(root, m, err);
+    if (!root && err && err->code == POME_ERROR_INVALID_DATA)
+        err->code = POME_ERROR_INVALID_RESTORE_IMAGE;
+    pl_free(root);
     return ok;
 }
 
@@ -222,29 +226,28 @@ void manifest_free(struct manifest *m)
 
 /* --- the other lists --- */
 
-bool restore_plist_read(const void *bytes, size_t n, const char *device_class, struct restore_plist *r, struct pome_error *err)
+bool restore_plist_of(const struct pl *root, const char *device_class, struct restore_plist *r, struct pome_error *err)
 {
-    *r = (struct restore_plist){0};
-    struct pl *root = pl_parse(bytes, n, "Restore.plist", err);
-    if (!root)
-        return false;
     const struct pl *map = pl_get(root, "DeviceMap");
-    bool ok = (get_text(root, "ProductVersion", r->version, sizeof r->version, err) &&
-               get_text(root, "ProductBuildVersion", r->build, sizeof r->build, err)) ||
-              pome_fail_context(err, "Restore.plist");
-    r->devices = pl_count(map);
+    *r = (struct restore_plist){.devices = pl_count(map)};
+    if (!get_text(root, "ProductVersion", r->version, sizeof r->version, err) || !get_text(root, "ProductBuildVersion", r->build, sizeof r->build, err))
+        return pome_fail_context(err, "Restore.plist");
     for (size_t i = 0; i < r->devices; i++) {
         const char *board = pl_text(pl_get(pl_item(map, i), "BoardConfig"));
         r->for_device |= board && !strcmp(board, device_class);
     }
+    return true;
+}
+
+bool restore_plist_read(const void *bytes, size_t n, const char *device_class, struct restore_plist *r, struct pome_error *err)
+{
+    struct pl *root = pl_parse(bytes, n, "Restore.plist", err);
+    bool ok = root && restore_plist_of(root, device_class, r, err);
     pl_free(root);
     return ok;
 }
 
-bool system_version_read(const void *bytes, size_t n, char product_name[MANIFEST_TEXT], struct pome_error *err)
+bool system_version_of(const struct pl *root, char product_name[MANIFEST_TEXT], struct pome_error *err)
 {
-    struct pl *root = pl_parse(bytes, n, "SystemVersion.plist", err);
-    bool ok = root && (get_text(root, "ProductName", product_name, MANIFEST_TEXT, err) || pome_fail_context(err, "SystemVersion.plist"));
-    pl_free(root);
-    return ok;
+    return get_text(root, "ProductName", product_name, MANIFEST_TEXT, err) || pome_fail_context(err, "SystemVersion.plist");
 }

@@ -7,11 +7,12 @@
 #ifndef RESTORE_MANIFEST_H
 #define RESTORE_MANIFEST_H
 
+#include "formats/plist.h"
 #include "formats/sha384.h"
 
 #include <pome/error.h>
 
-enum { MANIFEST_TEXT = 128, MANIFEST_PATH = 512, MANIFEST_COMPONENTS_MAX = 1024, MANIFEST_IDENTITIES_MAX = 256 };
+enum { MANIFEST_TEXT = 128, MANIFEST_PATH = 512, MANIFEST_COMPONENTS_MAX = 1024, MANIFEST_IDENTITIES_MAX = 1024 /* a macOS image has about 200 */ };
 
 struct manifest_component {
     char name[MANIFEST_TEXT];
@@ -40,6 +41,7 @@ struct manifest {
 
 /* Parses BuildManifest.plist. Errors: INVALID_RESTORE_IMAGE (which key), OUT_OF_MEMORY. */
 bool manifest_read(const void *bytes, size_t n, struct manifest *m, struct pome_error *err);
+bool manifest_of(const struct pl *root, struct manifest *m, struct pome_error *err); /* of a list that is parsed already */
 void manifest_free(struct manifest *m);
 
 /* NULL when there is none of that name. */
@@ -52,9 +54,13 @@ struct restore_plist {
     bool for_device;
 };
 bool restore_plist_read(const void *bytes, size_t n, const char *device_class, struct restore_plist *r, struct pome_error *err);
+bool restore_plist_of(const struct pl *root, const char *device_class, struct restore_plist *r, struct pome_error *err);
 
 /* SystemVersion.plist: ProductName, "" when absent. */
-bool system_version_read(const void *bytes, size_t n, char product_name[MANIFEST_TEXT], struct pome_error *err);
+bool system_version_of(const struct pl *root, char product_name[MANIFEST_TEXT], struct pome_error *err);
+
+/* A number of an identity, written as an integer or as text ("0x20", "32"); 0 when absent. */
+bool manifest_number(const struct pl *dict, const char *key, uint64_t *value, struct pome_error *err);
 
 /* "0.1.0" -> {0, 1, 0}; missing parts are 0. */
 bool version_parse(const char *text, uint32_t version[3]);

@@ -29,34 +29,38 @@ enum { ZSTD_WINDOW_LOG_MAX = 27 /* 128 MiB: what zstd --ultra --long needs at mo
 
 /* --- opening --- */
 
-/* Reads one of the lists at the top of the zip. required: its absence is an error, else NULL with *err untouched. */
-static uint8_t *read_list(struct restore_image *image, const char *name, bool required, size_t *n, struct pome_error *err)
+const char *const image_list_names[IMAGE_LISTS] = {
+    [LIST_BUILD_MANIFEST] = "BuildManifest.plist", [LIST_RESTORE] = "Restore.plist", [LIST_RESTORE_VERSION] = "RestoreVersion.plist",
+    [LIST_SYSTEM_VERSION] = "SystemVersion.plist",
+};
+
+/* Reads the lists at the top of the zip; all but the first may be missing. */
+static bool parse_lists(struct restore_image *image, struct pome_error *err)
 {
-    int64_t i = zipin_find(image->zip, name);
-    if (i >= 0)
-        return zipin_read_whole(image->zip, (size_t)i, PLIST_MAX_BYTES, n, err);
-    if (required)
-        pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: no %s in it: not a restore image", zipin_path(image->zip), name);
-    return NULL;
+    for (size_t i = 0; i < IMAGE_LISTS; i++) {
+        size_t n;
+        int64_t member = zipin_find(image->zip, image_list_names[i]);
+        if (member < 0 && i == LIST_BUILD_MANIFEST)
+            return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: no %s in it: not a restore image", zipin_path(image->zip), image_list_names[i]);
+        if (member < 0)
+            continue;
+        uint8_t *bytes = zipin_read_whole(image->zip, (size_t)member, PLIST_MAX_BYTES, &n, err);
+        image->lists[i] = bytes ? pl_parse(bytes, n, image_list_names[i], err) : NULL;
+        free(bytes);
+        if (!image->lists[i])
+            return false;
+    }
+    return true;
 }
 
 static bool read_lists(struct restore_image *image, struct pome_error *err)
 {
-    size_t n;
-    uint8_t *list = read_list(image, "BuildManifest.plist", true, &n, err);
-    bool ok = list && manifest_read(list, n, &image->manifest, err);
-    free(list);
-    if (!ok)
-        return false;
-    if ((list = read_list(image, "Restore.plist", false, &n, err))) {
-        image->has_restore_plist = ok = restore_plist_read(list, n, image->manifest.device_class, &image->restore, err);
-        free(list);
-    }
-    if (ok && (list = read_list(image, "SystemVersion.plist", false, &n, err))) {
-        ok = system_version_read(list, n, image->product_name, err);
-        free(list);
-    }
-    if (!ok && err)
+    struct pl **lists = image->lists;
+    bool ok = parse_lists(image, err) && manifest_of(lists[LIST_BUILD_MANIFEST], &image->manifest, err);
+    image->has_restore_plist = lists[LIST_RESTORE];
+    ok = ok && (!lists[LIST_RESTORE] || restore_plist_of(lists[LIST_RESTORE], image->manifest.device_class, &image->restore, err)) &&
+         (!lists[LIST_SYSTEM_VERSION] || system_version_of(lists[LIST_SYSTEM_VERSION], image->product_name, err));
+    if (!ok && err && err->code == POME_ERROR_INVALID_DATA)
         err->code = POME_ERROR_INVALID_RESTORE_IMAGE;
     return ok;
 }
@@ -83,6 +87,8 @@ void restore_image_close(struct restore_image *image)
     if (!image)
         return;
     manifest_free(&image->manifest);
+    for (size_t i = 0; i < IMAGE_LISTS; i++)
+        pl_free(image->lists[i]);
     zipin_close(image->zip);
     free(image);
 }
@@ -119,6 +125,34 @@ static bool components_ok(const struct restore_image *image, struct pome_error *
     return true;
 }
 
+/* Virtual Macs exist since macOS 12; a newer host than the one that our Mac board stands for is asked for by images that are too new. */
+enum { MACOS_FIRST = 12, MACOS_HOST = 26 };
+
+static bool virtual_mac_supported(const struct restore_image *image, struct pome_error *err)
+{
+    const struct manifest *m = &image->manifest;
+    uint32_t version[3];
+    const char *path = zipin_path(image->zip);
+    if (version_parse(m->version, version) && version[0] < MACOS_FIRST)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: macOS %s is too old: virtual Macs exist since macOS %d", path, m->version, MACOS_FIRST);
+    if (m->has_min_host && m->min_host[0] > MACOS_HOST)
+        return pome_fail(err, POME_ERROR_INSTALLATION_REQUIRES_UPDATE, "%s: macOS %s is too new: it needs a host like macOS %u.%u.%u, this Pome is like %d",
+                         path, m->version, m->min_host[0], m->min_host[1], m->min_host[2], MACOS_HOST);
+    return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: macOS %s for a VM: it can be read and checked, this Pome cannot install it", path, m->version);
+}
+
+/* Neither for our machines nor for virtual Macs. */
+static bool no_identity(const struct restore_image *image, struct pome_error *err)
+{
+    const struct manifest *m = &image->manifest;
+    uint32_t version[3];
+    if (!strcmp(image->product_name, "macOS") && version_parse(m->version, version) && version[0] < MACOS_FIRST)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: macOS %s is too old: it knows no virtual Mac (they exist since macOS %d)",
+                         zipin_path(image->zip), m->version, MACOS_FIRST);
+    return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: none of its %zu identities is for a virtual machine (device class vma2macosap or pome1ap); the first is for %s",
+                     zipin_path(image->zip), m->identities, m->device_class);
+}
+
 bool restore_image_supported(const struct restore_image *image, struct pome_error *err)
 {
     const struct manifest *m = &image->manifest;
@@ -126,11 +160,9 @@ bool restore_image_supported(const struct restore_image *image, struct pome_erro
     uint32_t ours[3];
     version_parse(POME_VERSION_STRING, ours);
     if (!strcmp(m->device_class, "vma2macosap"))
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: macOS %s for a VM: it can be read and checked, this Pome cannot install it",
-                         zipin_path(image->zip), m->version);
+        return virtual_mac_supported(image, err);
     if (strcmp(m->device_class, "pome1ap"))
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: made for device class \"%s\", this machine is pome1ap", zipin_path(image->zip),
-                         m->device_class);
+        return no_identity(image, err);
     if (m->board != platform->board || m->chip != platform->chip || m->domain != LAYOUT_SECURITY_DOMAIN)
         return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: made for board 0x%llX, chip 0x%llX, domain %llu; this machine has 0x%X, 0x%X, %d",
                          zipin_path(image->zip), (unsigned long long)m->board, (unsigned long long)m->chip, (unsigned long long)m->domain, platform->board,

@@ -5,11 +5,16 @@
 #define RESTORE_RESTORE_IMAGE_H
 
 #include "formats/image4.h"
+#include "formats/plist.h"
 #include "restore/manifest.h"
 #include "restore/zipfile.h"
 
+enum image_list { LIST_BUILD_MANIFEST, LIST_RESTORE, LIST_RESTORE_VERSION, LIST_SYSTEM_VERSION, IMAGE_LISTS };
+extern const char *const image_list_names[IMAGE_LISTS]; /* "BuildManifest.plist" */
+
 struct restore_image {
     struct zipin *zip;
+    struct pl *lists[IMAGE_LISTS]; /* NULL: not in it */
     struct manifest manifest;
     char product_name[MANIFEST_TEXT];
     bool has_restore_plist;

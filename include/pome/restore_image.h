@@ -77,9 +77,11 @@ POME_API bool pome_restore_image_verify(pome_restore_image *image, struct pome_v
                                         void *user, struct pome_error *err);
 
 /* Copies a member (by path) or a component's file (by component name, checked against its digest) to out_path, which appears when it is whole.
- * payload: of an Image4 payload file only the payload. Errors: NOT_FOUND, EXISTS, INVALID_RESTORE_IMAGE, IO, ... Since: 0.1. */
-POME_API bool pome_restore_image_extract(pome_restore_image *image, const char *name, const char *out_path, bool payload,
-                                         pome_progress_fn *progress, void *user, struct pome_error *err);
+ * inside: what is in it instead: of an Image4 file the payload, uncompressed; of a disk image, or of an encrypted archive with its
+ * archive_key (32 bytes; NULL: none), the disk.
+ * Errors: NOT_FOUND, EXISTS, NOT_SUPPORTED (nothing is inside; no key), INVALID_RESTORE_IMAGE, IO, ... Since: 0.1. */
+POME_API bool pome_restore_image_extract(pome_restore_image *image, const char *name, const char *out_path, bool inside,
+                                         const uint8_t *archive_key, pome_progress_fn *progress, void *user, struct pome_error *err);
 
 #ifdef __cplusplus
 }

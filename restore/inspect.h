@@ -1,0 +1,28 @@
+/* inspect.h - files of every kind that belongs to restore images: what they are, what is in them, whether it is right. See pome/inspect.h. */
+#ifndef RESTORE_INSPECT_H
+#define RESTORE_INSPECT_H
+
+#include "formats/sha384.h"
+#include "restore/facts.h"
+#include "restore/sources.h"
+
+enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err);
+
+bool inspect_describe(const char *path, const struct archive_key *key, struct facts *f, struct pome_error *err);
+bool inspect_verify(const char *path, const struct archive_key *key, uint64_t *bytes, pome_progress_fn *progress, void *user,
+                    struct pome_error *err);
+bool inspect_extract(const char *path, const struct archive_key *key, const char *out_path, pome_progress_fn *progress, void *user,
+                     struct pome_error *err);
+
+/* One kind each; the outermost group is open. An archive's source is closed; a disk is what udif_open gave. */
+bool describe_image4(struct source *s, struct facts *f, struct pome_error *err);
+bool describe_trust_cache(struct source *s, struct facts *f, struct pome_error *err);
+bool describe_disk(struct source *s, struct facts *f, struct pome_error *err);
+bool describe_archive(struct source *s, const struct archive_key *key, struct facts *f, struct pome_error *err);
+void describe_restore_image(struct restore_image *image, struct facts *f);
+
+/* SHA-384 of a part of a source. each (NULL allowed) gets the count of bytes read so far; false cancels. */
+bool source_sha384(struct source *s, uint64_t at, uint64_t n, uint8_t digest[SHA384_BYTES], bool (*each)(void *user, uint64_t done), void *user,
+                   struct pome_error *err);
+
+#endif
