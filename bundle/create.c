@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "bundle/paths.h"
+#include "bundle/stage.h"
 #include "formats/aux_storage.h"
 
 #include <dirent.h>
@@ -39,30 +40,8 @@ static bool fill(struct bundle *b, const struct bundle_spec *spec, struct pome_e
            bundle_member_make_sparse(b, BUNDLE_DISK, spec->disk_bytes, NULL, 0, err);
 }
 
-/* The temporary folder, locked. Another process that removes leftovers can be faster than our lock: then once more. */
-static bool make_temporary(struct bundle *b, const char *path, struct pome_error *err)
-{
-    for (int i = 0; i < 10; i++) {
-        struct stat st;
-        if (snprintf(b->path, sizeof b->path, "%s.tmp-XXXXXX", path) >= (int)sizeof b->path)
-            return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%.60s: the path is too long", path);
-        if (!mkdtemp(b->path))
-            return pome_fail_errno(err, "%s: cannot make the folder", b->path);
-        b->dir_fd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (b->dir_fd >= 0 && !flock(b->dir_fd, LOCK_EX) && !stat(b->path, &st))
-            return true;
-        if (b->dir_fd >= 0)
-            close(b->dir_fd);
-        b->dir_fd = -1;
-    }
-    return pome_fail(err, POME_ERROR_BUSY, "%s: another process keeps removing it", b->path);
-}
-
 static bool check_spec(const char *path, const struct bundle_spec *spec, struct pome_error *err)
 {
-    struct stat st;
-    if (!lstat(path, &st))
-        return pome_fail(err, POME_ERROR_EXISTS, "%s exists already", path);
     if (!settings_validate(&spec->settings, path, err))
         return false;
     if (spec->disk_bytes < MiB || spec->disk_bytes > UINT64_C(16) * 1024 * GiB || spec->disk_bytes % 512)
@@ -71,47 +50,10 @@ static bool check_spec(const char *path, const struct bundle_spec *spec, struct 
     return true;
 }
 
-static bool make_home(const char *name, struct pome_error *err)
-{
-    char home[PATH_MAX];
-    return strchr(name, '/') || strstr(name, ".bundle") || (bundle_home(home, err) && make_dirs(home, err));
-}
-
 struct bundle *bundle_create(const char *name, const struct bundle_spec *spec, struct pome_error *err)
 {
-    char path[PATH_MAX], parent[PATH_MAX];
-    struct bundle *b = calloc(1, sizeof *b);
-    if (!b) {
-        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to make it", name);
-        return NULL;
-    }
-    b->dir_fd = -1;
-    if (!bundle_resolve(name, path, err) || !check_spec(path, spec, err) || !make_home(name, err)) {
-        bundle_close(b);
-        return NULL;
-    }
-    snprintf(parent, sizeof parent, "%s", path);
-    remove_leftovers(dirname(parent));
-    bool made = make_temporary(b, path, err);
-    if (!made || !fill(b, spec, err))
-        goto fail;
-    if (renameat2(AT_FDCWD, b->path, AT_FDCWD, path, RENAME_NOREPLACE) && (errno != EINVAL || rename(b->path, path))) {
-        pome_fail_errno(err, "%s: cannot take this name", path);
-        goto fail;
-    }
-    /* The lock is on the folder, whatever its name: nobody gets between the rename and the caller. */
-    strcpy(b->path, path);
-    if (!sync_parent(path, err) || !bundle_load(b, err)) {
-        bundle_close(b);
-        return NULL;
-    }
-    b->locked = true;
-    return b;
-fail:
-    if (made)
-        remove_tree(b->path);
-    bundle_close(b);
-    return NULL;
+    struct stage s;
+    return check_spec(name, spec, err) && stage_begin(&s, name, err) ? stage_end(&s, fill(s.b, spec, err), err) : NULL;
 }
 
 /* --- deleting --- */
