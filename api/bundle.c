@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 static pome_bundle *wrap(struct bundle *b, struct pome_error *err)
@@ -55,12 +54,8 @@ pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *imag
     if (!restore_image_supported(image->image, err) || !enough(image->image, o, err))
         return NULL;
     memcpy(spec.model.minimum_os, image->image->manifest.min_host, sizeof spec.model.minimum_os);
-    do
-        if (getrandom(&spec.ecid, sizeof spec.ecid, 0) != sizeof spec.ecid) {
-            pome_fail_errno(err, "random numbers");
-            return NULL;
-        }
-    while (!spec.ecid);
+    if (!bundle_draw_ecid(&spec.ecid, err))
+        return NULL;
     return wrap(bundle_create(name, &spec, err), err);
 }
 

@@ -58,6 +58,9 @@ struct bundle_spec {
     uint64_t disk_bytes; /* 1 MiB .. 16 TiB, a multiple of 512 */
 };
 
+/* A new identity: 64 random bits, not 0. */
+bool bundle_draw_ecid(uint64_t *ecid, struct pome_error *err);
+
 /* Makes a bundle that is not installed and returns it open and locked. Makes the folders above it in POME_HOME if needed.
  * Errors: EXISTS, INVALID_CONFIGURATION, OUT_OF_DISK_SPACE, PERMISSION, IO. On failure nothing is left. */
 struct bundle *bundle_create(const char *name, const struct bundle_spec *spec, struct pome_error *err);

@@ -14,10 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* --- making --- */
+
+bool bundle_draw_ecid(uint64_t *ecid, struct pome_error *err)
+{
+    do
+        if (getrandom(ecid, sizeof *ecid, 0) != sizeof *ecid)
+            return pome_fail_errno(err, "random numbers");
+    while (!*ecid);
+    return true;
+}
 
 static bool fill(struct bundle *b, const struct bundle_spec *spec, struct pome_error *err)
 {
@@ -58,8 +68,8 @@ struct bundle *bundle_create(const char *name, const struct bundle_spec *spec, s
 
 /* --- deleting --- */
 
-/* Whatever has a member's name is a bundle, also a damaged one; anything else is somebody's folder. */
-static bool looks_like_bundle(int dir_fd)
+/* Anything else is somebody's folder. */
+bool looks_like_bundle(int dir_fd)
 {
     struct stat st;
     for (int m = 0; m < BUNDLE_MEMBERS; m++)

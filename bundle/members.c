@@ -147,6 +147,16 @@ bool bundle_member_copy(struct bundle *b, enum bundle_member m, const char *path
     return ok;
 }
 
+bool is_temporary(const char *name)
+{
+    for (int m = 0; m < BUNDLE_MEMBERS; m++) {
+        size_t n = strlen(names[m]);
+        if (name[0] == '.' && !strncmp(name + 1, names[m], n) && name[1 + n] == '.')
+            return true;
+    }
+    return false;
+}
+
 void remove_temporaries(const struct bundle *b)
 {
     int fd = openat(b->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -157,11 +167,8 @@ void remove_temporaries(const struct bundle *b)
         return;
     }
     for (struct dirent *e; (e = readdir(d));)
-        for (int m = 0; m < BUNDLE_MEMBERS; m++) {
-            size_t n = strlen(names[m]);
-            if (e->d_name[0] == '.' && !strncmp(e->d_name + 1, names[m], n) && e->d_name[1 + n] == '.')
-                unlinkat(b->dir_fd, e->d_name, 0);
-        }
+        if (is_temporary(e->d_name))
+            unlinkat(b->dir_fd, e->d_name, 0);
     closedir(d);
 }
 

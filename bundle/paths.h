@@ -11,6 +11,12 @@ struct bundle;
 /* Reads and checks every member of a bundle whose path and dir_fd are set. */
 bool bundle_load(struct bundle *b, struct pome_error *err);
 
+/* Whatever has a member's name is a bundle, also a damaged one. */
+bool looks_like_bundle(int dir_fd);
+
+/* The name of a member's temporary file: ".Disk.img.89abcdef". */
+bool is_temporary(const char *name);
+
 /* Removes members' temporary files. The bundle must be locked. */
 void remove_temporaries(const struct bundle *b);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
     cmd_image_diff, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
     cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_start, cmd_version;
@@ -21,6 +22,13 @@ const struct command commands[] = {
     {"list", "list [--json]", "List the machines", cmd_list},
     {"disk resize", "disk resize NAME SIZE [--json]", "Grow a machine's disk", cmd_disk_resize},
     {"delete", "delete NAME", "Delete a machine", cmd_delete},
+    {"bundle info", "bundle info NAME [--json]", "Show what a machine is", cmd_bundle_info},
+    {"bundle check", "bundle check NAME [--json]", "Check every file of a machine", cmd_bundle_check},
+    {"bundle repair", "bundle repair NAME [--yes]", "Mend what can be mended safely", cmd_bundle_repair},
+    {"bundle clone", "bundle clone NAME NEW [--json]", "Copy a machine, with an identity of its own", cmd_bundle_clone},
+    {"bundle move", "bundle move NAME NEW [--json]", "Give a machine another name or place", cmd_bundle_move},
+    {"bundle export", "bundle export NAME [-o FILE]", "Write a machine as one file", cmd_bundle_export},
+    {"bundle import", "bundle import FILE [NAME]", "Make a machine from such a file", cmd_bundle_import},
     {"config get", "config get NAME [KEY]", "Show a machine's configuration, or one value of it", cmd_config_get},
     {"config set", "config set NAME KEY VALUE", "Change a value of a machine's configuration", cmd_config_set},
     {"config validate", "config validate NAME|FILE [--json]", "Check a configuration against every rule", cmd_config_validate},
@@ -42,6 +50,7 @@ const struct command commands[] = {
 };
 
 const struct command_group command_groups[] = {
+    {"bundle", "Machines"},
     {"config", "What you chose for a machine"},
     {"log", "The machine's own log"},
     {"nvram", "A machine's NVRAM variables"},

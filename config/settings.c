@@ -396,6 +396,33 @@ void settings_check_fixed(const struct settings *installed, const struct setting
     }
 }
 
+void settings_mend(struct settings *s)
+{
+    struct settings *fresh = malloc(sizeof *fresh);
+    struct findings l = {0};
+    if (!fresh)
+        return;
+    settings_init(fresh);
+    settings_check(s, NULL, &l);
+    for (size_t i = 0; i < l.n; i++) {
+        const char *field = l.items[i].field;
+        if (l.items[i].rule->severity != POME_FINDING_ERROR)
+            continue;
+        for (const struct row *r = top_rows; r->key; r++)
+            if (!strcmp(r->key, field))
+                memcpy((char *)s + r->at, (const char *)fresh + r->at, r->size);
+        for (size_t c = 1; c < ARRAY_SIZE(sections); c++) {
+            size_t n = strlen(sections[c].key);
+            if (!strncmp(sections[c].key, field, n) && (!field[n] || field[n] == '[') && sections[c].count_at)
+                *(size_t *)(void *)((char *)s + sections[c].count_at) = 0;
+        }
+        if (!strncmp(field, "boot.", 5)) /* with what fits the platform */
+            s->boot = s->platform == SETTINGS_APPLE ? SETTINGS_BOOT_ROM : s->kernel[0] ? SETTINGS_BOOT_LINUX : SETTINGS_BOOT_EFI;
+    }
+    findings_free(&l);
+    free(fresh);
+}
+
 /* --- reading --- */
 
 struct reading {

@@ -90,6 +90,9 @@ void settings_check_memory(uint64_t bytes, const char *path, struct findings *ou
 /* What may not change after the installation: a finding for each value of `now` that differs. */
 void settings_check_fixed(const struct settings *installed, const struct settings *now, const char *path, struct findings *out);
 
+/* Makes it right: wrong values at the top become the defaults, lists with something wrong in them are emptied. */
+void settings_mend(struct settings *s);
+
 /* JSON text, NUL-terminated; free() it. NULL when there is no memory. Lists that are empty are left out. */
 char *settings_write(const struct settings *s, size_t *n);
 

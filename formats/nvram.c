@@ -142,6 +142,12 @@ static size_t used(const uint8_t *bank, enum nvram_partition partition)
     return cursor;
 }
 
+bool nvram_list_whole(const uint8_t *bank, enum nvram_partition partition)
+{
+    size_t end = used(bank, partition);
+    return end < layout[partition].bytes - HEADER && !bank[layout[partition].at + HEADER + end];
+}
+
 size_t nvram_room(const uint8_t *bank, enum nvram_partition partition)
 {
     size_t free_bytes = layout[partition].bytes - HEADER - used(bank, partition);

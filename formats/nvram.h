@@ -32,6 +32,9 @@ struct nvram_variable {
 /* Walks a partition: *cursor begins at 0. False at the end, or where the list is damaged. */
 bool nvram_next(const uint8_t *bank, enum nvram_partition partition, size_t *cursor, struct nvram_variable *v);
 
+/* False when a partition's list ends in the middle of something that is no variable. */
+bool nvram_list_whole(const uint8_t *bank, enum nvram_partition partition);
+
 /* Finds one. */
 bool nvram_find(const uint8_t *bank, enum nvram_partition partition, const char *name, struct nvram_variable *v);
 

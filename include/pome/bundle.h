@@ -8,6 +8,7 @@
 #define POME_BUNDLE_H
 
 #include <pome/finding.h>
+#include <pome/progress.h>
 #include <pome/restore_image.h>
 
 #ifdef __cplusplus
@@ -57,6 +58,62 @@ POME_API uint64_t pome_bundle_ecid(const pome_bundle *bundle);
  * blocks (btrfs, XFS), else a copy. The bundle is locked from here on.
  * Errors: BUSY, OUT_OF_DISK_SPACE, PERMISSION, IO.   Since: 0.1. */
 POME_API bool pome_bundle_keep_image(pome_bundle *bundle, const pome_restore_image *image, struct pome_error *err);
+
+/* --- checking ------------------------------------------------------------------------------------------------------- */
+
+/* Checks every file of a bundle and what they must agree on, and changes nothing; the bundle may be so damaged that it cannot be opened. each is called for every
+ * finding. True when none of them is an error.
+ * Errors: INVALID_BUNDLE (errors were found: the first one, or this is no bundle), NOT_FOUND, PERMISSION.   Since: 0.1. */
+POME_API bool pome_bundle_check(const char *name, pome_finding_fn *each, void *user, struct pome_error *err);
+
+/* Mends what pome_bundle_check() calls repairable, and checks again: each is called for what is left. What is replaced is kept in the bundle, as FILE.old.
+ * *mended: how many faults were; may be NULL. Errors: as pome_bundle_check(), and BUSY, OUT_OF_DISK_SPACE, IO.   Since: 0.1. */
+POME_API bool pome_bundle_repair(const char *name, pome_finding_fn *each, void *user, unsigned *mended, struct pome_error *err);
+
+/* --- whole bundles -------------------------------------------------------------------------------------------------- */
+
+/* How a copy was made. */
+struct pome_copy_result {
+    size_t size;   /* of this struct: POME_COPY_RESULT_INIT */
+    bool instant;  /* by sharing blocks, or by renaming */
+    char why[160]; /* why not; empty when instant */
+};
+#define POME_COPY_RESULT_INIT {sizeof(struct pome_copy_result), false, ""}
+
+/* A copy with an identity (ECID) of its own; its boot tickets are issued anew, by this host's signing authority. The original must be installed and not in use, and
+ * is locked meanwhile. progress, result: may be NULL. Owner: the caller.
+ * Errors: BUSY, INVALID_STATE, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left.
+ * Like:   tart clone.   Since: 0.1. */
+POME_API pome_bundle *pome_bundle_clone(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
+                                        struct pome_error *err);
+
+/* Gives a bundle another name or place. To another file system it is copied, compared, and then removed where it was.
+ * Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure it is where it was.   Since: 0.1. */
+POME_API bool pome_bundle_move(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
+                               struct pome_error *err);
+
+/* Writes the bundle as one file, compressed, with digests, its holes left out. The file appears when it is whole. replace: an existing file.
+ * Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.1. */
+POME_API bool pome_bundle_export(pome_bundle *bundle, const char *path, bool replace, pome_progress_fn *progress, void *user, struct pome_error *err);
+
+/* Makes a bundle from such a file. name NULL: as it was called. It has the identity of the one that was exported: the two must not run together.
+ * Errors: INVALID_DATA (what is wrong with the file, and where), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left.
+ * Since: 0.1. */
+POME_API pome_bundle *pome_bundle_import(const char *path, const char *name, pome_progress_fn *progress, void *user, struct pome_error *err);
+
+/* What a bundle is. */
+struct pome_bundle_info {
+    size_t size; /* of this struct: POME_BUNDLE_INFO_INIT */
+    char platform[16];      /* "apple", "generic" */
+    char platform_name[32]; /* "Pome 1", "Apple vma2"; empty on the generic platform */
+    uint32_t platform_version, minimum_os[3];
+    uint32_t representation; /* of the hardware model */
+    char cpu_model[16], boot[16];
+    uint64_t bytes, allocated_bytes; /* all files: their sizes; what they occupy */
+    uint64_t files;
+};
+#define POME_BUNDLE_INFO_INIT {.size = sizeof(struct pome_bundle_info)}
+POME_API bool pome_bundle_info(const pome_bundle *bundle, struct pome_bundle_info *info, struct pome_error *err);
 
 /* --- Config.json ---------------------------------------------------------------------------------------------------- */
 
