@@ -33,7 +33,7 @@ struct adoption {
     struct aux_trust old_trust, trust;
     struct authority *authority;
     struct personality who;
-    char version[64];
+    char version[64]; /* of the system, from the ticket that was read last */
     uint64_t boot_nonce;
     uint8_t nonces[NONCES], rpnh[SHA384_BYTES], ronh[SHA384_BYTES], nsih[SHA384_BYTES];
 };
@@ -131,10 +131,11 @@ static bool read_files(const struct adoption *a, const struct fat *f, uint32_t f
 {
     struct fat_entry e;
     for (size_t k = 0; fat_list(f, folder, k, &e); k++) {
-        char name[80];
+        char name[96];
         if (e.name[0] == '.')
             continue;
-        if (snprintf(name, sizeof name, "%s%s%s", path, path[0] ? "/" : "", e.name) >= (int)sizeof name || depth == 4 || v->n == FAT_FILES_MAX)
+        snprintf(name, sizeof name, "%.79s%s%s", path, path[0] ? "/" : "", e.name);
+        if (strlen(name) >= sizeof v->paths[0] || depth == 4 || v->n == FAT_FILES_MAX)
             return damaged(a, name, "too many files or folders", err);
         if (e.directory) {
             if (!read_files(a, f, e.cluster, name, depth + 1, v, err))

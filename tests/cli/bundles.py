@@ -4,10 +4,13 @@
 usage: bundles.py POME MAKE_TEST_IMAGE
 """
 import fcntl
+import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 pome, make_image = sys.argv[1:3]
@@ -120,9 +123,214 @@ def nvram():
     run("nvram", "list", "nosuch", status=3)
 
 
+def copy(source, target):
+    subprocess.run(["cp", "-a", "--sparse=always", source, target], check=True)
+
+
+def codes(name, status):
+    found = json.loads(run("bundle", "check", name, "--json", status=status))
+    return [f["code"] for f in found["findings"]]
+
+
+def flip(name, file, at, mask=0xFF):
+    with open(member(name, file), "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ mask]))
+
+
+def info():
+    i = json.loads(run("bundle", "info", "a", "--json"))
+    expect(i["installed"] and i["cpu_count"] == 2 and i["hardware_model"]["platform_version"] == 112 and i["disk_bytes"] == 2 << 30, str(i))
+    expect(i["bytes"] > i["allocated_bytes"] > 0 and len(i["ecid"]) == 16, str(i))
+    run("bundle", "info", "a", says="Platform:   apple (Pome 1, version 112)")
+    run("bundle", "info", "nosuch", status=3)
+
+
+def check_and_repair():
+    expect(codes("a", 0) == [], "a new machine has faults")
+    end = (2 << 30)
+    damage = [
+        ("gpt-primary", 0, True, lambda: flip("a", "Disk.img", 600)),
+        ("gpt-backup", 0, True, lambda: flip("a", "Disk.img", end - 500)),
+        ("nvram-bank", 0, True, lambda: flip("a", "AuxiliaryStorage", 0xA04000 + 40)),
+        ("leftover", 0, True, lambda: open(member("a", ".Disk.img.0123abcd"), "w").write("x")),
+        ("member-mode", 0, True, lambda: os.chmod(member("a", "Disk.img"), 0o644)),
+        ("config-damaged", 1, True, lambda: open(member("a", "Config.json"), "w").write('{"version":1,"cpuCount":2,"memorySize":7}')),
+        ("aux-wrapper", 1, False, lambda: flip("a", "AuxiliaryStorage", 16)),
+        ("aux-flash-header", 1, False, lambda: flip("a", "AuxiliaryStorage", 0x4000)),
+        ("aux-firmware", 1, False, lambda: flip("a", "AuxiliaryStorage", 0x24000 + 300)),
+        ("machine-identifier", 1, False, lambda: flip("a", "MachineIdentifier", 9)),
+        ("hardware-model", 1, False, lambda: flip("a", "HardwareModel", 9)),
+        ("member-missing", 1, False, lambda: os.unlink(member("a", "HardwareModel"))),
+        ("member-size", 1, False, lambda: os.truncate(member("a", "AuxiliaryStorage"), 4096)),
+        ("member-kind", 1, False, lambda: (os.unlink(member("a", "MachineIdentifier")), os.symlink("Config.json", member("a", "MachineIdentifier")))),
+        ("volume-damaged", 1, False, lambda: flip("a", "Disk.img", 40 * 512 + 510)),
+        ("file-unknown", 0, False, lambda: open(member("a", "notes.txt"), "w").write("x")),
+        ("not-installed", 0, False, lambda: open(member("a", "Install.json"), "w").write("{}")),
+    ]
+    whole = os.path.join(work.name, "whole")
+    copy(os.path.join(vms, "a.bundle"), whole)
+    for code, status, repairable, harm in damage:
+        harm()
+        found = codes("a", status)
+        expect(code in found, f"{code}: found {found}")
+        run("bundle", "repair", "a", status=1 if repairable or status else 0, stdin=subprocess.DEVNULL)
+        expect(code in codes("a", status), f"{code}: repaired without being asked")
+        run("bundle", "repair", "a", "--yes", status=0 if repairable else status)
+        again = codes("a", 0 if repairable else status)
+        expect((code in again) != repairable, f"{code}: after the repair {again}")
+        if repairable:
+            run("bundle", "repair", "a", "--yes", err="0 repaired")
+        shutil.rmtree(os.path.join(vms, "a.bundle"))
+        copy(whole, os.path.join(vms, "a.bundle"))
+    # Both copies of something: one cannot be made from the other.
+    flip("a", "AuxiliaryStorage", 0xA04000 + 40)
+    flip("a", "AuxiliaryStorage", 0xA84000 + 40)
+    expect("nvram-lost" in codes("a", 1), "two damaged banks")
+    run("bundle", "repair", "a", "--yes", says="")
+    run("nvram", "get", "a", "auto-boot", says="true")
+    flip("a", "Disk.img", 600)
+    flip("a", "Disk.img", end - 500)
+    expect("gpt-lost" in codes("a", 1), "two damaged maps")
+    run("bundle", "repair", "a", "--yes", status=1)
+    # A byte of the kernel: the digest of its ticket finds it.
+    shutil.rmtree(os.path.join(vms, "a.bundle"))
+    copy(whole, os.path.join(vms, "a.bundle"))
+    data = open(member("a", "Disk.img"), "rb").read(520 << 20)
+    at = data.index(b"IM4P\x16\x04krnl")
+    flip("a", "Disk.img", at + 100)
+    expect(codes("a", 1) == ["boot-object"], str(codes("a", 1)))
+    flip("a", "Disk.img", at + 100)
+    run("bundle", "check", "a", err="a: 0 errors, 0 warnings")
+    run("bundle", "check", "nosuch", status=3)
+    os.mkdir(os.path.join(vms, "empty.bundle"))
+    run("bundle", "check", "empty", status=1, err="is not a bundle")
+    os.rmdir(os.path.join(vms, "empty.bundle"))
+
+
+def same_files(one, other, but=()):
+    names = set(os.listdir(one)) | set(os.listdir(other))
+    for n in names - set(but) - {"Log"}:
+        with open(os.path.join(one, n), "rb") as f, open(os.path.join(other, n), "rb") as g:
+            while True:
+                x = f.read(1 << 20)
+                expect(x == g.read(1 << 20), f"{n} differs in {one} and {other}")
+                if not x:
+                    break
+
+
+def copies():
+    bundle = os.path.join(vms, "a.bundle")
+    before = json.loads(run("bundle", "info", "a", "--json"))
+    run("bundle", "clone", "a", "b", err="Machine: " + os.path.join(vms, "b.bundle"))
+    after = json.loads(run("bundle", "info", "b", "--json"))
+    expect(after["ecid"] != before["ecid"] and after["installed"] and after["disk_used_bytes"] < before["disk_used_bytes"] * 1.2, str(after))
+    expect(codes("b", 0) == [] and codes("a", 0) == [], "clone or original have faults")
+    nonce = run("nvram", "get", "a", "com.apple.System.boot-nonce")
+    expect(nonce != run("nvram", "get", "b", "com.apple.System.boot-nonce"), "the clone has the boot nonce of the original")
+    run("bundle", "clone", "a", "b", status=1, err="exists already")
+    run("bundle", "clone", "a", "c", "--keep-identity", status=2, err="pome bundle export")
+    run("bundle", "clone", "nosuch", "c", status=3)
+    holder = os.open(bundle, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    run("bundle", "clone", "a", "c", status=6, err="stop it first")
+    os.close(holder)
+    # A ticket that its authority did not sign is not signed by being cloned.
+    data = open(member("a", "Disk.img"), "rb").read(520 << 20)
+    at = data.index(b"DGST", data.index(b"IM4M")) + 20
+    flip("a", "Disk.img", at)
+    run("bundle", "clone", "a", "c", status=1, err="its signature is wrong")
+    flip("a", "Disk.img", at)
+    expect(sorted(os.listdir(vms)) == ["a.bundle", "b.bundle"], str(os.listdir(vms)))
+
+    run("bundle", "move", "b", "moved")
+    expect(json.loads(run("bundle", "info", "moved", "--json"))["ecid"] == after["ecid"], "a move changed the identity")
+    run("bundle", "move", "moved", "a", status=1, err="exists already")
+    if os.path.isdir("/dev/shm") and os.stat("/dev/shm").st_dev != os.stat(vms).st_dev:
+        with tempfile.TemporaryDirectory(prefix="pome-move-", dir="/dev/shm") as other:
+            kept = os.path.join(work.name, "kept")
+            copy(os.path.join(vms, "moved.bundle"), kept)
+            run("bundle", "move", "moved", other + "/far.bundle", err="it goes to another file system")
+            expect(sorted(os.listdir(vms)) == ["a.bundle"], "the original is still there")
+            same_files(kept, other + "/far.bundle")
+            expect(codes(other + "/far.bundle", 0) == [], "the moved machine has faults")
+            run("bundle", "move", other + "/far.bundle", "moved")
+            shutil.rmtree(kept)
+
+    out = os.path.join(work.name, "a.tar.zst")
+    run("bundle", "export", "a", "-o", out)
+    run("bundle", "export", "a", "-o", out, status=1, err="--force")
+    expect(os.path.getsize(out) < before["allocated_bytes"], "the archive is larger than the data")
+    run("bundle", "import", out, status=1, err="give it another name")
+    run("bundle", "import", out, "back")
+    same_files(bundle, os.path.join(vms, "back.bundle"))
+    used = json.loads(run("bundle", "info", "back", "--json"))
+    expect(used["disk_used_bytes"] <= before["disk_used_bytes"] * 1.1, f"holes were filled: {used}")
+    expect(codes("back", 0) == [], "the imported machine has faults")
+    unpacked = os.path.join(work.name, "unpacked")
+    os.mkdir(unpacked)
+    if shutil.which("zstd"):
+        subprocess.run(["tar", "--zstd", "-xSf", out, "-C", unpacked], check=True)
+        same_files(bundle, unpacked + "/a.bundle", but=[".digests"])
+    data = open(out, "rb").read()
+    bad = os.path.join(work.name, "bad.tar.zst")
+    for cut in (0, 3, 100, len(data) // 2, len(data) - 20):
+        open(bad, "wb").write(data[:cut])
+        run("bundle", "import", bad, "cut", status=1, err="do:")
+    for at in range(20, len(data), len(data) // 12):
+        open(bad, "wb").write(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+        r = subprocess.run([pome, "bundle", "import", bad, "cut"], env=env, capture_output=True, text=True)
+        expect(r.returncode == 1, f"a flipped bit at {at}: status {r.returncode} {r.stderr}")
+    expect("cut.bundle" not in os.listdir(vms) and not [n for n in os.listdir(vms) if ".tmp-" in n], f"left: {os.listdir(vms)}")
+
+
+def hostile():
+    """Archives that no export makes."""
+    def make(name, *members):
+        plain = os.path.join(work.name, "evil.tar")
+        with tarfile.open(plain, "w") as t:
+            for path, kind, data in members:
+                i = tarfile.TarInfo(path)
+                i.type = kind
+                i.size = len(data) if kind == tarfile.REGTYPE else 0
+                i.linkname = "/etc/passwd"
+                t.addfile(i, io.BytesIO(data))
+        archive = os.path.join(work.name, name + ".tar.zst")
+        subprocess.run(["zstd", "-q", "-f", plain, "-o", archive], check=True)
+        return archive
+
+    top = ("x.bundle", tarfile.DIRTYPE, b"")
+    file = tarfile.REGTYPE
+    for what, members in {
+        "traversal": [top, ("x.bundle/../../evil", file, b"x")],
+        "absolute": [top, ("/tmp/evil", file, b"x")],
+        "other": [top, ("y.bundle/Config.json", file, b"x")],
+        "hidden": [top, ("x.bundle/.ssh", file, b"x")],
+        "symlink": [top, ("x.bundle/Disk.img", tarfile.SYMTYPE, b"")],
+        "hardlink": [top, ("x.bundle/Disk.img", tarfile.LNKTYPE, b"")],
+        "device": [top, ("x.bundle/Disk.img", tarfile.CHRTYPE, b"")],
+        "twice": [top, ("x.bundle/a", file, b"x"), ("x.bundle/a", file, b"y")],
+        "deep": [top, ("x.bundle/a/b/c/d/e/f", file, b"x")],
+        "nodigests": [top, ("x.bundle/Config.json", file, b"{}")],
+        "baddigests": [top, ("x.bundle/Config.json", file, b"{}"), ("x.bundle/.digests", file, b"x")],
+        "noname": [("..bundle", tarfile.DIRTYPE, b"")],
+        "nobundle": [("etc", tarfile.DIRTYPE, b"")],
+    }.items():
+        r = subprocess.run([pome, "bundle", "import", make(what, *members)], env=env, capture_output=True, text=True)
+        expect(r.returncode == 1 and "why:" in r.stderr, f"{what}: status {r.returncode} {r.stderr}")
+    expect(not os.path.exists(os.path.join(work.name, "evil")) and not [n for n in os.listdir(vms) if n.startswith("x.bundle")], "a hostile archive left something")
+
+
 os.makedirs(vms)
 subprocess.run([make_image, work.name, image], check=True)
 run("create", "a", "--image", image, "--cpus", "2", "--memory", "1GiB", "--disk", "2GiB")
 config()
 nvram()
+info()
+check_and_repair()
+copies()
+if shutil.which("zstd"):
+    hostile()
 print(checks, "checks passed")
