@@ -147,6 +147,28 @@ static void reads_at_once_are_right_or_refused(void **state)
     disk_close(d);
 }
 
+static void a_read_only_file_of_any_size_ends_in_zeros(void **state)
+{
+    uint8_t a[1024], b[1024];
+    memset(a, 0x31, sizeof a);
+    struct disk *d = open_ok(false);
+    assert_int_equal(run(d, DISK_WRITE, 0, a, 1024, 1), 0);
+    disk_close(d);
+    assert_int_equal(truncate(path, 700), 0);
+    memset(a + 700, 0, sizeof a - 700);
+    d = open_ok(true);
+    assert_int_equal(disk_bytes(d), 1024);
+    memset(b, 0xee, sizeof b);
+    assert_int_equal(run(d, DISK_READ, 0, b, 1024, 3), 0);
+    assert_memory_equal(a, b, sizeof a);
+    assert_int_equal(run(d, DISK_READ, 512, b, 512, 1), 0);
+    assert_memory_equal(a + 512, b, 512);
+    /* It became shorter than that: an error, not zeros. */
+    assert_int_equal(truncate(path, 100), 0);
+    assert_int_equal(run(d, DISK_READ, 0, b, 1024, 1), EIO);
+    disk_close(d);
+}
+
 static void stop(void *ctx)
 {
     loop_stop(ctx);
@@ -324,7 +346,7 @@ int main(void)
         T(one_writer_or_many_readers),
         T(unfit_files_are_refused),
         T(operations),
-        T(part_of_a_file_is_a_disk),
+        T(part_of_a_file_is_a_disk), T(a_read_only_file_of_any_size_ends_in_zeros),
         T(reads_at_once_are_right_or_refused),
         T(completions_come_on_the_loop),
         T(output_is_lossless_with_a_slow_reader),

@@ -109,6 +109,24 @@ static void create_and_open(void **state)
     assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
 }
 
+static void an_image_is_kept_whole(void **state)
+{
+    struct pome_error err = {0};
+    char from[PATH_MAX], to[PATH_MAX], command[2 * PATH_MAX + 16];
+    struct stat st;
+    struct bundle *b = bundle_create("dev", &spec, &err);
+    assert_non_null(b);
+    assert_true(bundle_member_path(b, BUNDLE_MODEL, from) && bundle_member_path(b, BUNDLE_IMAGE, to));
+    assert_false(bundle_member_copy(b, BUNDLE_IMAGE, "/nonexistent/image", &err));
+    assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
+    assert_int_not_equal(stat(to, &st), 0);
+    assert_true(bundle_member_copy(b, BUNDLE_IMAGE, from, &err));
+    snprintf(command, sizeof command, "cmp %s %s", from, to);
+    assert_int_equal(system(command), 0);
+    bundle_close(b);
+    assert_true(bundle_delete("dev", &err));
+}
+
 static void names(void **state)
 {
     static const char *const bad[] = {"", ".x", "-x", "a\nb"};
@@ -315,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(create_and_open, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(an_image_is_kept_whole, make_home, remove_home),
         cmocka_unit_test_setup_teardown(names, make_home, remove_home),
         cmocka_unit_test_setup_teardown(damage, make_home, remove_home),
         cmocka_unit_test_setup_teardown(other_machines_aux, make_home, remove_home),
