@@ -39,7 +39,7 @@ static ir_ref fusable(const struct x64_compiler *c, const struct ir_insn *user)
     switch (user->op) {
     case IR_FLOGIC64: return single && a->op == IR_AND64 ? user->a : 0;
     case IR_FLOGIC32: return single && a->op == IR_AND32 ? user->a : 0;
-    case IR_EXIT_NZ: case IR_EXIT_Z:
+    case IR_EXIT_NZ: case IR_EXIT_Z: case IR_RAISE_NZ:
         if (!single || (a->op != IR_ZEXT32 && a->op != IR_AND64))
             return 0;
         return a->op == IR_ZEXT32 || (ir_is_const(c->ir, a->b, &mask) && (mask <= INT32_MAX || is_pow2(mask))) ? user->a : 0;

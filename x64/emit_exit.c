@@ -277,22 +277,29 @@ static enum x64_cc test_part(struct x64_compiler *c, const struct ir_insn *part)
     return CC_NE;
 }
 
-static void conditional_zero(struct x64_compiler *c, bool if_zero)
+/* The condition for "the value is not zero". */
+static enum x64_cc test_not_zero(struct x64_compiler *c, ir_ref ref)
 {
-    const struct ir_insn *i = x64_insn(c);
     enum x64_cc cc = CC_NE;
-    if (c->value[i->a].fused) {
-        cc = test_part(c, &c->ir->insn[i->a]);
+    if (c->value[ref].fused) {
+        cc = test_part(c, &c->ir->insn[ref]);
     } else {
-        struct x64_operand o = x64_operand(c, i->a, true);
+        struct x64_operand o = x64_operand(c, ref, true);
         if (o.kind == OPERAND_MEM) {
             alu_mi(&c->a, ALU_CMP, true, o.mem, 0);
         } else {
-            unsigned a = x64_use(c, i->a);
+            unsigned a = x64_use(c, ref);
             test_rr(&c->a, true, a, a);
         }
     }
     x64_flags_lost(c);
+    return cc;
+}
+
+static void conditional_zero(struct x64_compiler *c, bool if_zero)
+{
+    const struct ir_insn *i = x64_insn(c);
+    enum x64_cc cc = test_not_zero(c, i->a);
     conditional(c, if_zero ? cc ^ 1 : cc, ir_exit_offset(i->imm));
 }
 
@@ -362,14 +369,11 @@ static void raise(struct x64_compiler *c, const struct x64_cold *k)
 
 static void raise_if_not_zero(struct x64_compiler *c)
 {
-    const struct ir_insn *i = x64_insn(c);
-    unsigned a = x64_use(c, i->a);
-    test_rr(&c->a, true, a, a);
-    x64_flags_lost(c);
-    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    enum x64_cc cc = test_not_zero(c, x64_insn(c)->a);
+    jcc_near(&c->a, cc, c->a.p + 6);
     struct x64_cold *k = x64_cold_add(c, raise);
     k->from = c->a.p;
-    k->memop = (uint32_t)i->imm;
+    k->memop = (uint32_t)x64_insn(c)->imm;
     c->cc_kept = true;
 }
 

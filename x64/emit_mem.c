@@ -77,11 +77,15 @@ static struct x64_mem line(bool unpriv, size_t field)
 static void compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int32_t last, uint32_t aligned, bool write, bool unpriv)
 {
     const struct x64_config *g = c->config;
-    if (first)
-        lea(&c->a, false, RCX, mem_at(reg, first));
-    else
-        mov_rr(&c->a, false, RCX, reg);
-    shift_ri(&c->a, SH_SHR, false, RCX, 12 - X64_TLB_SHIFT);
+    if (!first && c->host->bmi2) {
+        rorx_rri(&c->a, false, RCX, reg, 12 - X64_TLB_SHIFT); /* what comes round is masked off */
+    } else {
+        if (first)
+            lea(&c->a, false, RCX, mem_at(reg, first));
+        else
+            mov_rr(&c->a, false, RCX, reg);
+        shift_ri(&c->a, SH_SHR, false, RCX, 12 - X64_TLB_SHIFT);
+    }
     alu_ri(&c->a, ALU_AND, false, RCX, (int32_t)(ones(g->tlb_bits) << X64_TLB_SHIFT));
     if (unpriv)
         alu_rm(&c->a, ALU_ADD, true, RCX, x64_state(c, g->tlb_offset[1]));
