@@ -376,9 +376,9 @@ static void atomic(struct x64_compiler *c)
 static void cas_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
     begin_slow(c, k);
-    movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target >> 4);
+    movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target);
     mov_mr(&c->a, true, x64_frame(c, FRAME_ARGS), RDX);
-    movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target & 15);
+    mov_load_zx(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, x64_frame(c, FRAME_ARGS + 16));
     slow_args(c, k);
     extend_into(c, k->reg2, k->memop);
     jmp_near(&c->a, k->back);
@@ -388,13 +388,15 @@ static void cas(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned log2 = i->imm & IR_MEM_SIZE_MASK;
-    struct x64_mem m;
+    struct x64_mem m, expected = x64_frame(c, FRAME_ARGS + 16); /* four registers are too many */
+    x64_load_into(c, i->b, RAX);
+    mov_mr(&c->a, true, expected, RAX);
     struct place p = address(c);
-    unsigned expected = x64_use(c, i->b), desired = x64_use(c, i->c), d = x64_def(c);
+    unsigned desired = x64_use(c, i->c), d = x64_def(c);
     struct x64_cold *k = look_up(c, p, true, STUB_CAS, cas_slow, &m);
     k->reg2 = (uint8_t)d;
-    k->target = expected | desired << 4;
-    mov_rr(&c->a, true, RAX, expected);
+    k->target = desired;
+    mov_rm(&c->a, true, RAX, expected);
     lock_cmpxchg(&c->a, log2, m, desired);
     movzx_rr(&c->a, log2, d, RAX);
     k->back = c->a.p;

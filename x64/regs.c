@@ -449,8 +449,8 @@ void x64_homes_lost(struct x64_compiler *c, bool all)
 
 /* ---- pinned guest registers ---- */
 
-/* Those that stubs have to save anyway; the others must suffice for the operation with the most operands, which has four. */
-static const uint8_t pin_hosts[] = {RSI, RDI, R8, R9, R10, R11};
+/* First those that stubs have to save anyway. The others must suffice for the operation with the most operands: three. */
+static const uint8_t pin_hosts[] = {RSI, RDI, R8, R9, R10, R11, RBX};
 static_assert(ARRAY_SIZE(pin_hosts) <= X64_MAX_PINS, "");
 
 void x64_pins_choose(struct x64_pins *p, const struct x64_config *config)
