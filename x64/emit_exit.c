@@ -12,7 +12,8 @@
  *   with the code behind the call. If they differ (another task's stack, longjmp, a return used as a jump), everything
  *   pushed so far is forgotten and the jump cache is asked. So is it when the stack is full and when translated code is left:
  *   what lies there was pushed since translated code was entered, in the same context, and is as good as a link inside a
- *   page. A return that matches need not poll: it only goes forward from a call, so every loop has another jump that polls.
+ *   page. Code that changes the exception level or the mapping without leaving has to set RSP to FRAME_BASE itself.
+ *   A return that matches need not poll: it only goes forward from a call, so every loop has another jump that polls.
  *   POME_X64_WITHOUT=pair: calls and returns are jumps.
  */
 #include "x64/compile.h"

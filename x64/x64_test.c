@@ -356,7 +356,7 @@ static void returns_come_back_to_their_call(void **state)
 {
     uint32_t link;
     fresh_state();
-    struct x64_block a = calling_block(0x10, 0x100), same = returning_block(0x100, 0), other = returning_block(0x100, 8);
+    struct x64_block a = calling_block(0x10, 0x100), same = returning_block(0x100, 0), beyond = returning_block(0x100, 8);
     uint64_t page = s.pc_page;
     assert_int_equal(a.n_links, 3);
     assert_int_equal(a.link[2].target, 0x14);
@@ -366,7 +366,7 @@ static void returns_come_back_to_their_call(void **state)
     assert_int_equal(s.pc, page + 0x14);
     assert_int_equal(s.pc_page, page);
     assert_int_equal(link, a.link[2].patch); /* paired: the return went to the landing */
-    x64_link(code, a.link[1].patch, other.entry);
+    x64_link(code, a.link[1].patch, beyond.entry);
     assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
     assert_int_equal(s.pc, page + 0x1c);
     assert_int_equal(link, 0);
