@@ -11,7 +11,7 @@
 command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
     cmd_image_diff, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
-    cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_start, cmd_version;
+    cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_selftest_cpu, cmd_start, cmd_version;
 
 const struct command commands[] = {
     /* name, synopsis, help, function */
@@ -45,6 +45,7 @@ const struct command commands[] = {
     {"image extract", "image extract FILE [NAME] [-o OUT] [--payload]", "Copy a component out of a restore image, or what is inside a file",
      cmd_image_extract},
     {"image diff", "image diff A B [--all|--json]", "Show what differs between two images", cmd_image_diff},
+    {"selftest cpu", "selftest cpu [--seconds N] [--json]", "Check the CPU engine on this host", cmd_selftest_cpu},
     {"version", "version", "Print the version", cmd_version},
     {NULL, NULL, NULL, NULL},
 };
@@ -55,6 +56,7 @@ const struct command_group command_groups[] = {
     {"log", "The machine's own log"},
     {"nvram", "A machine's NVRAM variables"},
     {"image", "Restore images"},
+    {"selftest", "Is this host right?"},
     {NULL, NULL},
 };
 

@@ -15,7 +15,7 @@
 
 enum { TLB_BITS = 4, JUMP_BITS = 6 };
 
-static struct x64_code *code, *other; /* other: moved blocks */
+static struct x64_code *code, *elsewhere; /* elsewhere: moved blocks */
 static struct x64_config config;
 static struct x64_tlb_entry tlb[2][1 << TLB_BITS];
 static struct x64_jump_entry jumps[1 << JUMP_BITS];
@@ -43,17 +43,17 @@ static int set_up(void **state)
     code = x64_code_create(4 * MiB, &err);
     assert_non_null(code);
     assert_true(x64_code_prepare(code, &config, &err));
-    other = x64_code_create(1 * MiB, &err);
-    assert_non_null(other);
-    assert_true(x64_code_prepare(other, &config, &err));
-    assert_true(x64_move_identity(code, &config) == x64_move_identity(other, &config));
+    elsewhere = x64_code_create(1 * MiB, &err);
+    assert_non_null(elsewhere);
+    assert_true(x64_code_prepare(elsewhere, &config, &err));
+    assert_true(x64_move_identity(code, &config) == x64_move_identity(elsewhere, &config));
     return 0;
 }
 
 static int tear_down(void **state)
 {
     x64_code_destroy(code);
-    x64_code_destroy(other);
+    x64_code_destroy(elsewhere);
     return 0;
 }
 
@@ -101,9 +101,9 @@ static bool move(const struct x64_block *from, struct x64_block *to)
         return false;
     assert_int_equal(x64_move_save(code, from, saved, bytes - 1), 0);
     assert_false(has_own_address(saved, bytes));
-    if (!x64_move_load(other, saved, bytes, to)) {
-        x64_code_reset(other);
-        assert_true(x64_move_load(other, saved, bytes, to));
+    if (!x64_move_load(elsewhere, saved, bytes, to)) {
+        x64_code_reset(elsewhere);
+        assert_true(x64_move_load(elsewhere, saved, bytes, to));
     }
     assert_int_equal(to->bytes, from->bytes);
     assert_int_equal(to->n_links, from->n_links);
@@ -153,7 +153,7 @@ static void compare(uint64_t seed, unsigned max_ops, bool (*wanted)(enum ir_op))
     assert_true(compile(&out));
     enum ir_left l0 = ir_eval(&block, &s0, &test_env);
     bool there = seed % 2 && move(&out, &moved);
-    enum x64_exit l1 = there ? run_in(other, &s1, &moved, &link) : run(&s1, &out, &link);
+    enum x64_exit l1 = there ? run_in(elsewhere, &s1, &moved, &link) : run(&s1, &out, &link);
     bool same_exit = (l0 == IR_LEFT_STATE) == (l1 == X64_EXIT_STATE) && (l1 != X64_EXIT_PENDING || s1.pending);
     const char *difference = same_exit ? test_state_difference(&s0, &s1) : "exit";
     if (difference) {
@@ -265,14 +265,14 @@ static void a_moved_link_goes_and_comes_back(void **state)
     assert_true(move(&a, &moved));
     struct x64_block first = block_to(0x100, 1, 0x200);
     assert_true(move(&first, &b));
-    assert_int_equal(run_in(other, &s, &moved, &link), X64_EXIT_PC);
+    assert_int_equal(run_in(elsewhere, &s, &moved, &link), X64_EXIT_PC);
     assert_int_equal(link, moved.link[0].patch);
-    x64_link(other, link, b.entry);
-    assert_int_equal(run_in(other, &s, &moved, &link), X64_EXIT_PC);
+    x64_link(elsewhere, link, b.entry);
+    assert_int_equal(run_in(elsewhere, &s, &moved, &link), X64_EXIT_PC);
     assert_int_equal(s.x[0], 2);
     assert_int_equal(s.x[1], 1);
-    x64_link(other, moved.link[0].patch, NULL);
-    assert_int_equal(run_in(other, &s, &moved, &link), X64_EXIT_PC);
+    x64_link(elsewhere, moved.link[0].patch, NULL);
+    assert_int_equal(run_in(elsewhere, &s, &moved, &link), X64_EXIT_PC);
     assert_int_equal(link, moved.link[0].patch);
 }
 
@@ -287,11 +287,11 @@ static void broken_moves_are_refused(void **state)
         for (unsigned bit = 0; bit < 8; bit++) {
             memcpy(broken, saved, bytes);
             broken[i] ^= (uint8_t)(1u << bit);
-            if (!x64_move_load(other, broken, bytes, &out) && out.bytes)
-                x64_code_reset(other);
+            if (!x64_move_load(elsewhere, broken, bytes, &out) && out.bytes)
+                x64_code_reset(elsewhere);
         }
     for (size_t n = 0; n < bytes; n++)
-        assert_false(x64_move_load(other, saved, n, &out));
+        assert_false(x64_move_load(elsewhere, saved, n, &out));
 }
 
 static void pending_breaks_a_loop(void **state)

@@ -1,0 +1,307 @@
+/*
+ * agree.c - guest code run three ways: evaluator, evaluator on optimised IR, host code. All must do the same.
+ *
+ * Memory is 64 KiB repeated through the whole address space, some pages raise; helpers are functions of their operands. So
+ * whatever the code does has one right result, which the evaluator on unoptimised IR gives.
+ */
+#include "cpu/jit/agree.h"
+#include "cpu/jit/translate/translate.h"
+#include "x64/x64.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MEMORY_BYTES = 1 << 16, TLB_BITS = 2, JUMP_BITS = 2 };
+
+/* The state and what x64 wants behind it. */
+struct guest {
+    struct cpu_state s;
+    struct x64_tlb_entry *tlb[2];
+    struct x64_jump_entry *jump;
+    uint64_t monitor;
+    uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16)));
+    uint8_t memory[MEMORY_BYTES + 16];
+};
+
+static struct ir_block plain, optimised;
+static struct x64_tlb_entry tlb[1 << TLB_BITS];
+static struct x64_jump_entry jumps[1 << JUMP_BITS];
+
+/* ---- the outside ---- */
+static uint8_t *at(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset)
+{
+    struct guest *g = state;
+    unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
+    if ((va * UINT64_C(0x9e3779b97f4a7c15) >> 60) == 3 || (memop & IR_MEM_ALIGNED && va % bytes)) {
+        g->s.raised = 1;
+        g->s.pc = g->s.pc_page + pc_offset;
+        return NULL;
+    }
+    return g->memory + va % MEMORY_BYTES;
+}
+
+static uint64_t load(void *state, uint64_t va, uint32_t memop, uint32_t pc)
+{
+    uint64_t v = 0;
+    const uint8_t *p = at(state, va, memop, pc);
+    if (p)
+        memcpy(&v, p, 1u << (memop & IR_MEM_SIZE_MASK));
+    return v;
+}
+
+static void store(void *state, uint64_t va, uint64_t value, uint32_t memop, uint32_t pc)
+{
+    uint8_t *p = at(state, va, memop, pc);
+    if (p)
+        memcpy(p, &value, 1u << (memop & IR_MEM_SIZE_MASK));
+}
+
+static void load128(void *state, uint64_t va, uint32_t memop, uint32_t pc, union ir_value *out)
+{
+    const uint8_t *p = at(state, va, memop, pc);
+    out->d[0] = out->d[1] = 0;
+    if (p)
+        memcpy(out, p, 1u << (memop & IR_MEM_SIZE_MASK));
+}
+
+static void store128(void *state, uint64_t va, const union ir_value *value, uint32_t memop, uint32_t pc)
+{
+    uint8_t *p = at(state, va, memop, pc);
+    if (p)
+        memcpy(p, value, 1u << (memop & IR_MEM_SIZE_MASK));
+}
+
+/* Any function of old value, operand and kind will do. */
+static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc)
+{
+    uint64_t old = load(state, va, memop, pc);
+    if (!((struct guest *)state)->s.raised)
+        store(state, va, old * 3 + operand + (memop >> IR_MEM_RMW_SHIFT), memop, pc);
+    return old;
+}
+
+static uint64_t cas(void *state, uint64_t va, uint64_t expected, uint64_t desired, uint32_t memop, uint32_t pc)
+{
+    uint64_t old = load(state, va, memop, pc);
+    if (!((struct guest *)state)->s.raised && old == expected)
+        store(state, va, desired, memop, pc);
+    return old;
+}
+
+static void cas128(void *state, uint64_t va, const union ir_value *expected, const union ir_value *desired, uint32_t memop,
+                   uint32_t pc, union ir_value *old)
+{
+    union ir_value found;
+    load128(state, va, memop, pc, &found);
+    if (!((struct guest *)state)->s.raised && found.d[0] == expected->d[0] && found.d[1] == expected->d[1])
+        store128(state, va, desired, memop, pc);
+    *old = found;
+}
+
+static uint64_t load_ex(void *state, uint64_t va, uint32_t memop, uint32_t pc)
+{
+    ((struct guest *)state)->monitor = va;
+    return load(state, va, memop, pc);
+}
+
+static void load_ex128(void *state, uint64_t va, uint32_t memop, uint32_t pc, union ir_value *out)
+{
+    ((struct guest *)state)->monitor = va;
+    load128(state, va, memop, pc, out);
+}
+
+static uint64_t store_ex(void *state, uint64_t va, uint64_t value, uint32_t memop, uint32_t pc)
+{
+    bool lost = ((struct guest *)state)->monitor != va;
+    if (!lost)
+        store(state, va, value, memop, pc);
+    return lost;
+}
+
+static uint64_t store_ex128(void *state, uint64_t va, const union ir_value *value, uint32_t memop, uint32_t pc)
+{
+    bool lost = ((struct guest *)state)->monitor != va;
+    if (!lost)
+        store128(state, va, value, memop, pc);
+    return lost;
+}
+
+/* ---- helpers ---- */
+static uint64_t mix(uint64_t a, uint64_t b, uint64_t c)
+{
+    return (a * 31 + b) * UINT64_C(0x9e3779b97f4a7c15) ^ c;
+}
+
+static uint64_t helper_quiet(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset)
+{
+    struct guest *g = state;
+    g->s.pc = g->s.pc_page + pc_offset + 4;
+    return mix(a, b, c);
+}
+
+static uint64_t helper_raising(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset)
+{
+    struct guest *g = state;
+    g->s.pc = g->s.pc_page + pc_offset + 4;
+    g->s.raised = mix(a, b, c) >> 61 == 1;
+    return mix(a, b, c);
+}
+
+/* May change every register, and does. */
+static uint64_t helper_regs(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset)
+{
+    struct guest *g = state;
+    g->s.x[mix(a, b, c) % 31] ^= a;
+    g->s.v[mix(b, c, a) % 32].d[1] += b;
+    g->s.flags = ir_flags_from_nzcv((uint32_t)mix(a, c, b) & 0xf0000000);
+    return helper_quiet(state, a, b, c, pc_offset);
+}
+
+static uint64_t helper_regs_raising(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset)
+{
+    helper_regs(state, a, b, c, pc_offset);
+    return helper_raising(state, a, b, c, pc_offset);
+}
+
+static uint64_t (*const helpers[HELPER_COUNT])(void *, uint64_t, uint64_t, uint64_t, uint32_t) = {
+#define HELPER(name, flags, text)                                                                                    \
+    [HELPER_##name] = (flags) & IR_CALL_REGS ? ((flags) & IR_CALL_RAISES ? helper_regs_raising : helper_regs)       \
+                                             : ((flags) & IR_CALL_RAISES ? helper_raising : helper_quiet),
+#include "cpu/jit/helpers.inc"
+#undef HELPER
+};
+
+static const struct ir_env env = {
+    .pc_page_offset = offsetof(struct cpu_state, pc_page), .pc_offset = offsetof(struct cpu_state, pc),
+    .flags_offset = offsetof(struct cpu_state, flags), .raised_offset = offsetof(struct cpu_state, raised),
+    .fpcr_offset = offsetof(struct cpu_state, fpcr), .fpsr_offset = offsetof(struct cpu_state, fpsr),
+    .load = load, .store = store, .load128 = load128, .store128 = store128, .atomic = atomic, .cas = cas, .cas128 = cas128,
+    .load_ex = load_ex, .load_ex128 = load_ex128, .store_ex = store_ex, .store_ex128 = store_ex128,
+    .helper = helpers, .n_helpers = HELPER_COUNT,
+};
+
+/* ---- executors ---- */
+static struct x64_config config = { /* .env is set in compiler(): clang wants constants here */
+    .state_bias = CPU_STATE_BIAS, .pin = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(3), CPU_SP, CPU_X(30)}, .n_pins = 6,
+    .frame_offset = offsetof(struct guest, frame), .pending_offset = offsetof(struct cpu_state, pending),
+    .tlb_offset = {offsetof(struct guest, tlb[0]), offsetof(struct guest, tlb[1])}, .tlb_bits = TLB_BITS,
+    .jump_offset = offsetof(struct guest, jump), .jump_bits = JUMP_BITS,
+};
+
+static struct x64_code *compiler(void)
+{
+    static struct x64_code *code;
+    if (code)
+        return code;
+    struct pome_error err;
+    config.env = env;
+    if (!x64_host_supported(&err) || !(code = x64_code_create(4 * MiB, &err)) || !x64_code_prepare(code, &config, &err))
+        return NULL;
+    for (unsigned k = 0; k < ARRAY_SIZE(tlb); k++)
+        tlb[k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
+    for (unsigned k = 0; k < ARRAY_SIZE(jumps); k++)
+        jumps[k] = (struct x64_jump_entry){.va = ~UINT64_C(0), .code = x64_code_miss(code)};
+    return code;
+}
+
+static bool run_compiled(struct guest *g, uint32_t mode)
+{
+    struct x64_code *code = compiler();
+    struct x64_block out;
+    uint32_t link;
+    if (!code)
+        return false;
+    config.align_check = mode & CPU_MODE_ALIGN;
+    if (!x64_compile(code, &config, &optimised, &out)) {
+        x64_code_reset(code);
+        if (!x64_compile(code, &config, &optimised, &out))
+            return false;
+    }
+    g->tlb[0] = g->tlb[1] = tlb;
+    g->jump = jumps;
+    x64_run(code, g, out.entry, &link);
+    return true;
+}
+
+static void fill(struct guest *g, uint64_t seed, uint32_t page_off)
+{
+    uint64_t v = seed | 1;
+    memset(g, 0, sizeof *g);
+    for (size_t k = 0; k + 8 <= offsetof(struct cpu_state, pc); k += 8) {
+        v = mix(v, k, v >> 7);
+        uint64_t shorter = v >> (v & 1 ? v >> 58 : 0);
+        memcpy((uint8_t *)&g->s + k, &shorter, 8);
+    }
+    for (unsigned k = 0; k < 64; k++)
+        g->s.v[k / 2].d[k & 1] = v = mix(v, k, v >> 9);
+    for (unsigned k = 0; k < MEMORY_BYTES; k += 8)
+        le64_put(g->memory + k, v = mix(v, k, v >> 11));
+    g->s.flags = ir_flags_from_nzcv((uint32_t)v & 0xf0000000);
+    g->s.fpcr = v & 1 ? (uint32_t)(v >> 1) & 0x07c80000 : 0;
+    g->s.pc_page = UINT64_C(0xffff800010000000);
+    g->s.pc = g->s.pc_page + page_off;
+}
+
+static bool valid(const struct ir_block *b, const char *when, char *why, size_t size)
+{
+    char text[200];
+    if (ir_verify(b, text, sizeof text))
+        return true;
+    snprintf(why, size, "%s: %s", when, text);
+    return false;
+}
+
+/* Everything but where x64 moved pc_page to, and bits of the flags word that mean nothing. */
+static bool same(struct guest *a, struct guest *b, const char *which, char *why, size_t size)
+{
+    b->s.pc_page = a->s.pc_page;
+    a->s.flags = ir_flags_from_nzcv(ir_flags_to_nzcv(a->s.flags));
+    b->s.flags = ir_flags_from_nzcv(ir_flags_to_nzcv(b->s.flags));
+    if (!memcmp(&a->s, &b->s, offsetof(struct guest, tlb)) && !memcmp(a->memory, b->memory, sizeof a->memory))
+        return true;
+    int n = snprintf(why, size, "%s code differs from the evaluator:", which);
+    for (size_t k = 0; k < sizeof a->s && n >= 0 && (size_t)n < size; k += 8)
+        if (memcmp((const uint8_t *)&a->s + k, (const uint8_t *)&b->s + k, 8))
+            n += snprintf(why + n, size - (size_t)n, " state + %#zx: %016llx, not %016llx;", k,
+                          (unsigned long long)le64_get((const uint8_t *)&b->s + k),
+                          (unsigned long long)le64_get((const uint8_t *)&a->s + k));
+    return false;
+}
+
+bool engine_agrees(const struct agree_code *code, char *why, size_t size)
+{
+    static struct guest first, second;
+    translate_block(&plain, code->words, code->n, code->page_offset, code->mode, code->n);
+    if (!valid(&plain, "translated", why, size))
+        return false;
+    optimised = plain;
+    ir_optimise(&optimised);
+    if (!valid(&optimised, "optimised", why, size))
+        return false;
+    fill(&first, code->seed, code->page_offset);
+    ir_eval(&plain, &first, &env);
+    fill(&second, code->seed, code->page_offset);
+    ir_eval(&optimised, &second, &env);
+    if (!same(&first, &second, "optimised", why, size))
+        return false;
+    fill(&second, code->seed, code->page_offset);
+    return !run_compiled(&second, code->mode) || same(&first, &second, "compiled", why, size);
+}
+
+void engine_run(const uint32_t *words, unsigned n, struct cpu_state *s)
+{
+    static struct guest g;
+    translate_block(&plain, words, n, 0, CPU_MODE_EL1, n);
+    optimised = plain;
+    ir_optimise(&optimised);
+    fill(&g, 0, 0);
+    g.s = *s;
+    if (!run_compiled(&g, CPU_MODE_EL1))
+        ir_eval(&plain, &g, &env);
+    *s = g.s;
+}
+
+void engine_print(FILE *to)
+{
+    ir_print(&plain, to);
+    ir_print(&optimised, to);
+}

@@ -1,0 +1,106 @@
+/*
+ * selftest.c - the engine checked on the user's host: every row of the instruction table in random code, three ways (jit/agree.c), and
+ * a few examples with results from the manual, FIPS 197, RFC 3720 and IEEE arithmetic done by hand.
+ */
+#include "cpu/selftest.h"
+#include "a64/a64.h"
+#include "cpu/jit/agree.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_WORDS = 6, ANY_FLAGS = 16, GOLDEN_WORDS = 8 };
+
+/* Code, x1 and x2 before, x0 and NZCV after. x0 is all ones before. */
+static const struct golden {
+    const char *what;
+    uint32_t code[GOLDEN_WORDS];
+    uint64_t x1, x2, x0;
+    unsigned nzcv;
+} golden[] = {
+    {"ADDS overflows", {0xab020020}, INT64_MAX, 1, UINT64_C(1) << 63, 9},
+    {"ADDS carries", {0xab020020}, UINT64_MAX, 1, 0, 6},
+    {"SUBS borrows", {0xeb020020}, 1, 2, UINT64_MAX, 8},
+    {"SDIV by zero", {0x9ac20c20}, 7, 0, 0, ANY_FLAGS},
+    {"SDIV of the least by -1", {0x9ac20c20}, UINT64_C(1) << 63, UINT64_MAX, UINT64_C(1) << 63, ANY_FLAGS},
+    {"UMULH", {0x9bc27c20}, UINT64_MAX, UINT64_MAX, UINT64_MAX - 1, ANY_FLAGS},
+    {"SMULH", {0x9b427c20}, UINT64_MAX, UINT64_MAX, 0, ANY_FLAGS},
+    {"RBIT", {0xdac00020}, 1, 0, UINT64_C(1) << 63, ANY_FLAGS},
+    {"CLZ of zero", {0xdac01020}, 0, 0, 64, ANY_FLAGS},
+    {"REV", {0xdac00c20}, UINT64_C(0x0102030405060708), 0, UINT64_C(0x0807060504030201), ANY_FLAGS},
+    {"CRC32C of 32 zero bytes (RFC 3720)", {0x92800000 + 0, 0x9ac25c00, 0x9ac25c00, 0x9ac25c00, 0x9ac25c00}, 0, 0, 0x756ec955, ANY_FLAGS},
+    {"FADD 0.1 + 0.2", {0x9e670021, 0x9e670042, 0x1e622820, 0x9e660000}, UINT64_C(0x3fb999999999999a), UINT64_C(0x3fc999999999999a),
+     UINT64_C(0x3fd3333333333334), ANY_FLAGS},
+    {"FDIV 1 / 3", {0x9e670021, 0x9e670042, 0x1e621820, 0x9e660000}, UINT64_C(0x3ff0000000000000), UINT64_C(0x4008000000000000),
+     UINT64_C(0x3fd5555555555555), ANY_FLAGS},
+    {"FSQRT 2", {0x9e670021, 0x1e61c020, 0x9e660000}, UINT64_C(0x4000000000000000), 0, UINT64_C(0x3ff6a09e667f3bcd), ANY_FLAGS},
+    {"FDIV 0 / 0 is Arm's NaN", {0x9e670021, 0x9e670042, 0x1e621820, 0x9e660000}, 0, 0, UINT64_C(0x7ff8000000000000), ANY_FLAGS},
+    {"FCVTZS of infinity", {0x9e670021, 0x9e780020}, UINT64_C(0x7ff0000000000000), 0, INT64_MAX, ANY_FLAGS},
+    {"FCVTZS of a NaN", {0x9e670021, 0x9e780020}, UINT64_C(0x7ff8000000000000), 0, 0, ANY_FLAGS},
+    {"AESE, AESMC (a round of FIPS 197)", {0x9e670020, 0x9eaf0040, 0x6f00e401, 0x4e284820, 0x4e286800, 0x9e660000},
+     UINT64_C(0x63746f725d53475d), UINT64_C(0x7b5b546573745665), UINT64_C(0xd0573e3dacb88bc8), ANY_FLAGS},
+};
+
+static void failed(struct cpu_selftest *t, const char *what, const char *why)
+{
+    if (!t->failures++)
+        snprintf(t->first, sizeof t->first, "%s: %s", what, why);
+}
+
+static void run_golden(struct cpu_selftest *t)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(golden); i++) {
+        const struct golden *g = &golden[i];
+        struct cpu_state s = {.x = {UINT64_MAX, g->x1, g->x2}, .flags = ir_flags_from_nzcv(0)};
+        unsigned n = 0;
+        while (n < GOLDEN_WORDS && g->code[n])
+            n++;
+        engine_run(g->code, n, &s);
+        unsigned nzcv = ir_flags_to_nzcv(s.flags) >> 28;
+        char why[100];
+        snprintf(why, sizeof why, "x0 %#llx, NZCV %#x", (unsigned long long)s.x[0], nzcv);
+        if (s.x[0] != g->x0 || (g->nzcv != ANY_FLAGS && nzcv != g->nzcv))
+            failed(t, g->what, why);
+        t->golden++;
+    }
+}
+
+static uint64_t next(void *ctx)
+{
+    uint64_t *s = ctx;
+    *s += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = (*s ^ *s >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* Code that contains this row, among others. */
+static void run_row(struct cpu_selftest *t, enum a64_op op, uint64_t seed)
+{
+    uint32_t words[MAX_WORDS], mode = (uint32_t)next(&seed) & 0xff;
+    unsigned n = 1 + (unsigned)(next(&seed) % MAX_WORDS), where = (unsigned)(next(&seed) % n);
+    char why[500], what[120];
+    for (unsigned k = 0; k < n; k++) {
+        enum a64_op other = 1 + (enum a64_op)(next(&seed) % (A64_OP_COUNT - 1));
+        words[k] = a64_random(k == where || a64_is_todo(other) ? op : other, next, &seed);
+    }
+    struct agree_code code = {words, n, (uint32_t)(next(&seed) % (1024 - MAX_WORDS)) * 4, mode, next(&seed)};
+    t->blocks++;
+    if (engine_agrees(&code, why, sizeof why))
+        return;
+    snprintf(what, sizeof what, "%s, block %llu of seed %#llx, mode %#x", a64_name(op), (unsigned long long)t->blocks,
+             (unsigned long long)t->seed, mode);
+    failed(t, what, why);
+}
+
+void cpu_selftest_run(struct cpu_selftest *t, bool (*more)(void *ctx, const struct cpu_selftest *t), void *ctx)
+{
+    uint64_t seed = t->seed;
+    *t = (struct cpu_selftest){.seed = seed};
+    run_golden(t);
+    for (bool first = true; first || more(ctx, t); first = false)
+        for (enum a64_op op = 1; op < A64_OP_COUNT && (first || more(ctx, t)); op++)
+            if (!a64_is_todo(op)) {
+                run_row(t, op, next(&seed));
+                t->rows += first;
+            }
+}
