@@ -10,7 +10,7 @@
 
 command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
-    cmd_image_diff, cmd_image_extract, cmd_image_info, cmd_image_list, cmd_image_verify, cmd_install,
+    cmd_image_diff, cmd_image_download, cmd_image_extract, cmd_image_info, cmd_image_latest, cmd_image_list, cmd_image_verify, cmd_install,
     cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_selftest_cpu, cmd_start, cmd_version;
 
 const struct command commands[] = {
@@ -44,6 +44,8 @@ const struct command commands[] = {
     {"image list", "image list FILE [--json]", "List the files in a restore image", cmd_image_list},
     {"image extract", "image extract FILE [NAME] [-o OUT] [--payload]", "Copy a component out of a restore image, or what is inside a file",
      cmd_image_extract},
+    {"image latest", "image latest [--all] [--json]", "Show the newest macOS restore image for virtual machines", cmd_image_latest},
+    {"image download", "image download [URL|--version V|--build B] [-o FILE]", "Download a restore image, going on where it stopped", cmd_image_download},
     {"image diff", "image diff A B [--all|--json]", "Show what differs between two images", cmd_image_diff},
     {"selftest cpu", "selftest cpu [--seconds N] [--json]", "Check the CPU engine on this host", cmd_selftest_cpu},
     {"version", "version", "Print the version", cmd_version},

@@ -1,4 +1,5 @@
-/* fuzz_plist.c - property lists, XML and binary, and trust caches (formats/plist.h, trust_cache.h). */
+/* fuzz_plist.c - property lists, XML and binary, the catalogue of images, and trust caches (formats/plist.h, catalogue.h, trust_cache.h). */
+#include "formats/catalogue.h"
 #include "formats/plist.h"
 #include "formats/trust_cache.h"
 
@@ -30,6 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (trust_cache_read(data, size, &t, &err))
         for (size_t i = 0; i < t.count; i++)
             sum += trust_cache_entry(&t, i).cdhash[0];
+    struct catalogue c;
+    if (catalogue_read(data, size, &c, &err)) {
+        for (size_t i = 0; i < c.n; i++)
+            if (strncmp(c.offers[i].url, "http", 4))
+                abort();
+        catalogue_free(&c);
+    }
     struct pl *root = pl_parse(data, size, "fuzz", &err);
     if (root) {
         walk(&sum, NULL, root);

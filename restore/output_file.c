@@ -2,8 +2,8 @@
 #include "restore/output_file.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "restore/file_io.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,27 +31,12 @@ bool output_begin(struct output_file *o, const char *path, struct pome_error *er
     return true;
 }
 
-static bool write_at(struct output_file *o, const uint8_t *p, size_t n, struct pome_error *err)
-{
-    for (uint64_t at = o->bytes; n;) {
-        ssize_t w = pwrite(o->fd, p, n, (off_t)at);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return pome_fail_errno(err, "%s: cannot write", o->path);
-        p += w;
-        at += (uint64_t)w;
-        n -= (size_t)w;
-    }
-    return true;
-}
-
 bool output_write(struct output_file *o, const void *bytes, size_t n, struct pome_error *err)
 {
     for (const uint8_t *p = bytes; n;) {
         size_t piece = MIN(n, (size_t)HOLE - (size_t)(o->bytes % HOLE));
         bool hole = piece == HOLE && !p[0] && !memcmp(p, p + 1, piece - 1);
-        if (!hole && !write_at(o, p, piece, err))
+        if (!hole && !file_write_at(o->fd, o->path, p, piece, o->bytes, err))
             return false;
         o->bytes += piece;
         p += piece;

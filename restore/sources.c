@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "formats/aea.h"
 #include "formats/udif.h"
+#include "restore/file_io.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -22,19 +22,7 @@ struct file {
 static bool read_file(struct source *s, uint64_t at, void *bytes, size_t n, struct pome_error *err)
 {
     struct file *f = (struct file *)s;
-    for (uint8_t *to = bytes; n;) {
-        ssize_t got = pread(f->fd, to, n, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return pome_fail_errno(err, "%s: cannot read at byte %llu", f->path, (unsigned long long)at);
-        if (!got)
-            return pome_fail(err, POME_ERROR_IO, "%s: became shorter while it was read, at byte %llu", f->path, (unsigned long long)at);
-        at += (uint64_t)got;
-        to += got;
-        n -= (size_t)got;
-    }
-    return true;
+    return file_read_at(f->fd, f->path, bytes, n, at, err);
 }
 
 static void close_file(struct source *s)

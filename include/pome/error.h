@@ -34,6 +34,9 @@ extern "C" {
     E(NOT_SUPPORTED, 10, "not supported", 69)                                                                \
     E(SAVE, 11, "saving the machine failed", 1)                                                              \
     E(RESTORE, 12, "restoring the machine failed", 1)                                                        \
+    E(RESTORE_IMAGE_CATALOG_LOAD_FAILED, 10001, "the catalogue of restore images cannot be read", 1)         \
+    E(INVALID_RESTORE_IMAGE_CATALOG, 10002, "the catalogue of restore images is not valid", 1)               \
+    E(NO_SUPPORTED_RESTORE_IMAGES_IN_CATALOG, 10003, "the catalogue has no image that fits", 3)              \
     E(RESTORE_IMAGE_LOAD_FAILED, 10004, "the restore image cannot be read", 1)                               \
     E(INVALID_RESTORE_IMAGE, 10005, "the restore image is not valid", 1)                                     \
     E(INSTALLATION_REQUIRES_UPDATE, 10006, "this restore image needs a newer Pome", 69)                      \
