@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "bundle/check.h"
 #include "bundle/copy.h"
+#include "bundle/foreign.h"
 #include "restore/adopt.h"
 
 #include <stdio.h>
@@ -82,10 +83,61 @@ bool pome_bundle_export(pome_bundle *p, const char *path, bool replace, pome_pro
     return bundle_export(p->b, path, replace, &j, err);
 }
 
+/* --- other tools' machines --- */
+
+const char *pome_foreign_tool(const char *path)
+{
+    return foreign_tool(path);
+}
+
+static void describe(const struct foreign *f, struct pome_foreign_info *i)
+{
+    const struct settings *s = &f->settings;
+    *i = (struct pome_foreign_info){.size = sizeof *i, .cpu_count = s->cpu_count, .disk_count = (uint32_t)f->n_disks, .network_count = (uint32_t)s->n_networks,
+                                    .memory_bytes = s->memory_bytes, .disk_bytes = f->disk_bytes, .has_ecid = f->has_ecid, .has_hardware_model = f->has_model,
+                                    .ecid = f->ecid, .platform_version = f->model.platform};
+    memcpy(i->minimum_os, f->model.minimum_os, sizeof i->minimum_os);
+    snprintf(i->tool, sizeof i->tool, "%s", f->tool);
+    snprintf(i->name, sizeof i->name, "%s", f->name);
+    snprintf(i->os, sizeof i->os, "%s", f->macos ? "macOS" : "Linux");
+    snprintf(i->boot, sizeof i->boot, "%s", f->macos ? "macos" : s->boot == SETTINGS_BOOT_LINUX ? "linux" : "efi");
+    snprintf(i->mac_address, sizeof i->mac_address, "%.23s", s->n_networks ? s->networks[0].mac : "");
+    i->width = s->n_displays ? s->displays[0].width : 0;
+    i->height = s->n_displays ? s->displays[0].height : 0;
+}
+
+bool pome_foreign_describe(const char *path, struct pome_foreign_info *info, pome_finding_fn *each, void *user, struct pome_error *err)
+{
+    struct findings l = {0};
+    struct foreign *f = malloc(sizeof *f);
+    bool ok = f ? foreign_open(path, f, &l, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", path);
+    if (ok)
+        describe(f, info);
+    ok = report(&l, ok, each, user, path, err);
+    if (!ok && f && f->macos && err)
+        err->code = POME_ERROR_NOT_SUPPORTED;
+    free(f);
+    return ok;
+}
+
+static struct bundle *import_foreign(const char *path, const char *name, struct job *j, struct pome_error *err)
+{
+    struct findings l = {0};
+    struct foreign *f = malloc(sizeof *f);
+    struct bundle *b = NULL;
+    if (!f)
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", path);
+    else if (foreign_open(path, f, &l, err))
+        b = foreign_import(f, name, j, err);
+    findings_free(&l);
+    free(f);
+    return b;
+}
+
 pome_bundle *pome_bundle_import(const char *path, const char *name, pome_progress_fn *progress, void *user, struct pome_error *err)
 {
     struct job j = {.progress = progress, .user = user};
-    return wrap(bundle_import(path, name, &j, err), err);
+    return wrap(foreign_tool(path) ? import_foreign(path, name, &j, err) : bundle_import(path, name, &j, err), err);
 }
 
 bool pome_bundle_info(const pome_bundle *p, struct pome_bundle_info *info, struct pome_error *err)

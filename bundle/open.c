@@ -40,15 +40,19 @@ static bool read_config(struct bundle *b, struct pome_error *err)
     return ok;
 }
 
-static bool read_identity(struct bundle *b, struct pome_error *err)
+static bool read_model(struct bundle *b, struct pome_error *err)
 {
     uint8_t bytes[HARDWARE_MODEL_MAX];
     ssize_t n = read_member(b, BUNDLE_MODEL, bytes, sizeof bytes, err);
     if (n < 0)
         return false;
-    if (!hardware_model_read(bytes, (size_t)n, &b->model, err))
-        return pome_fail_context(err, "%s", b->path);
-    n = read_member(b, BUNDLE_IDENTIFIER, bytes, MACHINE_IDENTIFIER_MAX, err);
+    return hardware_model_read(bytes, (size_t)n, &b->model, err) || pome_fail_context(err, "%s", b->path);
+}
+
+static bool read_identifier(struct bundle *b, struct pome_error *err)
+{
+    uint8_t bytes[MACHINE_IDENTIFIER_MAX];
+    ssize_t n = read_member(b, BUNDLE_IDENTIFIER, bytes, MACHINE_IDENTIFIER_MAX, err);
     if (n < 0)
         return false;
     return machine_identifier_read(bytes, (size_t)n, &b->ecid, err) || pome_fail_context(err, "%s", b->path);
@@ -109,7 +113,10 @@ bool bundle_load(struct bundle *b, struct pome_error *err)
     b->installed = fstatat(b->dir_fd, bundle_member_name(BUNDLE_INSTALL), &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
     if (fstatat(b->dir_fd, bundle_member_name(BUNDLE_CONFIG), &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle of Pome, or a damaged one: Config.json is missing", b->path);
-    return read_config(b, err) && read_identity(b, err) && check_aux(b, err) && check_disk(b, err);
+    if (!read_config(b, err) || !read_identifier(b, err))
+        return false;
+    bool generic = b->settings.platform == SETTINGS_GENERIC; /* has neither hardware model nor auxiliary storage */
+    return (generic || (read_model(b, err) && check_aux(b, err))) && check_disk(b, err);
 }
 
 struct bundle *bundle_open(const char *name, struct pome_error *err)

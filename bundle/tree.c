@@ -181,25 +181,32 @@ static bool share(int to, int from, struct job *j)
     return false;
 }
 
-bool tree_copy_file(const struct bundle *from, const struct bundle *to, const struct tree_file *f, struct job *j, struct pome_error *err)
+bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t bytes, struct job *j, struct pome_error *err)
 {
     char what[PATH_MAX + 300];
-    snprintf(what, sizeof what, "%s/%s", to->path, f->path);
-    if (f->folder)
-        return !mkdirat(to->dir_fd, f->path, 0700) || pome_fail_errno(err, "%s: cannot make the folder", what);
-    int in = openat(from->dir_fd, f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (in < 0)
-        return pome_fail_errno(err, "%s/%s: cannot open", from->path, f->path);
-    int out = openat(to->dir_fd, f->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool ok = out >= 0 || pome_fail_errno(err, "%s: cannot make", what);
+    struct stat st;
+    snprintf(what, sizeof what, "%s/%s", to->path, name);
+    int out = openat(to->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool ok = (out >= 0 && !fstat(in, &st)) || pome_fail_errno(err, "%s: cannot make", what);
     if (ok && share(out, in, j))
-        ok = job_advance(j, f->data, err);
+        ok = job_advance(j, MIN((uint64_t)st.st_blocks * 512, bytes), err);
     else if (ok)
-        ok = (!ftruncate(out, (off_t)f->bytes) || pome_fail_errno(err, "%s: cannot make it %llu bytes long", what, (unsigned long long)f->bytes)) &&
-             tree_read(in, f->path, f->bytes, write_piece, &(struct target){out, what}, j, err);
+        ok = (!ftruncate(out, (off_t)bytes) || pome_fail_errno(err, "%s: cannot make it %llu bytes long", what, (unsigned long long)bytes)) &&
+             tree_read(in, name, bytes, write_piece, &(struct target){out, what}, j, err);
     ok = ok && (!fsync(out) || pome_fail_errno(err, "%s: cannot sync", what));
     if (out >= 0)
         close(out);
+    return ok;
+}
+
+bool tree_copy_file(const struct bundle *from, const struct bundle *to, const struct tree_file *f, struct job *j, struct pome_error *err)
+{
+    if (f->folder)
+        return !mkdirat(to->dir_fd, f->path, 0700) || pome_fail_errno(err, "%s/%s: cannot make the folder", to->path, f->path);
+    int in = openat(from->dir_fd, f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (in < 0)
+        return pome_fail_errno(err, "%s/%s: cannot open", from->path, f->path);
+    bool ok = tree_copy_open(in, to, f->path, f->bytes, j, err);
     close(in);
     return ok;
 }

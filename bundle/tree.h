@@ -41,6 +41,9 @@ bool job_advance(struct job *j, uint64_t bytes, struct pome_error *err);
  * its holes. */
 bool tree_copy_file(const struct bundle *from, const struct bundle *to, const struct tree_file *f, struct job *j, struct pome_error *err);
 
+/* The same from an open file of so many bytes. */
+bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t bytes, struct job *j, struct pome_error *err);
+
 /* Copies all. */
 bool tree_copy(const struct bundle *from, const struct bundle *to, const struct tree *t, struct job *j, struct pome_error *err);
 

@@ -20,6 +20,66 @@ static const char *no_machine(const struct pome_error *err)
     return err->code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines" : err->code == POME_ERROR_INVALID_BUNDLE ? "\"pome bundle check\" tells all that is wrong" : NULL;
 }
 
+/* --- other tools' machines --- */
+
+static void foreign_json(const struct pome_foreign_info *i, bool importable)
+{
+    fputs("\"kind\":\"foreign\",\"tool\":", stdout);
+    cli_json_string(stdout, i->tool);
+    fputs(",\"name\":", stdout);
+    cli_json_string(stdout, i->name);
+    printf(",\"os\":\"%s\",\"boot\":\"%s\",\"cpu_count\":%" PRIu32 ",\"memory_bytes\":%" PRIu64 ",\"disks\":%" PRIu32 ",\"disk_bytes\":%" PRIu64 ",\"networks\":%" PRIu32,
+           i->os, i->boot, i->cpu_count, i->memory_bytes, i->disk_count, i->disk_bytes, i->network_count);
+    if (i->mac_address[0])
+        printf(",\"mac_address\":\"%s\"", i->mac_address);
+    if (i->width)
+        printf(",\"display\":{\"width\":%" PRIu32 ",\"height\":%" PRIu32 "}", i->width, i->height);
+    if (i->has_ecid)
+        printf(",\"ecid\":\"%016" PRIX64 "\"", i->ecid);
+    if (i->has_hardware_model)
+        printf(",\"hardware_model\":{\"platform_version\":%" PRIu32 ",\"minimum_os\":\"%" PRIu32 ".%" PRIu32 ".%" PRIu32 "\"}", i->platform_version, i->minimum_os[0],
+               i->minimum_os[1], i->minimum_os[2]);
+    printf(",\"importable\":%s", importable ? "true" : "false");
+}
+
+static void foreign_text(const struct pome_foreign_info *i)
+{
+    char a[16];
+    printf("Machine:    %s, of %s\nGuest:      %s, boots by %s\n", i->name, i->tool, i->os, !strcmp(i->boot, "linux") ? "a kernel given directly" : i->boot);
+    if (i->has_hardware_model)
+        printf("Platform:   version %" PRIu32 ", for hosts from macOS %" PRIu32 ".%" PRIu32 "\n", i->platform_version, i->minimum_os[0], i->minimum_os[1]);
+    if (i->has_ecid)
+        printf("ECID:       %016" PRIX64 "\n", i->ecid);
+    printf("CPUs:       %" PRIu32 "\nMemory:     %s\n", i->cpu_count, cli_size(i->memory_bytes, a));
+    printf("Disks:      %" PRIu32 ", the first of %s\n", i->disk_count, cli_size(i->disk_bytes, a));
+    if (i->network_count)
+        printf("Networks:   %" PRIu32 " %s\n", i->network_count, i->mac_address);
+    if (i->width)
+        printf("Display:    %" PRIu32 "x%" PRIu32 "\n", i->width, i->height);
+}
+
+/* Info and check are one for them: the first says also what is wrong, to standard error. */
+static int foreign(const char *path, bool json, bool checks)
+{
+    struct pome_error err = {0};
+    struct pome_foreign_info i = POME_FOREIGN_INFO_INIT;
+    struct cli_findings l;
+    cli_findings_begin(&l, checks ? stdout : stderr, json);
+    bool ok = pome_foreign_describe(path, &i, cli_finding, &l, &err);
+    if (json) {
+        printf("],\"errors\":%zu,\"warnings\":%zu,", l.errors, l.warnings);
+        foreign_json(&i, ok);
+        puts("}");
+    } else if (!checks && i.tool[0]) {
+        foreign_text(&i);
+    }
+    if (!ok && !l.errors)
+        return cli_fail(&err, NULL, "cannot look at %s", path);
+    if (!json && ok)
+        cli_note("Next: pome bundle import %s", path);
+    return checks && !ok ? CLI_FAILED : CLI_OK;
+}
+
 /* --- info --- */
 
 static void info_json(const pome_bundle *b, const struct pome_bundle_info *i)
@@ -72,6 +132,8 @@ int cmd_bundle_info(int argc, char **argv)
     int status = cli_options(argc, argv, options, 1, 1, name);
     if (status != CLI_GO_ON)
         return status;
+    if (pome_foreign_tool(name[0]))
+        return foreign(name[0], json, false);
     pome_bundle *b = pome_bundle_open(name[0], &err);
     if (!b || !pome_bundle_info(b, &i, &err))
         status = cli_fail(&err, no_machine(&err), "cannot show \"%s\"", name[0]);
@@ -101,6 +163,8 @@ int cmd_bundle_check(int argc, char **argv)
     int status = cli_options(argc, argv, options, 1, 1, name);
     if (status != CLI_GO_ON)
         return status;
+    if (pome_foreign_tool(name[0]))
+        return foreign(name[0], json, true);
     cli_findings_begin(&l, stdout, json);
     bool ok = pome_bundle_check(name[0], cli_finding, &l, &err);
     cli_findings_end(&l);
@@ -289,7 +353,13 @@ int cmd_bundle_import(int argc, char **argv)
     cli_progress_end(&p, b != NULL);
     if (b)
         print_done(b, "Machine", NULL, json);
-    status = b ? CLI_OK : cli_fail(&err, err.code == POME_ERROR_EXISTS ? "give it another name: pome bundle import FILE NAME" : NULL, "cannot import %s", words[0]);
+    status = b ? CLI_OK
+               : cli_fail(&err,
+                          err.code == POME_ERROR_EXISTS           ? "give it another name: pome bundle import FILE NAME"
+                          : err.code == POME_ERROR_NOT_SUPPORTED  ? "run it on a Mac; \"pome bundle check\" tells more"
+                          : err.code == POME_ERROR_INVALID_BUNDLE ? "\"pome bundle check\" tells all that is wrong"
+                                                                  : NULL,
+                          "cannot import %s", words[0]);
     pome_bundle_free(b);
     return status;
 }

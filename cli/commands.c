@@ -28,7 +28,7 @@ const struct command commands[] = {
     {"bundle clone", "bundle clone NAME NEW [--json]", "Copy a machine, with an identity of its own", cmd_bundle_clone},
     {"bundle move", "bundle move NAME NEW [--json]", "Give a machine another name or place", cmd_bundle_move},
     {"bundle export", "bundle export NAME [-o FILE]", "Write a machine as one file", cmd_bundle_export},
-    {"bundle import", "bundle import FILE [NAME]", "Make a machine from such a file", cmd_bundle_import},
+    {"bundle import", "bundle import FILE|FOLDER [NAME]", "Make a machine from an exported one, or another tool's", cmd_bundle_import},
     {"config get", "config get NAME [KEY]", "Show a machine's configuration, or one value of it", cmd_config_get},
     {"config set", "config set NAME KEY VALUE", "Change a value of a machine's configuration", cmd_config_set},
     {"config validate", "config validate NAME|FILE [--json]", "Check a configuration against every rule", cmd_config_validate},

@@ -7,12 +7,16 @@
 #include "firmware/firmware.h"
 #include "firmware/platform.h"
 #include "formats/aux_storage.h"
+#include "vm/bundle_disks.h"
 #include "vm/recovery_disks.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { APPLE_DISKS_MAX = 16 }; /* root, auxiliary storage, those of Recovery, those of Config.json */
 
 static bool check(const struct bundle *b, const struct bundle_start *start, struct pome_error *err)
 {
@@ -25,7 +29,7 @@ static bool check(const struct bundle *b, const struct bundle_start *start, stru
     findings_free(&l);
     if (!ok)
         return false;
-    if (m < FW_RAM_MIN)
+    if (b->settings.platform == SETTINGS_APPLE && m < FW_RAM_MIN)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "memorySize: %" PRIu64 " MiB, the boot firmware needs at least %llu MiB",
                          m / MiB, (unsigned long long)(FW_RAM_MIN / MiB));
     return true;
@@ -65,14 +69,25 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
                                  struct pome_error *err)
 {
     uint8_t boot_info[4096] = {0};
-    if (!check(b, start, err) || !read_trust(b, boot_info, err))
+    if (!check(b, start, err))
+        return NULL;
+    if (b->settings.platform == SETTINGS_GENERIC)
+        return vm_create_generic(b, start, log, err);
+    if (!read_trust(b, boot_info, err))
         return NULL;
     char disk_path[PATH_MAX], aux_path[PATH_MAX];
     if (!bundle_member_path(b, BUNDLE_DISK, disk_path) || !bundle_member_path(b, BUNDLE_AUX, aux_path)) {
         pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
         return NULL;
     }
-    struct machine_disk disks[2 + RECOVERY_DISKS_MAX] = {
+    struct bundle_disks *own = malloc(sizeof *own);
+    if (!own || !bundle_disks_init(own, b, APPLE_DISKS_MAX - 2 - RECOVERY_DISKS_MAX, err)) {
+        if (!own)
+            pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
+        free(own);
+        return NULL;
+    }
+    struct machine_disk disks[APPLE_DISKS_MAX] = {
         {.path = disk_path, .serial = "root", .role = MACHINE_DISK_ROOT},
         {.path = aux_path, .serial = "aux", .role = MACHINE_DISK_AUX,
          .first_byte = AUX_FLASH_OFFSET, .bytes = AUX_FLASH_BYTES},
@@ -81,12 +96,13 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
     if (start->recovery || recovery_wanted(b))
         recovery_disks_init(&more, b);
     memcpy(disks + 2, more.disks, sizeof more.disks);
+    memcpy(disks + 2 + more.n, own->disks, own->n * sizeof *disks);
     struct vm_config c = {
         .platform = MACHINE_APPLE,
         .n_cpus = b->settings.cpu_count,
         .ram_bytes = start->memory_bytes ? start->memory_bytes : b->settings.memory_bytes,
         .disks = disks,
-        .n_disks = 2 + more.n,
+        .n_disks = 2 + more.n + own->n,
         .rom = pome_boot_rom,
         .rom_bytes = pome_boot_rom_bytes,
         .ecid = b->ecid,
@@ -104,5 +120,6 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
     else
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", b->settings.cpu_model);
     recovery_disks_finish(&more);
+    free(own);
     return vm;
 }

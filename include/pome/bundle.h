@@ -96,10 +96,33 @@ POME_API bool pome_bundle_move(pome_bundle *bundle, const char *name, struct pom
  * Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.1. */
 POME_API bool pome_bundle_export(pome_bundle *bundle, const char *path, bool replace, pome_progress_fn *progress, void *user, struct pome_error *err);
 
-/* Makes a bundle from such a file. name NULL: as it was called. It has the identity of the one that was exported: the two must not run together.
- * Errors: INVALID_DATA (what is wrong with the file, and where), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left.
- * Since: 0.1. */
+/* Makes a bundle from such a file, or from the machine of another tool (pome_foreign_open()), which is copied and not changed. name NULL: as it was called. What
+ * was exported keeps its identity: the two must not run together.
+ * Errors: INVALID_DATA (what is wrong with the file, and where), INVALID_BUNDLE, NOT_SUPPORTED (a macOS guest), EXISTS, OUT_OF_DISK_SPACE,
+ *         OPERATION_CANCELLED, IO. On failure nothing is left.   Since: 0.1. */
 POME_API pome_bundle *pome_bundle_import(const char *path, const char *name, pome_progress_fn *progress, void *user, struct pome_error *err);
+
+/* A machine of another tool: Apple's sample apps, tart, VirtualBuddy, UTM, macosvm (its JSON file), vfkit (a file with its command line). */
+struct pome_foreign_info {
+    size_t size;     /* of this struct: POME_FOREIGN_INFO_INIT */
+    char tool[32], name[256], os[16]; /* "tart", "dev", "macOS" or "Linux" */
+    char boot[16];   /* "linux", "efi", "macos" */
+    uint32_t cpu_count, disk_count, network_count;
+    uint64_t memory_bytes, disk_bytes; /* as Pome would take them; the first disk */
+    char mac_address[24];              /* of the first network; empty: none */
+    uint32_t width, height;            /* of the first display; 0: none */
+    bool has_ecid, has_hardware_model;
+    uint64_t ecid;
+    uint32_t platform_version, minimum_os[3];
+};
+#define POME_FOREIGN_INFO_INIT {.size = sizeof(struct pome_foreign_info)}
+
+/* The tool whose machine lies at a path, static text; NULL: none that is known. */
+POME_API const char *pome_foreign_tool(const char *path);
+
+/* Describes and checks it: each (may be NULL) is called for what is wrong and for what would be otherwise in Pome. True when it can be imported.
+ * Errors: NOT_FOUND, INVALID_BUNDLE (not known, or an error was found), NOT_SUPPORTED (a macOS guest: info is filled all the same).   Since: 0.1. */
+POME_API bool pome_foreign_describe(const char *path, struct pome_foreign_info *info, pome_finding_fn *each, void *user, struct pome_error *err);
 
 /* What a bundle is. */
 struct pome_bundle_info {

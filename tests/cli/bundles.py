@@ -3,10 +3,12 @@
 
 usage: bundles.py POME MAKE_TEST_IMAGE
 """
+import base64
 import fcntl
 import io
 import json
 import os
+import plistlib
 import shutil
 import subprocess
 import sys
@@ -323,6 +325,129 @@ def hostile():
     expect(not os.path.exists(os.path.join(work.name, "evil")) and not [n for n in os.listdir(vms) if n.startswith("x.bundle")], "a hostile archive left something")
 
 
+def foreign_machines():
+    """One machine of each tool that Pome knows, made here: folder -> (tool, guest, boots by)."""
+    base = os.path.join(work.name, "foreign")
+    model = plistlib.dumps({"DataRepresentationVersion": 1, "PlatformVersion": 2, "MinimumSupportedOS": [13, 0, 0]}, fmt=plistlib.FMT_BINARY, sort_keys=False)
+    ident = plistlib.dumps({"ECID": 0x1234567890ABCDEF}, fmt=plistlib.FMT_BINARY)
+    kernel = bytes(56) + b"ARM\x64" + bytes(100)
+    mac = "06:e8:a3:b0:23:b4"
+
+    def put(path, data=None, size=None):
+        path = os.path.join(base, path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(data if data is not None else b"")
+            if size:
+                f.truncate(size)
+        return path
+
+    for name in ("VM.bundle", "mac.vbvm"):
+        put(name + "/HardwareModel", model)
+        put(name + "/MachineIdentifier", ident)
+        put(name + "/AuxiliaryStorage", size=0x2004000)
+        put(name + "/Disk.img", b"disk", 64 << 20)
+    hardware = {"cpuCount": 3, "memorySize": 3 << 30, "networkDevices": [{"macAddress": mac}], "displayDevices": [{"width": 1920, "height": 1080, "pixelsPerInch": 80}]}
+    put("mac.vbvm/.vbdata/Config.plist", plistlib.dumps({"version": 1, "systemType": "mac", "hardware": hardware}))
+    put("linux.vbvm/.vbdata/Config.plist", plistlib.dumps(
+        {"version": 1, "systemType": "linux", "hardware": dict(hardware, storageDevices=[{"managedImage": {"filename": "Disk", "format": "raw"}}])}))
+    put("linux.vbvm/.vbdata/nvram", b"efi")
+    put("linux.vbvm/Disk.img", b"disk", 64 << 20)
+    put("GUI Linux VM.bundle/NVRAM", b"efi")
+    put("GUI Linux VM.bundle/Disk.img", b"disk", 64 << 20)
+    tart = {"version": 1, "arch": "arm64", "cpuCount": 4, "cpuCountMin": 2, "memorySize": 4 << 30, "memorySizeMin": 4 << 30, "macAddress": mac,
+            "display": {"width": 1024, "height": 768}}
+    put("tart-linux/config.json", json.dumps(dict(tart, os="linux")).encode())
+    put("tart-linux/disk.img", b"disk", 64 << 20)
+    put("tart-linux/nvram.bin", b"efi")
+    put("tart-mac/config.json", json.dumps(dict(tart, os="darwin", hardwareModel=base64.b64encode(model).decode(), ecid=base64.b64encode(ident).decode())).encode())
+    put("tart-mac/disk.img", b"disk", 64 << 20)
+    put("tart-mac/nvram.bin", size=0x2004000)
+    utm = {"Backend": "Apple", "ConfigurationVersion": 4, "Information": {"Name": "My Linux"},
+           "System": {"Architecture": "aarch64", "CPUCount": 2, "MemorySize": 1024, "Boot": {"OperatingSystem": "Linux", "UEFIBoot": True, "EfiVariableStoragePath": "efi_vars.fd"}},
+           "Drive": [{"ImageName": "A.img", "ReadOnly": False}, {"ImageName": "B.img", "ReadOnly": True}, {"Identifier": "external"}],
+           "Network": [{"Mode": "Shared", "MacAddress": mac}], "Display": [{"WidthPixels": 800, "HeightPixels": 600, "PixelsPerInch": 80}]}
+    put("efi.utm/config.plist", plistlib.dumps(utm))
+    put("efi.utm/Data/A.img", b"disk", 64 << 20)
+    put("efi.utm/Data/B.img", b"disk two", 1 << 20)
+    put("efi.utm/Data/efi_vars.fd", b"efi")
+    utm_mac = dict(utm, System={"Architecture": "aarch64", "CPUCount": 4, "MemorySize": 4096, "Boot": {"OperatingSystem": "macOS"},
+                                "MacPlatform": {"HardwareModel": model, "MachineIdentifier": ident, "AuxiliaryStoragePath": "AuxiliaryStorage"}}, Drive=[{"ImageName": "A.img"}])
+    put("mac.utm/config.plist", plistlib.dumps(utm_mac, fmt=plistlib.FMT_BINARY))
+    put("mac.utm/Data/A.img", b"disk", 64 << 20)
+    put("mac.utm/Data/AuxiliaryStorage", size=0x2004000)
+    put("mvm/Image", kernel)
+    put("mvm/initrd", b"initrd")
+    put("mvm/disk.img", b"disk", 64 << 20)
+    put("mvm/aux.img", size=0x2004000)
+    linux = {"version": 1, "os": "linux", "cpus": 2, "ram": 1 << 30, "bootInfo": {"kernel": "Image", "parameters": "console=hvc0 root=/dev/vda"},
+             "storage": [{"type": "disk", "file": "disk.img"}, {"type": "initrd", "file": "initrd"}], "networks": [{"type": "nat", "mac": mac}]}
+    put("mvm/linux.json", json.dumps(linux).encode())
+    put("mvm/mac.json", json.dumps({"version": 1, "os": "macos", "cpus": 4, "ram": 4 << 30, "hardwareModel": base64.b64encode(model).decode(), "machineId": base64.b64encode(ident).decode(),
+                                    "storage": [{"type": "disk", "file": "disk.img"}, {"type": "aux", "file": "aux.img"}]}).encode())
+    put("mvm/run.sh", b"#!/bin/sh\n# starts it\nvfkit --cpus 2 --memory 1024 \\\n  --bootloader linux,kernel=Image,initrd=initrd,cmdline=\"\\\"console=hvc0 quiet\\\"\" "
+                      b"--device virtio-blk,path=disk.img --device virtio-net,nat,mac=06:e8:a3:b0:23:b4 --device virtio-fs,sharedDir=/tmp,mountTag=x\n")
+    put("mvm/mac.sh", b"vfkit -c 2 -m 2048 --bootloader macos,auxImagePath=aux.img --device virtio-blk,path=disk.img\n")
+    return base
+
+
+def foreign():
+    base = foreign_machines()
+    for path, tool, system, boot in (
+            ("VM.bundle", "Apple's sample app", "macOS", "macos"), ("GUI Linux VM.bundle", "Apple's Linux sample app", "Linux", "efi"),
+            ("mac.vbvm", "VirtualBuddy", "macOS", "macos"), ("linux.vbvm", "VirtualBuddy", "Linux", "efi"),
+            ("tart-mac", "tart", "macOS", "macos"), ("tart-linux", "tart", "Linux", "efi"), ("mac.utm", "UTM", "macOS", "macos"), ("efi.utm", "UTM", "Linux", "efi"),
+            ("mvm/mac.json", "macosvm", "macOS", "macos"), ("mvm/linux.json", "macosvm", "Linux", "linux"), ("mvm/run.sh", "vfkit", "Linux", "linux"),
+            ("mvm/mac.sh", "vfkit", "macOS", "macos")):
+        full = os.path.join(base, path)
+        i = json.loads(run("bundle", "info", full, "--json"))
+        expect((i["tool"], i["os"], i["boot"], i["importable"]) == (tool, system, boot, system == "Linux"), f"{path}: {i}")
+        if system == "macOS":
+            expect(path == "mvm/mac.sh" or (i["ecid"] == "1234567890ABCDEF" and i["hardware_model"]["platform_version"] == 2), f"{path}: {i}")
+            found = json.loads(run("bundle", "check", full, "--json", status=1))
+            wanted = {"foreign-macos"} | ({"foreign-identity"} if path == "mvm/mac.sh" else set())
+            expect({f["code"] for f in found["findings"] if f["severity"] == "error"} == wanted, f"{path}: {found}")
+            run("bundle", "import", full, "nope", status=69, err="Apple's boot ROM")
+            continue
+        run("bundle", "check", full)
+        run("bundle", "import", full, "guest")
+        info = json.loads(run("bundle", "info", "guest", "--json"))
+        expect(info["platform"] == "generic" and info["installed"] and info["boot"] == boot and info["cpu_count"] == i["cpu_count"], f"{path}: {info}")
+        c = json.loads(run("config", "get", "guest"))
+        expect(c["memorySize"] == i["memory_bytes"] and ("mac_address" not in i or c["networks"][0]["macAddress"] == i["mac_address"]), f"{path}: {c}")
+        expect(open(member("guest", "Disk.img"), "rb").read(4) == b"disk" and os.path.getsize(member("guest", "Disk.img")) == 64 << 20, f"{path}: the disk is another")
+        expect(set(codes("guest", 0)) <= {"boot-efi-not-supported", "device-not-there-yet"}, f"{path}: {codes('guest', 0)}")
+        if boot == "efi":
+            run("start", "guest", status=69, err="EFI")
+        else:
+            expect(c["boot"]["kernel"] == "Kernel" and c["boot"]["commandLine"].startswith("console=hvc0") and os.path.exists(member("guest", "Ramdisk")), f"{path}: {c}")
+        if path == "efi.utm":
+            expect(c["disks"] == [{"file": "Disk2.img", "type": "virtio", "readOnly": True}] and i["name"] == "My Linux", f"{path}: {c}")
+            run("bundle", "clone", "guest", "guest2")
+            expect(json.loads(run("bundle", "info", "guest2", "--json"))["ecid"] != info["ecid"], "a generic clone has the same identity")
+            run("delete", "guest2")
+        run("delete", "guest")
+    # Wrong in one way or another.
+    tart = os.path.join(base, "tart-linux")
+    good = open(tart + "/config.json").read()
+    for change, code in ((good.replace("arm64", "amd64"), "foreign-architecture"), (good.replace('"cpuCount": 4', '"cpuCount": 64'), "foreign-cpu-count"),
+                         (good[:40], "foreign-config"), (good.replace(str(4 << 30), "1"), "foreign-memory"), (good.replace("06:e8", "07:e8"), "foreign-setting")):
+        open(tart + "/config.json", "w").write(change)
+        found = json.loads(subprocess.run([pome, "bundle", "check", tart, "--json"], env=env, capture_output=True, text=True).stdout)
+        expect(code in [f["code"] for f in found["findings"]], f"{code}: {found}")
+    open(tart + "/config.json", "w").write(good)
+    open(tart + "/disk.img", "r+b").write(b"QFI\xfb")
+    run("bundle", "check", tart, status=1, says="qcow2")
+    os.unlink(tart + "/disk.img")
+    run("bundle", "import", tart, status=1, err="pome bundle check")
+    utm = os.path.join(base, "efi.utm/config.plist")
+    c = plistlib.load(open(utm, "rb"))
+    c["Drive"][0]["ImageName"] = "../../../etc/passwd"
+    plistlib.dump(c, open(utm, "wb"))
+    run("bundle", "check", os.path.dirname(utm), status=1, says="[foreign-config]")
+    run("bundle", "info", work.name, status=1)
+
+
 os.makedirs(vms)
 subprocess.run([make_image, work.name, image], check=True)
 run("create", "a", "--image", image, "--cpus", "2", "--memory", "1GiB", "--disk", "2GiB")
@@ -330,6 +455,7 @@ config()
 nvram()
 info()
 check_and_repair()
+foreign()
 copies()
 if shutil.which("zstd"):
     hostile()
