@@ -35,13 +35,36 @@ static void jump_empty(const struct tlb *t, struct x64_jump_entry *entry, uint64
     entry[i].va = (i | 1) == ones(t->jump_bits) ? 0 : UINT64_MAX;
 }
 
+static void touch(struct touched *t, uint64_t line)
+{
+    if (t->n < TOUCHED_MAX)
+        t->line[t->n] = (uint16_t)line;
+    if (t->n <= TOUCHED_MAX)
+        t->n++;
+}
+static_assert(UINT16_MAX >= (1 << 14) - 1, "lines of jump and data tables have 16-bit names");
+
+static void jump_clear_lines(const struct tlb *t, struct jump_table *j)
+{
+    for (unsigned i = 0; i < j->touched.n; i++)
+        for (unsigned k = 0; k < 2; k++) {
+            j->entry[j->touched.line[i] ^ k].code = NULL;
+            jump_empty(t, j->entry, j->touched.line[i] ^ k);
+        }
+}
+
 static void jump_clear(const struct tlb *t, struct jump_table *j)
 {
     if (!j->used)
         return;
-    memset(j->entry, 0xff, sizeof *j->entry << t->jump_bits);
-    jump_empty(t, j->entry, ones(t->jump_bits));
-    jump_empty(t, j->entry, ones(t->jump_bits) - 1);
+    if (j->touched.n <= TOUCHED_MAX) {
+        jump_clear_lines(t, j);
+    } else {
+        memset(j->entry, 0xff, sizeof *j->entry << t->jump_bits);
+        jump_empty(t, j->entry, ones(t->jump_bits));
+        jump_empty(t, j->entry, ones(t->jump_bits) - 1);
+    }
+    j->touched.n = 0;
     memset(j->filter, 0, sizeof j->filter);
     j->used = false;
     j->lo = UINT64_MAX;
@@ -81,6 +104,7 @@ static bool create_tables(const struct tlb *t, struct x64_tlb_entry **data, stru
         return false;
     data_clear(t, *data);
     jump->used = true;
+    jump->touched.n = TOUCHED_MAX + 1;
     jump_clear(t, jump);
     return true;
 }
@@ -144,9 +168,13 @@ static void ranges_add(struct tlb_ranges *r, uint64_t lo, uint64_t hi)
 
 static void context_clear(struct tlb *t, struct tlb_context *x)
 {
-    if (x->data && x->data_used)
+    if (x->data && x->data_used && x->touched.n > TOUCHED_MAX)
         data_clear(t, x->data);
+    else if (x->data && x->data_used)
+        for (unsigned i = 0; i < x->touched.n; i++)
+            drop_line(&x->data[x->touched.line[i]]);
     x->data_used = false;
+    x->touched.n = 0;
     jump_clear(t, &x->jump);
     x->large.n = 0;
 }
@@ -363,6 +391,7 @@ static void fill_inline(struct vcpu *c, uint64_t va, const struct tlb2_entry *e,
     line->addend = (uint64_t)e->hva - page;
     if (el0) {
         t->cur->data_used = true;
+        touch(&t->cur->touched, index);
         return;
     }
     t->el1_used = true;
@@ -436,6 +465,15 @@ const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access
     return e;
 }
 
+static void jump_put(struct vcpu *c, struct jump_table *j, uint64_t index, uint64_t va, const void *code)
+{
+    j->entry[index] = (struct x64_jump_entry){va, code};
+    touch(&j->touched, index);
+    jump_note(j, va >> 12);
+    if (c->el && !(va >> 55 & 1))
+        c->tlb.low_code = true;
+}
+
 void tlb_jump_insert(struct vcpu *c, uint64_t va, const void *code)
 {
     struct jump_table *j = tlb_jump_table(c);
@@ -445,10 +483,20 @@ void tlb_jump_insert(struct vcpu *c, uint64_t va, const void *code)
         j->entry[index ^ 1] = j->entry[index];
     else if (j->entry[index ^ 1].va == va)
         jump_empty(&c->tlb, j->entry, index ^ 1);
-    j->entry[index] = (struct x64_jump_entry){va, code};
-    jump_note(j, va >> 12);
-    if (c->el && !(va >> 55 & 1))
-        c->tlb.low_code = true;
+    jump_put(c, j, index, va, code);
+}
+
+bool tlb_jump_new_page(struct vcpu *c, uint64_t va)
+{
+    return !jump_has(tlb_jump_table(c), va >> 12);
+}
+
+void tlb_jump_offer(struct vcpu *c, uint64_t va, const void *code)
+{
+    struct jump_table *j = tlb_jump_table(c);
+    uint64_t index = va >> 2 & ones(c->tlb.jump_bits);
+    if (j->entry[index].va == UINT64_MAX)
+        jump_put(c, j, index, va, code);
 }
 
 /* ---- TLBI ---- */

@@ -91,8 +91,16 @@ struct tlb_ranges {
     struct { uint64_t lo, hi; } r[TLB_RANGES];
 };
 
+/* Which lines of a table are in use, as long as they are few: a process that does not live long has its tables cleared line by line. */
+enum { TOUCHED_MAX = 1024 };
+struct touched {
+    unsigned n;         /* more than TOUCHED_MAX: not known */
+    uint16_t line[TOUCHED_MAX];
+};
+
 struct jump_table {
     struct x64_jump_entry *entry;
+    struct touched touched;
     uint32_t mode;      /* the entries were made for this s.mode */
     bool used;          /* there may be entries */
     uint64_t lo, hi;    /* pages that have entries lie in [lo, hi], */
@@ -106,6 +114,7 @@ struct tlb_context {
     uint32_t id;      /* 0: unused */
     uint64_t last_use;
     bool data_used;
+    struct touched touched;
     struct x64_tlb_entry *data;
     struct jump_table jump;
     struct tlb_ranges large;
@@ -282,6 +291,8 @@ enum tlb_access { TLB_READ, TLB_WRITE, TLB_FETCH };
 const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access access, bool unpriv, struct mmu_fault *fault);
 struct jump_table *tlb_jump_table(struct vcpu *c);
 void tlb_jump_insert(struct vcpu *c, uint64_t va, const void *code);
+bool tlb_jump_new_page(struct vcpu *c, uint64_t va);                 /* nothing of this page is in the current jump table */
+void tlb_jump_offer(struct vcpu *c, uint64_t va, const void *code);  /* likewise, if the place is free */
 struct mmu_regime vcpu_regime(const struct vcpu *c);
 uint16_t vcpu_asid(const struct vcpu *c);
 /* AT S1E*: fills PAR_EL1. */

@@ -13,10 +13,61 @@
 
 enum { EVAL_BYTES_MAX = 256 << 20 };
 
-static unsigned block_slot(uint64_t pa, uint32_t mode)
+/* ---- by address ---- */
+
+enum { TAKEN_OUT = 1, TABLE_MIN = 4096 }; /* addresses are multiples of 4 */
+
+static uint64_t key_of(uint64_t pa, uint32_t mode)
 {
-    return ((pa >> 2) ^ (pa >> 18) ^ mode * 0x9e3779b1u) & ones(BLOCK_HASH_BITS);
+    return pa | (uint64_t)mode << 48 | 2;
 }
+
+/* Where the key is, or the free place where the search ends. */
+static struct block_place *place_of(const struct block_table *t, uint64_t key)
+{
+    size_t at = (key * UINT64_C(0x9e3779b97f4a7c15)) >> 20 & (t->n - 1);
+    while (t->place[at].key && t->place[at].key != key)
+        at = (at + 1) & (t->n - 1);
+    return &t->place[at];
+}
+
+static bool table_grow(struct block_table *t)
+{
+    struct block_table bigger = {.n = t->n ? 2 * t->n : TABLE_MIN};
+    if (!(bigger.place = calloc(bigger.n, sizeof *bigger.place)))
+        return false;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->place[i].key > TAKEN_OUT) {
+            *place_of(&bigger, t->place[i].key) = t->place[i];
+            bigger.used++;
+        }
+    free(t->place);
+    *t = bigger;
+    return true;
+}
+
+static bool table_put(struct block_table *t, struct block *b)
+{
+    if (2 * (t->used + 1) > t->n && !table_grow(t))
+        return false;
+    *place_of(t, key_of(b->pa, b->mode)) = (struct block_place){key_of(b->pa, b->mode), b};
+    t->used++;
+    return true;
+}
+
+static void table_remove(struct block_table *t, const struct block *b)
+{
+    struct block_place *p = place_of(t, key_of(b->pa, b->mode));
+    if (p->block == b)
+        *p = (struct block_place){.key = TAKEN_OUT};
+}
+
+struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode)
+{
+    return j->blocks.n ? place_of(&j->blocks, key_of(pa, mode))->block : NULL;
+}
+
+/* ---- by page ---- */
 
 static struct page **page_slot(struct jit *j, uint64_t pa)
 {
@@ -31,14 +82,6 @@ static struct page *page_find(struct jit *j, uint64_t pa)
     return p;
 }
 
-struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode)
-{
-    struct block *b = j->hash[block_slot(pa, mode)];
-    while (b && (b->pa != pa || b->mode != mode))
-        b = b->next_hash;
-    return b;
-}
-
 static struct page *page_get(struct jit *j, uint64_t pa)
 {
     struct page *p = page_find(j, pa), **slot = page_slot(j, pa);
@@ -48,6 +91,14 @@ static struct page *page_get(struct jit *j, uint64_t pa)
     p->next_hash = *slot;
     *slot = p;
     return p;
+}
+
+void blocks_announce(struct vcpu *c, uint64_t va, uint64_t pa, uint32_t mode)
+{
+    struct page *p = page_find(c->set->jit, pa);
+    for (struct block *b = p ? p->blocks : NULL; b; b = b->next_page)
+        if (b->mode == mode)
+            tlb_jump_offer(c, (va & ~UINT64_C(4095)) | (b->pa & 4095), b->entry);
 }
 
 /* ---- making ---- */
@@ -205,8 +256,11 @@ struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8
     }
     if (!b)
         return NULL;
-    b->next_hash = j->hash[block_slot(pa, mode)];
-    j->hash[block_slot(pa, mode)] = b;
+    if (!table_put(&j->blocks, b)) {
+        free(b->ir);
+        free(b);
+        return NULL;
+    }
     b->next_page = p->blocks;
     p->blocks = b;
     b->next_all = j->all;
@@ -217,17 +271,9 @@ struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8
 
 /* ---- dropping ---- */
 
-static void unhash(struct jit *j, struct block *b)
-{
-    struct block **at = &j->hash[block_slot(b->pa, b->mode)];
-    while (*at != b)
-        at = &(*at)->next_hash;
-    *at = b->next_hash;
-}
-
 static void kill(struct jit *j, struct block *b)
 {
-    unhash(j, b);
+    table_remove(&j->blocks, b);
     b->dead = true;
     for (const struct incoming *in = b->incoming; in; in = in->next)
         x64_link(j->code, in->patch, NULL);
@@ -292,7 +338,8 @@ void blocks_forget(struct jit *j)
             j->page_hash[i] = p->next_hash;
             free(p);
         }
-    memset(j->hash, 0, sizeof j->hash);
+    free(j->blocks.place);
+    j->blocks = (struct block_table){0};
     j->n_owners = 0;
     j->eval_bytes = 0;
     if (j->code)

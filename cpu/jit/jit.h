@@ -15,7 +15,6 @@ struct block {
     bool dead;                 /* dropped; vCPUs may still be inside */
     const void *entry;         /* host code; the evaluator: the block itself */
     struct ir_block *ir;       /* evaluator only */
-    struct block *next_hash;
     struct block *next_page;   /* in struct page */
     struct block *next_all;
     struct incoming *incoming; /* linked exits of other blocks that jump here */
@@ -40,7 +39,16 @@ struct exit_owner {
     struct block *block;
 };
 
-enum { BLOCK_HASH_BITS = 16, PAGE_HASH_BITS = 13 };
+/* Blocks by physical address and mode: open addressing, so that a search touches one line of cache. */
+struct block_table {
+    struct block_place {
+        uint64_t key;          /* 0: free; TAKEN_OUT: was removed, searches go on */
+        struct block *block;
+    } *place;
+    size_t n, used;            /* n: a power of two */
+};
+
+enum { PAGE_HASH_BITS = 13 };
 
 struct jit {
     struct cpu_set *set;
@@ -50,7 +58,7 @@ struct jit {
     pthread_mutex_t lock;      /* everything below */
     struct x64_code *code;
     struct x64_config config;
-    struct block *hash[1 << BLOCK_HASH_BITS];
+    struct block_table blocks;
     struct page *page_hash[1 << PAGE_HASH_BITS];
     struct block *all;
     struct exit_owner *owners;
@@ -74,6 +82,8 @@ void perf_map_close(struct jit *j);
 
 /* ---- blocks.c; jit->lock held ---- */
 struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode);
+/* Tells the jump table of the current context all blocks of the page at pa, which is at va there. */
+void blocks_announce(struct vcpu *c, uint64_t va, uint64_t pa, uint32_t mode);
 /* Translates the code at pa; NULL: no room, reset and try again. `code`: from pa to the end of its page. */
 struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code);
 /* Drops the blocks of a page whose guest code is not what it was; the number of them, the first few in dropped. */

@@ -265,6 +265,8 @@ static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
         b = block_make(c, at.pa, at.mode, at.code);
     if (b && link_patch && !j->no_chain)
         blocks_link(j, c, link_patch, b);
+    if (b && tlb_jump_new_page(c, pc)) /* a new process finds what others made of the program */
+        blocks_announce(c, pc, at.pa, at.mode);
     pthread_mutex_unlock(&j->lock);
     if (!b) {
         start_again(c);
