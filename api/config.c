@@ -28,6 +28,7 @@ void pome_config_free(pome_config *c)
     for (size_t i = 0; i < c->n_disks; i++)
         free(c->disks[i].path);
     free(c->cpu_model);
+    free(c->translation_cache);
     free(c->kernel_path);
     free(c->initrd_path);
     free(c->command_line);
@@ -121,6 +122,11 @@ void pome_config_set_console(pome_config *c, int in_fd, int out_fd)
 void pome_config_set_stops_at_reset(pome_config *c, bool stops)
 {
     c->stops_at_reset = stops;
+}
+
+bool pome_config_set_translation_cache(pome_config *c, const char *path, struct pome_error *err)
+{
+    return set_text(&c->translation_cache, path, err);
 }
 
 /* --- validation --- */

@@ -20,6 +20,7 @@ struct pome_config {
     size_t n_disks;
     int console_in, console_out;
     bool stops_at_reset;
+    char *translation_cache;
 };
 
 #endif

@@ -39,7 +39,7 @@ pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
     struct vm_config vc = {
         .platform = MACHINE_GENERIC, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = disks,
         .n_disks = c->n_disks, .linux_boot = &boot, .console_in = c->console_in, .console_out = c->console_out,
-        .stops_at_reset = c->stops_at_reset,
+        .stops_at_reset = c->stops_at_reset, .translation_cache = c->translation_cache,
     };
     if (c->cpu_model)
         cpu_model_find(c->cpu_model, &vc.cpu_model);

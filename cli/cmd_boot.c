@@ -11,7 +11,7 @@
 command_run cmd_boot;
 
 struct boot_options {
-    const char *kernel, *initrd, *append, *cpu;
+    const char *kernel, *initrd, *append, *cpu, *cache;
     struct cli_list disks, read_only_disks;
     uint64_t cpus, memory;
     bool no_reboot, stats;
@@ -35,7 +35,7 @@ static bool configure(pome_config *config, const struct boot_options *o, int con
     pome_config_set_memory_size(config, o->memory);
     pome_config_set_stops_at_reset(config, o->no_reboot);
     pome_config_set_console(config, console_in, STDOUT_FILENO);
-    return pome_config_set_cpu_model(config, o->cpu, err) &&
+    return pome_config_set_cpu_model(config, o->cpu, err) && pome_config_set_translation_cache(config, o->cache, err) &&
            pome_config_set_linux_boot(config, o->kernel, o->initrd, o->append, err) &&
            add_disks(config, &o->disks, false, err) && add_disks(config, &o->read_only_disks, true, err);
 }
@@ -53,6 +53,7 @@ int cmd_boot(int argc, char **argv)
         {"cpus", 'c', CLI_NUMBER, &o.cpus, "N", "virtual CPUs (1)", 1, pome_config_max_cpu_count()},
         {"memory", 'm', CLI_SIZE, &o.memory, "SIZE", "memory (512MiB)", min_memory, max_memory},
         {"cpu", 0, CLI_TEXT, &o.cpu, "MODEL", "default or apple", 0, 0},
+        {"cache", 0, CLI_TEXT, &o.cache, "FILE", "where translated code is kept; \"on\" (the user's cache folder), \"off\"", 0, 0},
         {"no-reboot", 0, CLI_FLAG, &o.no_reboot, NULL, "end when the guest reboots", 0, 0},
         {"stats", 0, CLI_FLAG, &o.stats, NULL, "print the engine's counters as JSON at the end", 0, 0},
         {0},

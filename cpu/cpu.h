@@ -47,7 +47,7 @@ struct cpu_options {
     const struct cpu_board *board; /* copied */
     uint64_t cntfrq_hz;            /* 0: 1 GHz. What CNTFRQ_EL0 says and CNTVCT_EL0 counts at */
     size_t code_bytes;             /* 0: 128 MiB. Size of the buffer for translated code */
-    const char *cache_path;        /* file of kept translations; "on": the user's cache folder; "off"; NULL: as POME_CACHE says, else off */
+    const char *cache_path;        /* file of kept translations; "on": the user's cache folder; "off"; NULL: as POME_CACHE says, else "on" */
     bool no_psci;                  /* HVC is UNDEFINED: the machine has no firmware interface */
     /* Called once per start, on a vCPU thread, when the set ends by itself (not for STOPPED): `err` belongs to the
      * callee for the call only. All other vCPUs have been asked to stop. May be NULL. Must not call cpu_set_join. */

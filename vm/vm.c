@@ -250,6 +250,7 @@ static bool build(struct vm *vm, struct pome_error *err)
         .n_cpus = c->n_cpus, .model = c->cpu_model, .mem = machine_mem(vm->machine),
         .board = machine_board(vm->machine),
         .cntfrq_hz = c->platform == MACHINE_APPLE ? 24000000 : 0,
+        .cache_path = c->translation_cache,
     };
     vm->cpus = cpu_set_create(&co, err);
     return vm->cpus != NULL;

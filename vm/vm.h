@@ -33,6 +33,7 @@ struct vm_config {
     size_t boot_info_bytes;
     int console_in, console_out; /* -1: none */
     bool stops_at_reset;
+    const char *translation_cache; /* see cpu_options.cache_path */
     struct log *log; /* NULL: none. Borrowed */
 };
 

@@ -16,6 +16,7 @@
  *   what was compiled, under a second name that is locked, then renames it. Of two that end at once one gives up.
  */
 #include "cpu/jit/cache.h"
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@
 
 enum {
     ENTRY_MAX = 32 * 1024, WINDOWS = 4, WINDOW_BYTES = 256 * 1024, NEAR_BYTES = 64 * 1024, FAR_READ = 32 * 1024, LOG_BYTES = 128 * 1024,
-    KEY_WORDS = 3, WORTH_WRITING = 64 * 1024, MAX_WORDS = 1024, FILE_MAX = 1 << 30,
+    KEY_WORDS = 3, WORTH_WRITING = 64 * 1024, MAX_WORDS = 1024, FILE_MAX = 1 << 30, FILES_KEPT = 4,
 };
 
 struct header {
@@ -38,6 +39,7 @@ struct header {
     uint64_t digest;          /* of this header with digest 0, and of the index */
 };
 static const char magic[8] = "pomejit";
+#define FILE_NAME "translations-" /* in the user's cache folder; then its identity */
 
 struct slot {
     uint32_t key, at;       /* offset / 8; 0: empty */
@@ -62,6 +64,7 @@ struct window {
 
 struct cache {
     char *path;
+    bool in_users_folder;
     uint64_t build, identity, max_bytes;
     /* Entries by offset: those of the file, then those of the log, of which the last are in `pending`. */
     int file, log;     /* -1: there is none. The log is a temporary without a name */
@@ -226,7 +229,39 @@ static char *default_path(const struct cache *k)
     mkdir(path, 0700);
     free(path);
     uint64_t name = digest(k->build, &k->identity, sizeof k->identity);
-    return asprintf(&path, "%s/pome/translations-%016llx", folder, (unsigned long long)name) < 0 ? NULL : path;
+    return asprintf(&path, "%s/pome/" FILE_NAME "%016llx", folder, (unsigned long long)name) < 0 ? NULL : path;
+}
+
+/* Builds and hosts change: only the newest few files in the user's folder are worth their space. */
+static void prune(const char *path)
+{
+    char folder[600], victim[600] = "";
+    const char *slash = strrchr(path, '/');
+    if ((size_t)(slash - path) >= sizeof folder)
+        return;
+    memcpy(folder, path, (size_t)(slash - path));
+    folder[slash - path] = 0;
+    for (unsigned round = 0; round < 16; round++) {
+        DIR *d = opendir(folder);
+        struct dirent *e;
+        struct stat s;
+        time_t oldest = 0;
+        unsigned n = 0;
+        while (d && (e = readdir(d))) {
+            if (strncmp(e->d_name, FILE_NAME, strlen(FILE_NAME)) || fstatat(dirfd(d), e->d_name, &s, AT_SYMLINK_NOFOLLOW) || !S_ISREG(s.st_mode))
+                continue;
+            if (!n++ || s.st_mtime < oldest) {
+                oldest = s.st_mtime;
+                snprintf(victim, sizeof victim, "%s", e->d_name);
+            }
+        }
+        if (d && n > FILES_KEPT)
+            unlinkat(dirfd(d), victim, 0);
+        if (d)
+            closedir(d);
+        if (n <= FILES_KEPT)
+            return;
+    }
 }
 
 /* A file without a name, where the cache is. */
@@ -260,6 +295,7 @@ struct cache *cache_open(const struct cache_options *o)
     k->max_bytes = MIN(o->max_bytes, (uint64_t)FILE_MAX);
     dl_iterate_phdr(find_build, &k->build);
     k->path = !k->build ? NULL : o->path ? strdup(o->path) : default_path(k);
+    k->in_users_folder = !o->path;
     k->pending = malloc(LOG_BYTES);
     if (!k->path || !k->pending || (k->log = open_log(k->path)) < 0) {
         if (k->path && o->path) /* asked for */
@@ -483,6 +519,8 @@ static void save(struct cache *k)
     if (f >= 0)
         close(f);
     free(name);
+    if (k->in_users_folder)
+        prune(k->path);
 }
 
 void cache_close(struct cache *k)

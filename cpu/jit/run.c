@@ -100,7 +100,9 @@ static void keep_translations(struct jit *j)
 {
     const char *named = getenv("POME_CACHE"), *path = j->set->o.cache_path ? j->set->o.cache_path : named;
     bool traced = j->set->trace & (TRACE_X64 | TRACE_BLOCK | TRACE_CALLS), random = j->set->seed;
-    if (!path || !strcmp(path, "off") || traced || random)
+    if (!path)
+        path = "on";
+    if (!strcmp(path, "off") || traced || random)
         return;
     j->cache = cache_open(&(struct cache_options){
         .path = strcmp(path, "on") ? path : NULL,

@@ -70,6 +70,11 @@ POME_API void pome_config_set_console(pome_config *config, int in_fd, int out_fd
 /* Whether a reboot by the guest starts the machine again (default) or stops it with POME_STOP_GUEST_RESET.  Since: 0.1. */
 POME_API void pome_config_set_stops_at_reset(pome_config *config, bool stops);
 
+/* Where translated code is kept from one start to the next: "on" (the default): the user's cache folder, $XDG_CACHE_HOME/pome or
+ * ~/.cache/pome; "off": nowhere; else the path of a file, which Pome makes, checks and replaces. NULL: as POME_CACHE in the environment says.
+ * A file that is damaged, of another build or host, or not only this user's is not read. Copied.  Since: 0.1. */
+POME_API bool pome_config_set_translation_cache(pome_config *config, const char *path, struct pome_error *err);
+
 /* Checks everything that can be checked without starting, against all rules. each: called for every finding; NULL: err is enough.
  * Returns true when there is no error among the findings (warnings are none); else err describes the first one and counts the others.
  * Errors: INVALID_CONFIGURATION (field, what was found, what is needed), and NOT_FOUND, PERMISSION, INVALID_DISK_IMAGE when the first is about a file.
