@@ -269,6 +269,13 @@ static inline void movzx_rr(struct x64_asm *a, unsigned log2, unsigned d, unsign
         op_rr(a, log2 == 3, 0x8b, d, s);
 }
 
+static inline void movzx_ah(struct x64_asm *a, unsigned d) /* d = AH; d is RAX..RDI */
+{
+    put8(a, 0x0f);
+    put8(a, 0xb6);
+    put8(a, 0xc4 | d << 3);
+}
+
 static inline void movsx_rr(struct x64_asm *a, unsigned log2, bool to64, unsigned d, unsigned s)
 {
     if (log2 == 0)

@@ -65,7 +65,8 @@ enum {
     CODE_HALF_DOUBLE = 16, CODE_HALF_SINGLE = 32, /* one half in every lane */
     CODE_MXCSR_C = 48, CODE_MXCSR_GUEST = 52,
     CODE_MASK_1 = 56, CODE_MASK_2 = 57,           /* bytes for mask registers */
-    CODE_STUBS = 64,
+    CODE_FP_FLAGS = 64, CODE_FP_FLAGS_SWAPPED = CODE_FP_FLAGS + 2 * 0x48, /* u16, by AH after a comparison: flags word */
+    CODE_STUBS = CODE_FP_FLAGS_SWAPPED + 2 * 0x48,
 };
 enum {
     MXCSR_IE = 1, MXCSR_DE = 2, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 0x10, MXCSR_PE = 0x20, /* and masks, 7 bits higher */
@@ -117,8 +118,10 @@ struct x64_patch {
 /* An instruction that may raise a floating-point exception (traps.c). Offsets in the code memory. */
 struct x64_trap {
     uint32_t at, to; /* it, and where execution goes on then */
-    uint32_t patch;  /* where a jump to `to` can replace the instruction; 0: nowhere */
-    uint32_t count;
+    uint32_t patch;  /* where a jump can replace the instruction; 0: nowhere */
+    uint32_t slow;   /* comparisons: where that jump leads; otherwise 0, and it leads to `to` */
+    uint16_t count;
+    uint16_t comparison;
 };
 
 struct x64_code {
@@ -166,7 +169,9 @@ struct x64_class {
     unsigned n_slots, used_slots;
 };
 
-enum x64_form { FORM_SUB, FORM_ADD, FORM_LOGIC }; /* carry: as ir.h's flags word; inverted; undefined, C and V clear */
+/* Carry: as ir.h's flags word; inverted; undefined, C and V clear. Of a floating-point comparison: as UCOMISx leaves them, with the
+ * operands the other way round; ZF if not equal. */
+enum x64_form { FORM_SUB, FORM_ADD, FORM_LOGIC, FORM_FP, FORM_FP_SWAPPED, FORM_FP_UNEQUAL };
 
 struct x64_compiler {
     struct x64_asm a;
@@ -291,17 +296,24 @@ static inline struct x64_mem x64_frame(const struct x64_compiler *c, int32_t off
     return mem_at(RBP, (int32_t)c->config->frame_offset - (int32_t)c->config->state_bias + offset);
 }
 
+/* ---- floating-point comparisons (emit_fp.c) ---- */
+/* The host's flags, as UCOMISx makes them, of FP_CMP f, whose operands are in these registers. Keeps all registers. */
+bool x64_fp_compares(const struct x64_compiler *c, ir_ref f); /* may f be done so? */
+void x64_fp_compare(struct x64_compiler *c, ir_ref f, unsigned a, unsigned b);
+
 /* ---- flags (flags.c) ---- */
 static inline void x64_flags_lost(struct x64_compiler *c)
 {
     c->cc = 0;
 }
 /* Operations whose flags are recomputed from their operands at each use. */
-static inline bool x64_flags_lazy(unsigned op)
+static inline bool x64_flags_lazy(const struct x64_compiler *c, ir_ref f)
 {
-    switch (op) {
+    const struct ir_insn *i = &c->ir->insn[f];
+    switch (i->op) {
     case IR_FADD64: case IR_FADD32: case IR_FSUB64: case IR_FSUB32: case IR_FLOGIC64: case IR_FLOGIC32: case IR_FCONST:
         return true;
+    case IR_FP_CMP: return x64_fp_compares(c, f);
     }
     return false;
 }
@@ -317,6 +329,8 @@ unsigned x64_flags_word(struct x64_compiler *c, ir_ref f);
 void x64_flags_word_in_rax(struct x64_compiler *c, ir_ref f);
 /* The host flags just computed by the current instruction (an ADD, SUB or AND) are those of a FLAGS operation that follows. */
 void x64_flags_follow(struct x64_compiler *c, enum x64_form form, bool wide);
+/* The current instruction, an FP_CMP that is x64_fp_compares. */
+void x64_flags_fp(struct x64_compiler *c);
 /* Must the current ADD, SUB be done by an instruction that sets the flags? */
 bool x64_flags_wanted(const struct x64_compiler *c);
 /* How many registers a recomputation of f needs at most. */
@@ -359,12 +373,15 @@ bool x64_emit_fp(struct x64_compiler *c);    /* emit_fp.c */
 void x64_emit_pure_call(struct x64_compiler *c); /* any operation without effects: ir_eval_pure */
 
 /* ---- floating-point exceptions (traps.c) ---- */
+/* What comes next can be replaced by a jump, if it is as long. */
+void x64_trap_align(struct x64_compiler *c);
 /* The next instruction may raise one, which leads to the cold code; patch: see struct x64_trap. */
 void x64_trap_here(struct x64_compiler *c, const uint8_t *patch);
 /* Cold code: this is where the traps [k->trap, k->trap_end) lead. */
 void x64_traps_land(struct x64_compiler *c, const struct x64_cold *k);
-/* The comparison that ends here and whose first byte is `start` sets "unordered" when it raises, and FPSR.IOC. */
-void x64_trap_compare(struct x64_compiler *c, const uint8_t *start);
+/* The comparison that ends here and whose first byte is `start` sets "unordered" when it raises, and FPSR.IOC. patch: its cold
+ * code does the same without an exception. */
+void x64_trap_compare(struct x64_compiler *c, const uint8_t *start, bool patch);
 
 /* stubs.c */
 bool x64_stubs_make(struct x64_code *code, const struct x64_config *config);

@@ -130,18 +130,69 @@ static bool extreme(struct x64_fp *x, bool greatest, bool number)
 
 /* ---- comparisons ---- */
 
+enum { UCOMI = 0x2e, COMI = 0x2f }; /* the latter finds quiet NaNs invalid, as FCMPE */
+
+bool x64_fp_compares(const struct x64_compiler *c, ir_ref f)
+{
+    return c->config->fpcr_default && c->host->fptraps && fp_imm_format(c->ir->insn[f].imm) >= FP_SINGLE;
+}
+
+static void put_compare(struct x64_compiler *c, unsigned op, bool dbl, unsigned a, unsigned b)
+{
+    if (c->host->avx512vl)
+        evex_rrr(&c->a, X64_V(dbl ? PP_66 : PP_NONE, MAP_0F, dbl, op), 0, a, 0, b, 0, false, false);
+    else
+        sse_rr(&c->a, X64_V(dbl ? PP_66 : PP_NONE, MAP_0F, 0, op), a, b);
+}
+
+/* Where quiet NaNs are frequent: without an exception. */
+static void compare_slowly(struct x64_compiler *c, const struct x64_cold *k)
+{
+    bool dbl = k->memop;
+    const uint8_t *start = c->a.p;
+    put_compare(c, UCOMI, dbl, k->reg, k->reg2);
+    x64_trap_compare(c, start, false);
+    jcc_near(&c->a, CC_NP, k->back);
+    alu_mi(&c->a, ALU_OR, false, x64_state(c, c->config->env.fpsr_offset), FPSR_IOC);
+    start = c->a.p;
+    put_compare(c, UCOMI, dbl, k->reg, k->reg2);
+    x64_trap_compare(c, start, false);
+    jmp_near(&c->a, k->back);
+}
+
+void x64_fp_compare(struct x64_compiler *c, ir_ref f, unsigned a, unsigned b)
+{
+    const struct ir_insn *i = &c->ir->insn[f];
+    bool dbl = fp_imm_format(i->imm) == FP_DOUBLE, signals = fp_imm_own(i->imm) & 1;
+    bool patch = signals && c->host->avx512vl; /* long enough for a jump */
+    if (patch)
+        x64_trap_align(c);
+    const uint8_t *start = c->a.p;
+    put_compare(c, signals ? COMI : UCOMI, dbl, a, b);
+    x64_trap_compare(c, start, patch);
+    if (!patch)
+        return;
+    struct x64_cold *k = x64_cold_add(c, compare_slowly);
+    k->trap = (uint32_t)c->code->n_traps - 1;
+    k->trap_end = k->trap + 1;
+    k->reg = (uint8_t)a;
+    k->reg2 = (uint8_t)b;
+    k->memop = dbl;
+    k->back = c->a.p;
+}
+
 static void compare(struct x64_fp *x)
 {
     struct x64_compiler *c = x->c;
     struct x64_asm *a = &c->a;
-    unsigned ucomi = x->own & 1 || !c->config->fpcr_default ? 0x2f : 0x2e; /* COMISx finds quiet NaNs invalid, as FCMPE */
+    if (x64_fp_compares(c, (ir_ref)c->n)) {
+        x64_flags_fp(c);
+        return;
+    }
     x64_fp_begin(x);
     unsigned d = x64_def(c);
     x64_fp_may_trap(x);
-    if (x->masks)
-        evex_rrr(a, packed_evex(x, ucomi), 0, x->r[0], 0, x->r[1], 0, false, false);
-    else
-        sse_rr(a, packed(x, ucomi), x->r[0], x->r[1]);
+    put_compare(c, COMI, x->dbl, x->r[0], x->r[1]); /* finds all NaNs */
     mov_ri(a, d, 0); /* greater: C only */
     mov_ri(a, RAX, ir_flags_from_nzcv(6u << 28));
     mov_ri(a, RCX, ir_flags_from_nzcv(8u << 28));

@@ -134,7 +134,7 @@ static void set_flags(struct x64_compiler *c)
         mov_mi(&c->a, false, x64_state(c, i->imm), (int32_t)ir_flags_from_nzcv((uint32_t)c->ir->insn[i->a].imm << 28));
         return;
     }
-    if (r == NO_REG && x64_flags_lazy(op)) {
+    if (r == NO_REG && x64_flags_lazy(c, i->a)) {
         x64_flags_word_in_rax(c, i->a);
         r = RAX;
     } else {
@@ -142,7 +142,7 @@ static void set_flags(struct x64_compiler *c)
     }
     x64_home_lost(c, i->imm, 4, i->a);
     mov_mr(&c->a, false, x64_state(c, i->imm), r);
-    if (!x64_flags_lazy(op))
+    if (!x64_flags_lazy(c, i->a))
         x64_home_set(c, i->imm, 4, i->a);
 }
 

@@ -12,13 +12,11 @@ uint8_t *x64_fp_jump(struct x64_fp *x, enum x64_cc cc)
 
 void x64_fp_begin(struct x64_fp *x)
 {
-    enum { UNIT = 16, JUMP = 5 };
+    enum { JUMP = 5 };
     struct x64_compiler *c = x->c;
     if (!c->config->fpcr_default) /* MXCSR as it was: what C flushes to zero is not inexact, but the host may have said so */
         stmxcsr(&c->a, x64_frame(c, FRAME_LOCK));
-    unsigned at = (uintptr_t)c->a.p % UNIT;
-    if (at > UNIT - JUMP)
-        nops(&c->a, UNIT - at);
+    x64_trap_align(c);
     x->start = c->a.p;
     x->trap = (uint32_t)c->code->n_traps;
     if (!x->masks) /* the first instruction may be shorter than a jump */

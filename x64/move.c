@@ -65,7 +65,7 @@ static size_t traps_since(const struct x64_code *c, uint32_t from)
 
 static struct x64_trap trap_moved(struct x64_trap t, uint32_t by)
 {
-    return (struct x64_trap){.at = t.at + by, .to = t.to + by, .patch = t.patch ? t.patch + by : 0};
+    return (struct x64_trap){.at = t.at + by, .to = t.to + by, .patch = t.patch ? t.patch + by : 0, .slow = t.slow ? t.slow + by : 0, .comparison = t.comparison != 0};
 }
 
 size_t x64_move_save(const struct x64_code *c, const struct x64_block *b, uint8_t *to, size_t room)
@@ -126,7 +126,7 @@ static bool traps_fit(const struct saved *s, const struct x64_trap *t)
     for (unsigned i = 0; i < s->n_traps; i++)
         if (t[i].at < SAVED_FROM || t[i].to < SAVED_FROM || !inside(s, t[i].at - SAVED_FROM, 1) || !inside(s, t[i].to - SAVED_FROM, 1) ||
             (t[i].patch && (t[i].patch < SAVED_FROM || t[i].patch % 16 > 11 || !inside(s, t[i].patch - SAVED_FROM, 5))) ||
-            (i && t[i].at <= t[i - 1].at))
+            (t[i].slow && (t[i].slow < SAVED_FROM || !inside(s, t[i].slow - SAVED_FROM, 1))) || (i && t[i].at <= t[i - 1].at))
             return false;
     return true;
 }

@@ -566,7 +566,7 @@ static void let_go(struct x64_compiler *c, ir_ref ref)
         v->slot = 0;
     }
     v->home = 0;
-    if (v->fused || x64_flags_lazy(i->op)) { /* what it would have been recomputed from */
+    if (v->fused || (!is_addend(ref) && x64_flags_lazy(c, ref))) { /* what it would have been recomputed from */
         release(c, i->a);
         release(c, i->b);
     }

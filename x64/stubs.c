@@ -415,7 +415,14 @@ static void constants(struct maker *m)
     put32(&m->a, MXCSR_GUEST);
     put8(&m->a, 1);
     put8(&m->a, 3);
-    nops(&m->a, CODE_STUBS - CODE_MASK_2 - 1);
+    nops(&m->a, CODE_FP_FLAGS - CODE_MASK_2 - 1);
+    for (unsigned swapped = 0; swapped < 2; swapped++)
+        for (unsigned ah = 0; ah < 0x48; ah++) { /* SF ZF 0 AF 0 PF 1 CF */
+            unsigned nzcv = ah == 0x42 ? 6 : ah == 0x47 ? 3 : ah == (swapped ? 2 : 3) ? 8 : 2;
+            unsigned word = ir_flags_from_nzcv(nzcv << 28);
+            put8(&m->a, word & 0xff);
+            put8(&m->a, word >> 8);
+        }
 }
 
 bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)

@@ -24,7 +24,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
-enum { PATCH_AFTER = 16, JUMP_BYTES = 5 };
+enum { PATCH_AFTER = 16, JUMP_BYTES = 5, PATCH_UNIT = 16 };
 
 __thread struct x64_code *x64_running;
 
@@ -51,13 +51,23 @@ void x64_trap_here(struct x64_compiler *c, const uint8_t *patch)
 
 void x64_traps_land(struct x64_compiler *c, const struct x64_cold *k)
 {
-    for (uint32_t n = k->trap; n < k->trap_end; n++)
-        c->code->traps[n].to = (uint32_t)(c->a.p - c->code->rw);
+    uint32_t here = (uint32_t)(c->a.p - c->code->rw);
+    for (struct x64_trap *t = c->code->traps + k->trap, *end = c->code->traps + k->trap_end; t < end; t++)
+        *(t->to ? &t->slow : &t->to) = here;
 }
 
-void x64_trap_compare(struct x64_compiler *c, const uint8_t *start)
+void x64_trap_compare(struct x64_compiler *c, const uint8_t *start, bool patch)
 {
-    add(c, start, c->a.p, NULL);
+    add(c, start, c->a.p, patch ? start : NULL);
+    if (!c->failed)
+        c->code->traps[c->code->n_traps - 1].comparison = true;
+}
+
+void x64_trap_align(struct x64_compiler *c)
+{
+    unsigned at = (uintptr_t)c->a.p % PATCH_UNIT;
+    if (at > PATCH_UNIT - JUMP_BYTES)
+        nops(&c->a, PATCH_UNIT - at);
 }
 
 /* ---- the handler ---- */
@@ -91,17 +101,12 @@ static void patch(struct x64_code *c, const struct x64_trap *t)
 {
     uint8_t *unit = c->rw + (t->patch & ~15u), jump[JUMP_BYTES] = {0xe9};
     uint64_t old[2], new[2];
-    le32_put(jump + 1, t->to - t->patch - JUMP_BYTES);
+    le32_put(jump + 1, (t->slow ? t->slow : t->to) - t->patch - JUMP_BYTES);
     memcpy(old, unit, sizeof old);
     do {
         memcpy(new, old, sizeof new);
         memcpy((uint8_t *)new + (t->patch & 15), jump, sizeof jump);
     } while (!swap16(unit, old, new));
-}
-
-static bool is_comparison(const struct x64_trap *t)
-{
-    return t->to > t->at && t->to - t->at < 16 && !t->patch;
 }
 
 /* What a comparison that is unordered leaves: ZF, PF, CF. */
@@ -124,9 +129,9 @@ static bool in_translated_code(ucontext_t *u)
     struct x64_trap *t = find(c, (uint32_t)(at - (uintptr_t)c->rx));
     if (!t)
         return false;
-    if (is_comparison(t))
+    if (t->comparison)
         unordered(c, u);
-    else if (t->patch && ++t->count == PATCH_AFTER)
+    if (t->patch && ++t->count == PATCH_AFTER)
         patch(c, t);
     c->trapped++;
     *rip = (greg_t)((uintptr_t)c->rx + t->to);
