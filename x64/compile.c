@@ -59,7 +59,7 @@ static void find_last_uses(struct x64_compiler *c)
         if (i->op == IR_NOP || i->op == IR_INSN || is_dead(c, n))
             continue;
         /* operands of what is recomputed at its uses live as long as it does */
-        unsigned until = x64_flags_lazy(c, (ir_ref)n) || c->value[n].fused ? c->value[n].last : n;
+        unsigned until = x64_flags_lazy(c, (ir_ref)n) || c->value[n].fused ? MAX(c->value[n].last, n) : n;
         if (c->value[n].group)
             touch(c, x64_group_of(c, n)->base, n);
         else if (i->a)

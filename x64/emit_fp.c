@@ -40,8 +40,8 @@
 
 static void arithmetic(struct x64_fp *x, unsigned op, bool may_be_least)
 {
-    x64_fp_begin(x);
     unsigned d = x64_fp_def(x);
+    x64_fp_begin(x);
     x64_fp_compute(x, op, d, x->r[0], x->r[1]);
     if (may_be_least)
         x64_fp_check_least(x, x->dbl, d);
@@ -68,8 +68,8 @@ static void compute_one(struct x64_fp *x, uint32_t evex, uint32_t vex, unsigned 
 
 static void square_root(struct x64_fp *x)
 {
-    x64_fp_begin(x);
     unsigned d = x64_fp_def(x);
+    x64_fp_begin(x);
     compute_one(x, packed_evex(x, SQRT), opcode(x, SQRT), d, x->r[0]);
     if (!x->masks)
         x64_fp_zero_above(x, d);
@@ -85,8 +85,8 @@ static bool muladd(struct x64_fp *x)
     uint32_t v = X64_V(PP_66, MAP_0F38, x->dbl, op[x->own & 3]);
     if (!c->host->fma || (!x->masks && !x->scalar && !x->full))
         return false;
-    x64_fp_begin(x);
     unsigned d = x64_fp_def(x);
+    x64_fp_begin(x);
     if (x->masks) /* as long as a jump */
         evex_rrr(&c->a, X64_V(PP_NONE, MAP_0F, 0, 0x28), 0, d, 0, x->r[0], 0, false, false);
     else
@@ -111,8 +111,8 @@ static bool extreme(struct x64_fp *x, bool greatest, bool number)
     struct x64_compiler *c = x->c;
     if (!x->masks && !x->scalar && !x->full)
         return false;
-    x64_fp_begin(x);
     unsigned d = x64_fp_def(x), a = x->r[0], b = x->r[1], op = greatest ? MAX : MIN;
+    x64_fp_begin(x);
     if (x->masks) {
         if (!number || !c->config->fpcr_default)
             x64_fp_compute(x, op, XMM0, a, b);
@@ -189,8 +189,8 @@ static void compare(struct x64_fp *x)
         x64_flags_fp(c);
         return;
     }
-    x64_fp_begin(x);
     unsigned d = x64_def(c);
+    x64_fp_begin(x);
     x64_fp_may_trap(x);
     put_compare(c, COMI, x->dbl, x->r[0], x->r[1]); /* finds all NaNs */
     mov_ri(a, d, 0); /* greater: C only */
@@ -225,11 +225,12 @@ static bool mask(struct x64_fp *x)
     bool partial = !x->scalar && !x->full;
     if (partial && !x->masks)
         return false;
+    unsigned d = x64_def_v(c);
     x64_fp_begin(x);
     if (x->own == FP_MASK_EQ && !c->config->fpcr_default)
         x64_fp_compute(x, MAX, XMM0, a, b);
-    unsigned d = x64_def_v(c);
     if (x->own >= FP_MASK_ACGE) {
+        nops(&c->a, 5); /* for a jump */
         magnitudes(x, XMM0, a);
         magnitudes(x, XMM1, b);
         a = XMM0, b = XMM1;
@@ -330,8 +331,8 @@ static bool to_integral(struct x64_fp *x)
     int imm = round_imm(r);
     if (!rounds(x, r) || (imm < 0 && x->own & FP_EXACT))
         return false;
-    x64_fp_begin(x);
     unsigned d = x64_fp_def(x);
+    x64_fp_begin(x);
     if (imm < 0) {
         round_away(x, x->r[0]);
         movaps_rr(&x->c->a, d, XMM0);
@@ -379,8 +380,8 @@ static bool to_general(struct x64_fp *x)
     bool at_once = r == FP_ZERO && (x->masks || !is_unsigned);
     if (!rounds(x, r) || x->own >> FP_FBITS_SHIFT)
         return false;
-    x64_fp_begin(x);
     unsigned d = x64_def(x->c);
+    x64_fp_begin(x);
     if (!at_once)
         round_quietly(x, r, x->r[0]);
     chop_to_general(x, d, at_once ? x->r[0] : XMM0, wide, is_unsigned);
@@ -400,8 +401,8 @@ static bool to_integers(struct x64_fp *x)
     bool is_unsigned = x->own & FP_UNSIGNED;
     if (!rounds(x, r) || x->own >> FP_FBITS_SHIFT || (!x->masks && (is_unsigned || x->dbl || x->scalar)))
         return false;
-    x64_fp_begin(x);
     unsigned d = x64_fp_def(x);
+    x64_fp_begin(x);
     if (r != FP_ZERO)
         round_quietly(x, r, x->r[0]);
     compute_one(x, op[x->dbl][is_unsigned], op[0][0], d, r == FP_ZERO ? x->r[0] : XMM0);
@@ -486,8 +487,8 @@ static bool convert(struct x64_fp *x, uint64_t imm)
     bool widen = to == FP_DOUBLE;
     if (to == FP_HALF || fp_imm_rounding(imm) != FP_BY_FPCR)
         return false;
-    x64_fp_begin(x);
     unsigned d = x64_fp_def(x);
+    x64_fp_begin(x);
     x64_fp_may_trap(x);
     if (x->masks && x->scalar) /* vcvtps2pd, vcvtpd2ps */
         masked(x, packed_evex(x, 0x5a), d, 0, x->r[0]);

@@ -6,6 +6,7 @@
  */
 #include "ir/fp_imm.h"
 #include "ir/random_block.h"
+#include "x64/host.h"
 #include "x64/x64.h"
 #include <inttypes.h>
 #include <setjmp.h>
@@ -170,6 +171,97 @@ static enum fp_format random_block(struct test_random *r, enum ir_op op)
     return f;
 }
 
+/* ---- several operations, on each other's results, with what asks for flags ---- */
+
+enum { POOL = 8 };
+
+struct chain {
+    struct test_random *r;
+    ir_ref v[POOL], x[POOL], flags[2]; /* values so far */
+};
+
+static ir_ref any(struct chain *g, const ir_ref *pool)
+{
+    return pool[test_random_below(g->r, POOL)];
+}
+
+static void keep(struct chain *g, ir_ref result, enum ir_type type)
+{
+    unsigned n = test_random_below(g->r, POOL), at = test_random_below(g->r, 8);
+    bool set = test_random_below(g->r, 2);
+    if (type == IR_V128) {
+        g->v[n] = result;
+        if (set)
+            ir_emit(&block, IR_SETV, result, 0, 0, offsetof(struct test_state, v) + 16 * at);
+    } else if (type == IR_I64) {
+        g->x[n] = result;
+        if (set)
+            ir_emit(&block, IR_SET64, result, 0, 0, offsetof(struct test_state, x) + 8 * at);
+    } else {
+        g->flags[n & 1] = result;
+        if (set)
+            ir_emit(&block, IR_SETF, result, 0, 0, offsetof(struct test_state, flags));
+    }
+}
+
+static ir_ref operand_of(struct chain *g, enum ir_type type)
+{
+    switch (type) {
+    case IR_V128: return any(g, g->v);
+    case IR_I64: return any(g, g->x);
+    case IR_FLAGS: return g->flags[test_random_below(g->r, 2)];
+    default: return 0;
+    }
+}
+
+static void one_more(struct chain *g, enum fp_format f)
+{
+    static const enum ir_op others[] = {IR_COND, IR_SELECT, IR_FSELECT, IR_V_SELECT, IR_EXIT_COND, IR_ADD64, IR_VAND, IR_FSUB64, IR_FP_CMP};
+    bool other = test_random_below(g->r, 2);
+    enum ir_op op = other ? others[test_random_below(g->r, ARRAY_SIZE(others))]
+                          : IR_FIRST_FP + test_random_below(g->r, IR_OP_COUNT - IR_FIRST_FP);
+    unsigned log2 = test_random_below(g->r, 2) ? 0 : 4u - f, cond = test_random_below(g->r, 14);
+    bool is_fp = (unsigned)op >= IR_FIRST_FP && op != IR_V_SELECT;
+    uint64_t imm = is_fp ? 0 : cond;
+    if (is_fp) {
+        unsigned own = random_own(g->r, op, &f, &log2);
+        imm = fp_imm(f, log2, own);
+    }
+    ir_ref a[3];
+    for (unsigned k = 0; k < 3; k++)
+        a[k] = operand_of(g, ir_ops[op].arg[k]);
+    if (op == IR_EXIT_COND) /* rare, so that most of a block runs */
+        ir_emit(&block, op, a[0], (ir_ref)cond, 0, test_random_below(g->r, 4) ? 4000 : 4 + 4 * block.n);
+    else
+        keep(g, ir_emit(&block, op, a[0], a[1], a[2], imm), ir_ops[op].result);
+}
+
+static enum fp_format random_chain(struct test_random *r)
+{
+    struct chain g = {.r = r};
+    enum fp_format f = FP_SINGLE + test_random_below(r, 2);
+    ir_block_init(&block, 0);
+    ir_emit(&block, IR_INSN, 0, 0, 0, 0);
+    for (unsigned k = 0; k < POOL; k++) {
+        g.v[k] = ir_emit(&block, IR_GETV, 0, 0, 0, offsetof(struct test_state, v) + 16 * k);
+        g.x[k] = ir_emit(&block, IR_GET64, 0, 0, 0, offsetof(struct test_state, x) + 8 * k);
+    }
+    g.flags[0] = g.flags[1] = ir_emit(&block, IR_GETF, 0, 0, 0, offsetof(struct test_state, flags));
+    for (unsigned n = 2 + test_random_below(r, 12); n; n--)
+        one_more(&g, f);
+    if (test_random_below(r, 2))
+        keep(&g, ir_emit(&block, IR_GET32, 0, 0, 0, offsetof(struct test_state, fpsr)), IR_I64);
+    for (unsigned k = 0; k < POOL; k += 1 + test_random_below(r, 3)) {
+        ir_emit(&block, IR_SETV, g.v[k], 0, 0, offsetof(struct test_state, v) + 16 * k);
+        ir_emit(&block, IR_SET64, g.x[k], 0, 0, offsetof(struct test_state, x) + 8 * k);
+    }
+    ir_emit(&block, IR_SETF, g.flags[0], 0, 0, offsetof(struct test_state, flags));
+    ir_emit(&block, IR_EXIT_DIRECT, 0, 0, 0, 4);
+    if (test_random_below(r, 2))
+        ir_optimise(&block);
+    return f;
+}
+
 static void show(const struct test_state *before, const struct test_state *want, const struct test_state *got)
 {
     ir_print(&block, stderr);
@@ -192,40 +284,87 @@ static unsigned long env_number(const char *name, unsigned long otherwise)
     return s ? strtoul(s, NULL, 0) : otherwise;
 }
 
+static unsigned long operations;
+
+/* Compiles the block and runs it `times` times. */
+static void compare(struct test_random *r, enum fp_format f, unsigned times, const char *what)
+{
+    struct x64_block out;
+    config.fpcr_default = test_random_below(r, 2);
+    if (!x64_compile(code, &config, &block, &out)) {
+        x64_code_reset(code);
+        assert_true(x64_compile(code, &config, &block, &out));
+    }
+    for (unsigned k = 0; k < times; k++) {
+        struct test_state before, want, got;
+        uint32_t link;
+        random_state(r, &before, f);
+        if (config.fpcr_default)
+            before.fpcr = 0;
+        want = got = before;
+        ir_eval(&block, &want, &test_env);
+        x64_run(code, &got, out.entry, &link);
+        if (!same(&want, &got) || want.pc != got.pc) {
+            show(&before, &want, &got);
+            fail_msg("%s differs", what);
+        }
+    }
+    operations += times;
+}
+
 static void compiled_is_evaluated(void **state)
 {
     struct test_random r = {env_number("POME_TEST_SEED", 1)};
     unsigned long blocks = 200 * env_number("POME_TEST_SCALE", 1);
+    x64_traps_install(); /* cmocka took the signal */
+    for (unsigned op = IR_FIRST_FP; op < IR_OP_COUNT; op++)
+        for (unsigned long n = 0; n < blocks; n++)
+            compare(&r, random_block(&r, (enum ir_op)op), 60, ir_ops[op].name);
+    print_message("%lu operations compared, %" PRIu64 " exceptions\n", operations, x64_code_trapped(code));
+}
+
+static void chains_are_evaluated(void **state)
+{
+    struct test_random r = {env_number("POME_TEST_SEED", 1) ^ 0x5555};
+    x64_traps_install();
+    for (unsigned long n = 1500 * env_number("POME_TEST_SCALE", 1); n; n--)
+        compare(&r, random_chain(&r), 20, "chain");
+}
+
+/* Few operands, again and again: the operation becomes a jump to its cold code. */
+static void frequent_exceptions_end(void **state)
+{
+    struct test_random r = {7};
     x64_traps_install();
     for (unsigned op = IR_FIRST_FP; op < IR_OP_COUNT; op++) {
-        for (unsigned long n = 0; n < blocks; n++) {
-            struct x64_block out;
-            enum fp_format f = random_block(&r, (enum ir_op)op);
-            config.fpcr_default = test_random_below(&r, 2);
-            if (!x64_compile(code, &config, &block, &out)) {
-                x64_code_reset(code);
-                assert_true(x64_compile(code, &config, &block, &out));
-            }
-            for (unsigned k = 0; k < 60; k++) {
-                struct test_state before, want, got;
-                uint32_t link;
-                random_state(&r, &before, f);
-                if (config.fpcr_default)
-                    before.fpcr = 0;
-                want = got = before;
-                ir_eval(&block, &want, &test_env);
-                x64_run(code, &got, out.entry, &link);
-                if (!same(&want, &got)) {
-                    show(&before, &want, &got);
-                    fail_msg("%s differs", ir_ops[op].name);
-                }
-            }
+        struct x64_block out;
+        enum fp_format f = random_block(&r, (enum ir_op)op);
+        config.fpcr_default = true;
+        x64_code_reset(code);
+        assert_true(x64_compile(code, &config, &block, &out));
+        uint64_t trapped = x64_code_trapped(code);
+        for (unsigned k = 0; k < 1000; k++) {
+            static const uint64_t nan[4] = {0, 0x7c017c017c017c01, 0x7f8000017f800001, 0x7ff0000000000001};
+            struct test_state want, got;
+            uint32_t link;
+            random_state(&r, &want, f);
+            want.fpcr = 0;
+            for (unsigned n = 0; n < 8; n++)
+                want.v[n].d[0] = want.v[n].d[1] = k % 2 ? nan[f] : nan[f] | fp_sign_bit(f) >> 9;
+            got = want;
+            ir_eval(&block, &want, &test_env);
+            x64_run(code, &got, out.entry, &link);
+            if (!same(&want, &got))
+                fail_msg("%s differs", ir_ops[op].name);
         }
+        if (x64_host()->avx512vl && op != IR_FP_CMP) /* quiet comparisons are not replaced: only signalling NaNs trap */
+            assert_true(x64_code_trapped(code) - trapped < 200);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(compiled_is_evaluated)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(compiled_is_evaluated), cmocka_unit_test(chains_are_evaluated),
+                                       cmocka_unit_test(frequent_exceptions_end)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

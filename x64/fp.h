@@ -78,7 +78,7 @@ static inline unsigned width(const struct x64_fp *x)
 
 /* ---- an operation (fp.c): begin, instructions, end ---- */
 
-/* The first byte of the operation is here. */
+/* The first byte of the operation is here: after uses and the def, which may move other values. */
 void x64_fp_begin(struct x64_fp *x);
 /* A register for the result, none of the operands'. */
 static inline unsigned x64_fp_def(struct x64_fp *x)

@@ -26,6 +26,9 @@ static bool start(const struct ir_env *env)
         .state_bias = CPU_STATE_BIAS,
         .pin = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(3), CPU_SP, CPU_X(30)},
         .n_pins = 6,
+        .v_offset = offsetof(struct cpu_state, v),
+        .v_pin = {0, 1, 2, 3, 30, 5, 6, 7, 8, 9, 10, 11, 31},
+        .n_v_pins = 13,
         .frame_offset = sizeof(struct cpu_state) + offsetof(struct tail, frame),
         .pending_offset = offsetof(struct cpu_state, pending),
         .tlb_offset = {sizeof(struct cpu_state) + offsetof(struct tail, tlb[0]),
@@ -67,6 +70,7 @@ bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir
     if (!can_compile(env))
         return false;
     struct x64_block out;
+    config.fpcr_default = s->fpcr == 0;
     if (!x64_compile(code, &config, b, &out)) {
         x64_code_reset(code);
         if (!x64_compile(code, &config, b, &out))
