@@ -241,6 +241,14 @@ static uint64_t ephemeral_info(const struct apfs_maker *m)
     return least << 32 | 4 << 16 | 1;
 }
 
+/* [Container] nx_max_file_systems: one volume for every 512 MiB. Apple's iBootSystemContainer of 500 MiB has four: it is made with the limit raised to
+ * what the superblock has room for, and so is every container here that has more volumes than the rule gives. */
+static uint32_t max_volumes(const struct apfs_maker *m)
+{
+    uint64_t n = MIN(NX_VOLUMES_MAX, (m->blocks * APFS_BLOCK + 512 * MiB - 1) / (512 * MiB));
+    return m->n > n ? NX_VOLUMES_MAX : (uint32_t)n;
+}
+
 static void fill_superblock(const struct apfs_maker *m, uint32_t ephemeral_blocks, uint64_t omap, uint8_t *nx)
 {
     le32_put(nx + NX_MAGIC, NX_MAGIC_VALUE);
@@ -261,7 +269,7 @@ static void fill_superblock(const struct apfs_maker *m, uint32_t ephemeral_block
     le64_put(nx + NX_SPACEMAN, OID_FIRST + SPACEMAN);
     le64_put(nx + NX_REAPER, OID_FIRST + REAPER);
     le64_put(nx + NX_OMAP, omap);
-    le32_put(nx + NX_MAX_VOLUMES, (uint32_t)MIN(NX_VOLUMES_MAX, (m->blocks * APFS_BLOCK + 512 * MiB - 1) / (512 * MiB)));
+    le32_put(nx + NX_MAX_VOLUMES, max_volumes(m));
     for (size_t i = 0; i < m->n; i++)
         le64_put(nx + NX_VOLUMES + 8 * i, m->volumes[i]->oid);
     le64_put(nx + NX_EPHEMERAL_INFO, ephemeral_info(m));

@@ -42,7 +42,7 @@ pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *imag
 {
     struct bundle_spec spec = {
         .settings = {.cpu_count = o->cpu_count, .memory_bytes = o->memory_size},
-        .model = {.representation = 1, .platform = PLATFORM_POME},
+        .model = {.representation = 1, .platform = restore_image_family(image->image) == RESTORE_APPLE ? PLATFORM_APPLE : PLATFORM_POME},
         .disk_bytes = o->disk_size,
     };
     const char *model = o->cpu_model ? o->cpu_model : "default";
@@ -51,7 +51,7 @@ pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *imag
         return NULL;
     }
     strcpy(spec.settings.cpu_model, model);
-    if (!restore_image_supported(image->image, err) || !enough(image->image, o, err))
+    if (!restore_image_installable(image->image, err) || !enough(image->image, o, err))
         return NULL;
     memcpy(spec.model.minimum_os, image->image->manifest.min_host, sizeof spec.model.minimum_os);
     if (!bundle_draw_ecid(&spec.ecid, err))
@@ -95,6 +95,11 @@ const char *pome_bundle_path(const pome_bundle *p)
 bool pome_bundle_is_installed(const pome_bundle *p)
 {
     return p->b->installed;
+}
+
+bool pome_bundle_can_start(const pome_bundle *p, struct pome_error *why)
+{
+    return bundle_startable(p->b, why);
 }
 
 bool pome_bundle_is_in_use(const pome_bundle *p, int *pid)

@@ -114,6 +114,9 @@ bool bundle_set_installed(struct bundle *b, struct pome_error *err);
 /* Writes Install.json again: an installation begins anew. */
 bool bundle_set_not_installed(struct bundle *b, struct pome_error *err);
 
+/* Whether anything could be started in it: INVALID_STATE (not installed), NOT_SUPPORTED (a macOS machine: what is missing). */
+bool bundle_startable(const struct bundle *b, struct pome_error *err);
+
 /* Removes a bundle, also a damaged one. Errors: NOT_FOUND, BUSY, INVALID_BUNDLE (a folder that is not a bundle is left alone). */
 bool bundle_delete(const char *name, struct pome_error *err);
 

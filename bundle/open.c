@@ -147,6 +147,18 @@ struct bundle *bundle_open(const char *name, struct pome_error *err)
     return b;
 }
 
+bool bundle_startable(const struct bundle *b, struct pome_error *err)
+{
+    if (!b->installed)
+        return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: its installation was not completed", b->path);
+    if (b->model.platform != PLATFORM_POME)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
+                         "%s: is a macOS machine (platform version %u): its boot ROM (AVPBooter) is Apple's and comes with macOS only, and it takes only boot "
+                         "objects that Apple's server signed for this ECID; all else is there",
+                         b->path, b->model.platform);
+    return true;
+}
+
 void bundle_close(struct bundle *b)
 {
     if (!b)

@@ -25,16 +25,26 @@ static bool install(pome_bundle *b, pome_restore_image *image, bool again, const
 /* `name` as the user gave it: a path when the machine lies outside the folder of machines. */
 static void print_result(const pome_bundle *b, const char *name, bool json)
 {
+    struct pome_error why = {0};
+    bool can_start = pome_bundle_can_start(b, &why);
     if (json) {
         fputs("{\"event\":\"done\",\"name\":", stdout);
         cli_json_string(stdout, pome_bundle_name(b));
         fputs(",\"path\":", stdout);
         cli_json_string(stdout, pome_bundle_path(b));
-        printf(",\"installed\":%s}\n", pome_bundle_is_installed(b) ? "true" : "false");
+        printf(",\"installed\":%s,\"can_start\":%s", pome_bundle_is_installed(b) ? "true" : "false", can_start ? "true" : "false");
+        if (!can_start) {
+            fputs(",\"why\":", stdout);
+            cli_json_string(stdout, why.message);
+        }
+        fputs("}\n", stdout);
         return;
     }
     cli_note("Machine: %s", pome_bundle_path(b));
-    cli_note("Next:    pome start %s", name);
+    if (can_start)
+        cli_note("Next:    pome start %s", name);
+    else
+        cli_note("It cannot start: %s\n\"pome log show %s\" says what was installed.", why.message, name);
 }
 
 static int create(const char *name, const char *path, const struct pome_bundle_options *o, bool keep, bool json)

@@ -13,12 +13,14 @@
 static bool check(struct install *in, struct pome_error *err);
 static bool finish(struct install *in, struct pome_error *err);
 
-static const struct install_step {
+struct install_step {
     const char *name;
     double weight;
     bool (*run)(struct install *in, struct pome_error *err);
     void (*undo)(struct install *in);
-} steps[] = {
+};
+
+static const struct install_step steps[] = {
     {"Checking the restore image", 1, check, NULL},
     {"Creating the partition map", 1, install_partition_map, install_empty_disk},
     {"Restoring the OS image", 80, install_os, NULL},
@@ -27,6 +29,26 @@ static const struct install_step {
     {"Writing Recovery", 6, install_recovery_container, NULL},
     {"Writing NVRAM and firmware", 2, install_aux, install_empty_aux},
     {"Finishing", 5, finish, NULL},
+};
+
+static const struct install_step apple_steps[] = {
+    {"Checking the restore image", 1, apple_check, NULL},
+    {"Creating the partition map", 1, install_partition_map, install_empty_disk},
+    {"Personalising", 1, apple_personalize, NULL},
+    {"Creating iBootSystemContainer", 2, apple_boot_container, NULL},
+    {"Creating Container and restoring", 60, apple_main_container, NULL},
+    {"Creating RecoveryOSContainer", 10, apple_recovery_container, NULL},
+    {"Verifying the containers", 15, apple_verify, NULL},
+    {"Writing NVRAM and firmware", 2, install_aux, install_empty_aux},
+    {"Finishing", 5, finish, NULL},
+};
+
+static const struct install_steps {
+    const struct install_step *list;
+    size_t n;
+} families[] = {
+    [RESTORE_POME] = {steps, ARRAY_SIZE(steps)},
+    [RESTORE_APPLE] = {apple_steps, ARRAY_SIZE(apple_steps)},
 };
 
 unsigned install_step_count(void)
@@ -73,30 +95,43 @@ const struct manifest_component *install_component(const struct install *in, con
     return c;
 }
 
+bool install_check_machine(const struct install *in, struct pome_error *err)
+{
+    const struct bundle *b = in->bundle;
+    const struct manifest *m = &in->image->manifest;
+    if (b->settings.cpu_count < m->min_cpus || b->settings.memory_bytes / MiB < m->min_memory_mb)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: %u CPUs and %llu MiB, the image needs %llu and %llu MiB", b->path,
+                         b->settings.cpu_count, (unsigned long long)(b->settings.memory_bytes / MiB), (unsigned long long)m->min_cpus,
+                         (unsigned long long)m->min_memory_mb);
+    return true;
+}
+
+bool install_open_members(struct install *in, struct pome_error *err)
+{
+    in->disk_fd = bundle_member_open(in->bundle, BUNDLE_DISK, O_RDWR, err);
+    in->aux_fd = in->disk_fd < 0 ? -1 : bundle_member_open(in->bundle, BUNDLE_AUX, O_RDWR, err);
+    return in->aux_fd >= 0;
+}
+
 /* Everything that can be known to fail is known before the disk is touched. */
 static bool check(struct install *in, struct pome_error *err)
 {
     struct bundle *b = in->bundle;
-    const struct manifest *m = &in->image->manifest;
     struct im4p p;
     if (!restore_image_supported(in->image, err))
         return false;
     if (b->model.platform != PLATFORM_POME)
         return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its hardware model has platform version %u, this image is for %d", b->path,
                          b->model.platform, PLATFORM_POME);
-    if (b->settings.cpu_count < m->min_cpus || b->settings.memory_bytes / MiB < m->min_memory_mb)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: %u CPUs and %llu MiB, the image needs %llu and %llu MiB", b->path,
-                         b->settings.cpu_count, (unsigned long long)(b->settings.memory_bytes / MiB), (unsigned long long)m->min_cpus,
-                         (unsigned long long)m->min_memory_mb);
+    if (!install_check_machine(in, err))
+        return false;
     for (size_t i = 0; i < COMPONENT_ROLES; i++)
         if (component_roles[i].type &&
             !restore_image_im4p(in->image, install_component(in, component_roles[i].name), component_roles[i].type, &p, err))
             return false;
     if (!layout_make(b->disk_bytes, install_component(in, "OS")->uncompressed_size, &in->gpt, err))
         return pome_fail_context(err, "%s", b->path);
-    in->disk_fd = bundle_member_open(b, BUNDLE_DISK, O_RDWR, err);
-    in->aux_fd = in->disk_fd < 0 ? -1 : bundle_member_open(b, BUNDLE_AUX, O_RDWR, err);
-    return in->aux_fd >= 0;
+    return install_open_members(in, err);
 }
 
 static bool finish(struct install *in, struct pome_error *err)
@@ -110,24 +145,25 @@ static bool finish(struct install *in, struct pome_error *err)
 
 /* --- running --- */
 
-static void undo(struct install *in, size_t failed)
+static void undo(struct install *in, const struct install_steps *s, size_t failed)
 {
     for (size_t i = failed + 1; i-- > 0;)
-        if (steps[i].undo && in->disk_fd >= 0 && in->aux_fd >= 0)
-            steps[i].undo(in);
+        if (s->list[i].undo && in->disk_fd >= 0 && in->aux_fd >= 0)
+            s->list[i].undo(in);
 }
 
-static bool run_steps(struct install *in, struct pome_error *err)
+static bool run_steps(struct install *in, const struct install_steps *s, struct pome_error *err)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-        in->weight_all += steps[i].weight;
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        in->report = (struct pome_progress){.step = steps[i].name, .step_number = (uint32_t)i + 1, .step_count = ARRAY_SIZE(steps)};
-        in->weight = steps[i].weight;
-        log_host(in->log, "org.pome.install", "step", LOG_LEVEL_DEFAULT, "%zu of %zu: %s", i + 1, ARRAY_SIZE(steps), steps[i].name);
-        if (!install_progress(in, 0, 0, err) || !steps[i].run(in, err)) {
-            log_host(in->log, "org.pome.install", "step", LOG_LEVEL_ERROR, "%s: %s", steps[i].name, err->message);
-            undo(in, i);
+    for (size_t i = 0; i < s->n; i++)
+        in->weight_all += s->list[i].weight;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct install_step *step = &s->list[i];
+        in->report = (struct pome_progress){.step = step->name, .step_number = (uint32_t)i + 1, .step_count = (uint32_t)s->n};
+        in->weight = step->weight;
+        log_host(in->log, "org.pome.install", "step", LOG_LEVEL_DEFAULT, "%zu of %zu: %s", i + 1, s->n, step->name);
+        if (!install_progress(in, 0, 0, err) || !step->run(in, err)) {
+            log_host(in->log, "org.pome.install", "step", LOG_LEVEL_ERROR, "%s: %s", step->name, err->message);
+            undo(in, s, i);
             return false;
         }
         in->weight_done += in->weight;
@@ -151,7 +187,7 @@ bool install_run(struct bundle *bundle, struct restore_image *image, pome_progre
     bool ok = bundle_set_not_installed(bundle, err);
     if (ok && bundle_log_path(bundle, path))
         in->log = log_open(path, NULL); /* a log that cannot be written is no reason not to install */
-    ok = ok && run_steps(in, err);
+    ok = ok && run_steps(in, &families[restore_image_family(image)], err);
     log_host(in->log, "org.pome.install", "result", ok ? LOG_LEVEL_DEFAULT : LOG_LEVEL_ERROR, "%s %s (%s): %s", image->product_name,
              image->manifest.version, image->manifest.build, ok ? "installed" : err->message);
     log_close(in->log);

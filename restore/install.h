@@ -54,14 +54,31 @@ const char *install_step_name(unsigned step);
 /* Says how far the step is; false with OPERATION_CANCELLED when the user wants to end. */
 bool install_progress(struct install *in, uint64_t done, uint64_t total, struct pome_error *err);
 
+/* What every family of images asks of the machine. */
+bool install_check_machine(const struct install *in, struct pome_error *err);
+bool install_open_members(struct install *in, struct pome_error *err);
+
 /* install_disk.c */
 bool install_partition_map(struct install *in, struct pome_error *err);
 void install_empty_disk(struct install *in);
 bool install_os(struct install *in, struct pome_error *err);
 bool install_boot_container(struct install *in, struct pome_error *err);
 bool install_recovery_container(struct install *in, struct pome_error *err);
+uint8_t *install_policy_file(const struct install *in, size_t *size); /* the LocalPolicy as IMG4, for free(); NULL: no memory */
 /* personalize.c */
 bool install_personalize(struct install *in, struct pome_error *err);
+/* Nonces, volume group and policy; `tickets` makes the tickets of the components. */
+typedef bool install_tickets_fn(struct install *in, const struct personality *who, struct pome_error *err);
+bool install_personalize_by(struct install *in, install_tickets_fn *tickets, struct pome_error *err);
+/* install_apple.c: macOS */
+bool apple_image_installable(const struct restore_image *image, struct pome_error *err);
+uint64_t apple_image_min_disk(const struct restore_image *image);
+bool apple_check(struct install *in, struct pome_error *err);
+bool apple_personalize(struct install *in, struct pome_error *err);
+bool apple_boot_container(struct install *in, struct pome_error *err);
+bool apple_main_container(struct install *in, struct pome_error *err);
+bool apple_recovery_container(struct install *in, struct pome_error *err);
+bool apple_verify(struct install *in, struct pome_error *err);
 /* install_aux.c */
 bool install_aux(struct install *in, struct pome_error *err);
 void install_empty_aux(struct install *in);

@@ -79,25 +79,37 @@ static bool copy_piece(void *user, uint64_t offset, const void *bytes, size_t n,
     return write_flash(f->in, bytes, n, f->at + offset, err);
 }
 
-static bool write_firmware(struct install *in, struct pome_error *err)
+/* A component as IMG4 with the firmware ticket, at *at in the flash; *at is then behind it. */
+static bool write_img4(struct install *in, const char *name, const char *type, const uint8_t *im4r, size_t im4r_size, uint64_t *at,
+                       struct pome_error *err)
 {
-    const struct manifest_component *llb = install_component(in, "LLB");
+    const struct manifest_component *c = install_component(in, name);
     const struct ticket *t = &in->tickets[TICKET_FIRMWARE];
-    uint8_t im4r[IMAGE4_IM4R_MAX];
-    size_t im4r_size = im4r_write(in->boot_nonce, im4r);
     struct im4p p;
     struct img4_frame *f = malloc(sizeof *f);
     if (!f)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the firmware");
-    bool ok = restore_image_im4p(in->image, llb, "illb", &p, err);
-    if (ok && (!img4_frame(p.size, t->der, t->size, im4r, im4r_size, f) || f->head_size + p.size + f->tail_size > AUX_FIRMWARE_MAX))
-        ok = pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "LLB: %llu bytes do not fit the firmware area of %llu", (unsigned long long)p.size,
+    bool ok = restore_image_im4p(in->image, c, type, &p, err);
+    if (ok && (!img4_frame(p.size, t->der, t->size, im4r, im4r_size, f) ||
+               *at + f->head_size + p.size + f->tail_size > AUX_FIRMWARE + AUX_FIRMWARE_MAX))
+        ok = pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %llu bytes do not fit the firmware area of %llu", name, (unsigned long long)p.size,
                        (unsigned long long)AUX_FIRMWARE_MAX);
-    struct firmware w = {in, AUX_FIRMWARE + (ok ? f->head_size : 0)};
-    ok = ok && write_flash(in, f->head, f->head_size, AUX_FIRMWARE, err) && restore_image_read(in->image, llb, copy_piece, &w, NULL, err) &&
+    struct firmware w = {in, *at + (ok ? f->head_size : 0)};
+    ok = ok && write_flash(in, f->head, f->head_size, *at, err) && restore_image_read(in->image, c, copy_piece, &w, NULL, err) &&
          write_flash(in, f->tail, f->tail_size, w.at + p.size, err);
+    if (ok)
+        *at = w.at + p.size + f->tail_size;
     free(f);
     return ok;
+}
+
+/* The first stage, and behind it the logo that Apple's shows. */
+static bool write_firmware(struct install *in, struct pome_error *err)
+{
+    uint8_t im4r[IMAGE4_IM4R_MAX];
+    uint64_t at = AUX_FIRMWARE;
+    bool logo = restore_image_family(in->image) == RESTORE_APPLE && manifest_component(&in->image->manifest, "AppleLogo");
+    return write_img4(in, "LLB", "illb", im4r, im4r_write(in->boot_nonce, im4r), &at, err) && (!logo || write_img4(in, "AppleLogo", "logo", NULL, 0, &at, err));
 }
 
 /* --- the step --- */

@@ -183,8 +183,7 @@ static bool write_container(struct container *k, enum layout_container where, co
     return true;
 }
 
-/* The LocalPolicy as IMG4, for free(). NULL when memory is short. */
-static uint8_t *policy_file(const struct install *in, size_t *size)
+uint8_t *install_policy_file(const struct install *in, size_t *size)
 {
     const struct ticket *t = &in->tickets[TICKET_POLICY];
     uint8_t *file = NULL;
@@ -204,7 +203,7 @@ bool install_boot_container(struct install *in, struct pome_error *err)
     char nsih[2 * SHA384_BYTES + 1], active[10], folder[16];
     size_t policy_size = 0;
     struct container *k = calloc(1, sizeof *k);
-    uint8_t *policy = policy_file(in, &policy_size);
+    uint8_t *policy = install_policy_file(in, &policy_size);
     bool ok = (k && policy) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the boot set");
     if (ok) {
         k->in = in;

@@ -133,7 +133,13 @@ static bool place_ticket(struct install *in, const struct personality *who, enum
     return personalize_images(who, images, n, &in->tickets[which], err);
 }
 
-static bool issue(struct install *in, const struct authority *authority, struct pome_error *err)
+static bool place_tickets(struct install *in, const struct personality *who, struct pome_error *err)
+{
+    return place_ticket(in, who, PLACE_FIRMWARE, TICKET_FIRMWARE, err) && place_ticket(in, who, PLACE_BOOT, TICKET_OS, err) &&
+           place_ticket(in, who, PLACE_RECOVERY, TICKET_RECOVERY, err);
+}
+
+static bool issue(struct install *in, const struct authority *authority, install_tickets_fn *tickets, struct pome_error *err)
 {
     const struct platform *p = platform_of(in->bundle->model.platform);
     const struct manifest *m = &in->image->manifest;
@@ -145,14 +151,13 @@ static bool issue(struct install *in, const struct authority *authority, struct 
     memcpy(in->trust.anchor, authority_anchor(authority), SHA384_BYTES);
     personalize_boot_nonce(in->boot_nonce, in->trust.boot_nonce);
     if (!personalize_draw_nonce(in->nonces + RPNH, rpnh, err) || !personalize_draw_nonce(in->nonces + LPNH, in->trust.policy_nonces[0], err) ||
-        !personalize_draw_nonce(in->nonces + RONH, ronh, err) || !place_ticket(in, &who, PLACE_FIRMWARE, TICKET_FIRMWARE, err) ||
-        !place_ticket(in, &who, PLACE_BOOT, TICKET_OS, err) || !place_ticket(in, &who, PLACE_RECOVERY, TICKET_RECOVERY, err))
+        !personalize_draw_nonce(in->nonces + RONH, ronh, err) || !tickets(in, &who, err))
         return false;
     sha384(in->tickets[TICKET_OS].der, in->tickets[TICKET_OS].size, in->nsih);
     return personalize_policy(&who, &policy, &in->tickets[TICKET_POLICY], in->policy, err);
 }
 
-bool install_personalize(struct install *in, struct pome_error *err)
+bool install_personalize_by(struct install *in, install_tickets_fn *tickets, struct pome_error *err)
 {
     if (!draw(&in->boot_nonce, sizeof in->boot_nonce, err) || !draw(in->volume_group, sizeof in->volume_group, err))
         return false;
@@ -162,10 +167,15 @@ bool install_personalize(struct install *in, struct pome_error *err)
     struct authority *authority = authority_open(NULL, true, err);
     if (!authority)
         return pome_fail_context(err, "signing authority");
-    bool ok = issue(in, authority, err);
+    bool ok = issue(in, authority, tickets, err);
     if (ok)
         log_host(in->log, "org.pome.install", "authority", LOG_LEVEL_DEFAULT, "tickets signed by %s (%s)", authority_name(authority),
                  authority_path(authority));
     authority_close(authority);
     return ok;
+}
+
+bool install_personalize(struct install *in, struct pome_error *err)
+{
+    return install_personalize_by(in, place_tickets, err);
 }

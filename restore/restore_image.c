@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "formats/identity.h"
 #include "formats/plist.h"
+#include "restore/install.h"
 #include "restore/layout.h"
 
 #include <zstd.h>
@@ -128,7 +129,7 @@ static bool components_ok(const struct restore_image *image, struct pome_error *
 /* Virtual Macs exist since macOS 12; a newer host than the one that our Mac board stands for is asked for by images that are too new. */
 enum { MACOS_FIRST = 12, MACOS_HOST = 26 };
 
-static bool virtual_mac_supported(const struct restore_image *image, struct pome_error *err)
+static bool virtual_mac_known(const struct restore_image *image, struct pome_error *err)
 {
     const struct manifest *m = &image->manifest;
     uint32_t version[3];
@@ -138,7 +139,7 @@ static bool virtual_mac_supported(const struct restore_image *image, struct pome
     if (m->has_min_host && m->min_host[0] > MACOS_HOST)
         return pome_fail(err, POME_ERROR_INSTALLATION_REQUIRES_UPDATE, "%s: macOS %s is too new: it needs a host like macOS %u.%u.%u, this Pome is like %d",
                          path, m->version, m->min_host[0], m->min_host[1], m->min_host[2], MACOS_HOST);
-    return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: macOS %s for a VM: it can be read and checked, this Pome cannot install it", path, m->version);
+    return true;
 }
 
 /* Neither for our machines nor for virtual Macs. */
@@ -153,14 +154,27 @@ static bool no_identity(const struct restore_image *image, struct pome_error *er
                      zipin_path(image->zip), m->identities, m->device_class);
 }
 
+enum restore_family restore_image_family(const struct restore_image *image)
+{
+    return strcmp(image->manifest.device_class, "vma2macosap") ? RESTORE_POME : RESTORE_APPLE;
+}
+
+bool restore_image_installable(const struct restore_image *image, struct pome_error *err)
+{
+    return restore_image_family(image) == RESTORE_APPLE ? virtual_mac_known(image, err) && apple_image_installable(image, err)
+                                                        : restore_image_supported(image, err);
+}
+
 bool restore_image_supported(const struct restore_image *image, struct pome_error *err)
 {
     const struct manifest *m = &image->manifest;
     const struct platform *platform = platform_of(PLATFORM_POME);
     uint32_t ours[3];
     version_parse(POME_VERSION_STRING, ours);
-    if (!strcmp(m->device_class, "vma2macosap"))
-        return virtual_mac_supported(image, err);
+    if (restore_image_family(image) == RESTORE_APPLE)
+        return virtual_mac_known(image, err) &&
+               pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: macOS %s for a VM: it can be read, checked and installed, but not started: its boot ROM is Apple's",
+                         zipin_path(image->zip), m->version);
     if (strcmp(m->device_class, "pome1ap"))
         return no_identity(image, err);
     if (m->board != platform->board || m->chip != platform->chip || m->domain != LAYOUT_SECURITY_DOMAIN)
@@ -175,6 +189,8 @@ bool restore_image_supported(const struct restore_image *image, struct pome_erro
 
 uint64_t restore_image_min_disk(const struct restore_image *image)
 {
+    if (restore_image_family(image) == RESTORE_APPLE)
+        return apple_image_min_disk(image);
     const struct manifest_component *os = manifest_component(&image->manifest, "OS");
     return os && os->uncompressed_size ? layout_minimum(os->uncompressed_size) : 0;
 }

@@ -35,7 +35,14 @@ enum { COMPONENT_ROLES = 8 };
 struct restore_image *restore_image_open(const char *path, struct pome_error *err);
 void restore_image_close(struct restore_image *image);
 
-/* Whether this Pome can install it: NOT_SUPPORTED, INSTALLATION_REQUIRES_UPDATE or INVALID_RESTORE_IMAGE say why not. */
+/* Ours, or macOS for virtual machines (class vma2macosap). */
+enum restore_family { RESTORE_POME, RESTORE_APPLE };
+enum restore_family restore_image_family(const struct restore_image *image);
+
+/* Whether a machine can be made of it: ours when they are supported; macOS as far as it goes without Apple's signature and boot ROM. */
+bool restore_image_installable(const struct restore_image *image, struct pome_error *err);
+
+/* Whether this Pome can install and start it: NOT_SUPPORTED, INSTALLATION_REQUIRES_UPDATE or INVALID_RESTORE_IMAGE say why not. */
 bool restore_image_supported(const struct restore_image *image, struct pome_error *err);
 
 /* Bytes; 0 when it cannot be said (no OS component of ours). */

@@ -20,8 +20,8 @@ enum { APPLE_DISKS_MAX = 16 }; /* root, auxiliary storage, those of Recovery, th
 
 static bool check(const struct bundle *b, const struct bundle_start *start, struct pome_error *err)
 {
-    if (!b->installed)
-        return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: its installation was not completed", b->path);
+    if (!bundle_startable(b, err))
+        return false;
     struct findings l = {0};
     uint64_t m = start->memory_bytes ? start->memory_bytes : b->settings.memory_bytes;
     settings_check_memory(m, NULL, &l);

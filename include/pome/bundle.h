@@ -47,6 +47,8 @@ POME_API bool pome_bundle_delete(const char *name, struct pome_error *err);
 POME_API const char *pome_bundle_name(const pome_bundle *bundle);
 POME_API const char *pome_bundle_path(const pome_bundle *bundle);
 POME_API bool pome_bundle_is_installed(const pome_bundle *bundle);
+/* Whether it could be started here; if not, why says what is missing: INVALID_STATE (not installed), NOT_SUPPORTED (a macOS machine). Since: 0.1. */
+POME_API bool pome_bundle_can_start(const pome_bundle *bundle, struct pome_error *why);
 POME_API bool pome_bundle_is_in_use(const pome_bundle *bundle, int *pid); /* by another process; pid 0: unknown; may be NULL */
 POME_API unsigned pome_bundle_cpu_count(const pome_bundle *bundle);
 POME_API uint64_t pome_bundle_memory_size(const pome_bundle *bundle);
