@@ -107,6 +107,11 @@ static bool fold_right(struct fold *f, struct ir_insn *i, unsigned n)
     ir_ref a = i->a, r = i->b;
     if (b->insn[r].op != IR_CONST)
         return false;
+    if (b->insn[a].op == IR_PC && (i->op == IR_ADD64 || i->op == IR_SUB64)) { /* ADRP and ADD */
+        uint64_t k = b->insn[r].imm;
+        *i = (struct ir_insn){.op = IR_PC, .imm = b->insn[a].imm + (i->op == IR_ADD64 ? k : 0 - k)};
+        return true;
+    }
     switch (i->op) {
     case IR_ADD64: case IR_SUB64: case IR_XOR64: case IR_OR64: case IR_ANDN64:
     case IR_SHL64: case IR_SHR64: case IR_SAR64: case IR_ROR64:

@@ -204,7 +204,8 @@ static inline const struct ir_insn *x64_insn(const struct x64_compiler *c)
 
 /* ---- groups (group.c) ---- */
 void x64_groups_find(struct x64_compiler *c);
-/* The group of instruction n, NULL if it looks its address up alone. */
+/* The group of instruction n; one that is alone in its group looks its address, base + offset, up by itself. NULL: the address
+ * is the operand. */
 static inline struct x64_group *x64_group_of(struct x64_compiler *c, unsigned n)
 {
     return c->value[n].group ? &c->group[c->value[n].group - 1] : NULL;

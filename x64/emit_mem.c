@@ -52,6 +52,8 @@ static struct place address(struct x64_compiler *c)
     if (!g)
         return (struct place){x64_use(c, x64_insn(c)->a), 0};
     struct place p = {x64_use(c, g->base), c->value[c->n].offset};
+    if (g->count == 1)
+        return p;
     if (g->first == c->n)
         x64_bind_new(c, x64_addend_of(c, c->n));
     else
@@ -109,6 +111,8 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     int32_t size = 1 << (memop & IR_MEM_SIZE_MASK);
     bool unpriv = memop & IR_MEM_UNPRIV, aligned = c->config->align_check || memop & IR_MEM_ALIGNED;
     const struct x64_group *g = x64_group_of(c, c->n);
+    if (g && g->count == 1)
+        g = NULL;
     unsigned addend = g ? x64_where(c, x64_addend_of(c, c->n)) : RDX;
     bool leader = g && g->first == c->n;
 
@@ -117,7 +121,7 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     else if (g)
         test_ri8(&c->a, addend, 1);
     else
-        compare_tag(c, p.reg, 0, aligned ? 0 : size - 1, aligned ? (uint32_t)size - 1 : 0, write, unpriv);
+        compare_tag(c, p.reg, p.disp, p.disp + (aligned ? 0 : size - 1), aligned ? (uint32_t)size - 1 : 0, write, unpriv);
     jcc_near(&c->a, CC_NE, c->a.p + 6);
     struct x64_cold *k = x64_cold_add(c, slow);
     k->from = c->a.p;

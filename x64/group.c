@@ -101,7 +101,7 @@ void x64_groups_find(struct x64_compiler *c)
     }
     for (unsigned k = 0; k < c->n_groups; k++) {
         struct x64_group *g = &c->group[k];
-        if (g->count == 1)
+        if (g->count == 1 && g->min == 0)
             c->value[g->first].group = 0;
         c->value[IR_MAX_INSNS + k] = (struct x64_value){.reg = NO_REG, .target = NO_REG, .last = g->last};
     }

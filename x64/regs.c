@@ -347,11 +347,18 @@ unsigned x64_where(const struct x64_compiler *c, ir_ref ref)
     return c->value[ref].reg;
 }
 
+static bool ends(const struct x64_compiler *c, ir_ref ref)
+{
+    return c->value[ref].last <= c->n;
+}
+
 bool x64_dies(const struct x64_compiler *c, ir_ref ref)
 {
-    const struct x64_value *v = &c->value[ref];
     const struct x64_class *k = is_vector(c, ref) ? &c->xmm : &c->gpr;
-    return v->last <= c->n && (!is_pin(k, v->reg) || v->reg == c->value[c->n].target);
+    unsigned reg = c->value[ref].reg, target = c->value[c->n].target;
+    if (!ends(c, ref) || reg == target)
+        return ends(c, ref);
+    return !is_pin(k, reg) && (target == NO_REG || k->busy >> target & 1); /* else the result had better be made in its target */
 }
 
 bool x64_imm32(const struct x64_compiler *c, ir_ref ref, bool wide, int32_t *imm)
@@ -370,7 +377,7 @@ struct x64_operand x64_operand(struct x64_compiler *c, ir_ref ref, bool wide)
     const struct x64_value *v = &c->value[ref];
     if (x64_imm32(c, ref, wide, &o.imm)) {
         o.kind = OPERAND_IMM;
-    } else if (v->reg == NO_REG && (v->home || v->slot) && x64_dies(c, ref) && !(wide && narrow_home(c, ref))) {
+    } else if (v->reg == NO_REG && (v->home || v->slot) && ends(c, ref) && !(wide && narrow_home(c, ref))) {
         o.kind = OPERAND_MEM;
         o.mem = value_mem(c, ref);
     } else {
@@ -383,7 +390,7 @@ struct x64_operand x64_operand_v(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_operand o = {.kind = OPERAND_REG};
     const struct x64_value *v = &c->value[ref];
-    if (v->reg == NO_REG && x64_dies(c, ref)) {
+    if (v->reg == NO_REG && ends(c, ref)) {
         o.kind = OPERAND_MEM;
         o.mem = value_mem(c, ref);
     } else {
