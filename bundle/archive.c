@@ -228,7 +228,8 @@ bool bundle_export(struct bundle *b, const char *path, bool replace, struct job 
     struct tree t;
     if (!replace && !lstat(path, &st))
         return pome_fail(err, POME_ERROR_EXISTS, "%s exists already", path);
-    if (snprintf(temporary, sizeof temporary, "%s.part-%d", path, (int)getpid()) >= (int)sizeof temporary)
+    /* A name that the next export takes again: a crash leaves at most one such file. */
+    if (snprintf(temporary, sizeof temporary, "%s.part", path) >= (int)sizeof temporary)
         return pome_fail(err, POME_ERROR_INVALID_DATA, "%.60s: the path is too long", path);
     if (!bundle_lock(b, err) || !tree_list(b, true, &t, err))
         return false;
@@ -308,15 +309,32 @@ static const char *inner_name(struct in *i, const char *name)
     return strlen(inner) < sizeof((struct tree_file *)0)->path ? inner : NULL;
 }
 
+static bool write_run(struct in *i, int fd, const char *name, uint64_t offset, const uint8_t *bytes, size_t n, struct pome_error *err)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t w = pwrite(fd, bytes + done, n - done, (off_t)(offset + done));
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            return pome_fail_errno(err, "%s/%s: cannot write", i->to->path, name);
+        done += (size_t)w;
+    }
+    return true;
+}
+
+/* Blocks of zeroes become holes again; what is between them is written in one run. */
 static bool write_block(struct in *i, int fd, const char *name, uint64_t offset, const uint8_t *bytes, size_t n, struct pome_error *err)
 {
-    /* Blocks of zeroes become holes again. */
-    for (size_t at = 0; at < n;) {
+    for (size_t at = 0, begin = 0; at < n;) {
         size_t piece = MIN((size_t)(4096 - (offset + at) % 4096), n - at);
         bool zero = !bytes[at] && !memcmp(bytes + at, bytes + at + 1, piece - 1);
-        if (!zero && pwrite(fd, bytes + at, piece, (off_t)(offset + at)) != (ssize_t)piece)
-            return pome_fail_errno(err, "%s/%s: cannot write", i->to->path, name);
         at += piece;
+        if (zero || at == n) {
+            size_t end = zero ? at - piece : at;
+            if (end > begin && !write_run(i, fd, name, offset + begin, bytes + begin, end - begin, err))
+                return false;
+            begin = at;
+        }
     }
     return job_advance(i->job, n, err);
 }

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""copies.py - clone, move, export, import, repair, nvram set and config set, cut off at their n-th write, sync, rename, ...
+
+usage: copies.py POME SHIM MAKE_TEST_IMAGE [--all] [--only OPERATION] [--at N] [--mode MODE]
+
+As powerfail.py, for operations that never make a machine less than whole: afterwards the original is whole (`pome bundle check` finds nothing), and the copy is not there
+or whole; nothing is left behind after `pome list`; and the same command then succeeds.
+"""
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+args = sys.argv[1:]
+
+
+def option(name):
+    if name not in args:
+        return None
+    at = args.index(name)
+    value = args[at + 1]
+    del args[at:at + 2]
+    return value
+
+
+only, only_at, only_mode = option("--only"), option("--at"), option("--mode")
+everything = "--all" in args
+pome, shim, make_image = [a for a in args if a != "--all"]
+work = tempfile.TemporaryDirectory(prefix="pome-copies-")
+image = os.path.join(work.name, "test.ipsw")
+store = os.path.join(work.name, "store")
+home = os.path.join(work.name, "home")
+vms = os.path.join(home, "vms")
+out = os.path.join(home, "vm.tar.zst")
+
+MODES = ["kill", "lose", "torn", "eio", "enospc", "short"]
+POINTS = 18  # of an operation that has more moments than that are tried, unless --all
+
+
+def run(*command, **more):
+    env = dict(os.environ, POME_HOME=home, TERM="dumb", **more)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+
+
+def sure(*command):
+    r = run(*command)
+    if r.returncode:
+        sys.exit(f"{' '.join(command)}: status {r.returncode}\n{r.stdout}{r.stderr}")
+    return r.stdout
+
+
+def machines():
+    found = [m["name"] for m in json.loads(sure(pome, "list", "--json"))]
+    odd = [n for n in os.listdir(vms) if n[:-7] not in found]
+    if odd:
+        sys.exit(f"left behind: {odd}")
+    return found
+
+
+def whole(name, but=()):
+    r = run(pome, "bundle", "check", name, "--json")
+    bad = [f for f in json.loads(r.stdout)["findings"] if f["code"] not in but]
+    if bad:
+        sys.exit(f"{name}: {bad}")
+    return json.loads(sure(pome, "bundle", "info", name, "--json"))["ecid"]
+
+
+def create():
+    os.makedirs(vms)
+    sure(pome, "create", "vm", "--image", image, "--disk", "2GiB")
+
+
+def create_exported():
+    create()
+    sure(pome, "bundle", "export", "vm", "-o", out)
+
+
+def create_damaged():
+    create()
+    with open(os.path.join(vms, "vm.bundle", "Disk.img"), "r+b") as f:
+        f.seek(600)
+        f.write(b"damaged")
+    with open(os.path.join(vms, "vm.bundle", "Config.json"), "w") as f:
+        f.write('{"version": 1, "cpuCount": 2, "memorySize": 1}')
+
+
+def after_clone(ok):
+    there = machines()
+    if "vm" not in there or (ok and "new" not in there):
+        sys.exit(f"machines: {there}")
+    if "new" in there and whole("new") == whole("vm"):
+        sys.exit("the clone has the identity of the original")
+    whole("vm")
+    return "new" in there
+
+
+def after_move(ok):
+    there = machines()
+    if there not in (["vm"], ["new"]) or (ok and there != ["new"]):
+        sys.exit(f"machines: {there}")
+    whole(there[0])
+    return there == ["new"]
+
+
+def after_export(ok):
+    whole("vm")
+    if os.path.exists(out):
+        sure(pome, "bundle", "import", out, "check")
+        whole("check")
+        sure(pome, "delete", "check")
+    elif ok:
+        sys.exit("no file")
+    return os.path.exists(out)
+
+
+def after_import(ok):
+    there = machines()
+    if "new" in there:
+        whole("new")
+    elif ok:
+        sys.exit("no machine")
+    return "new" in there
+
+
+def after_nvram(ok):
+    whole("vm", ["nvram-bank"])
+    value = sure(pome, "nvram", "get", "vm", "boot-args").strip()
+    if value not in ("", "quiet") or (ok and value != "quiet"):
+        sys.exit(f"boot-args: {value}")
+    return False
+
+
+def after_config(ok):
+    whole("vm", [] if ok else ["leftover"])
+    value = sure(pome, "config", "get", "vm", "memorySize").strip()
+    if value not in (str(2 << 30), str(1 << 30)) or (ok and value != str(1 << 30)):
+        sys.exit(f"memorySize: {value}")
+    return False
+
+
+def after_repair(ok):
+    if ok:
+        whole("vm")
+    return False
+
+
+# name, what is there before, the command, the check: it gets whether the command said that all went well, and says whether it is done
+OPERATIONS = [
+    ("clone", create, [pome, "bundle", "clone", "vm", "new"], after_clone),
+    ("move", create, [pome, "bundle", "move", "vm", "new"], after_move),
+    ("export", create, [pome, "bundle", "export", "vm", "-o", out], after_export),
+    ("import", create_exported, [pome, "bundle", "import", out, "new"], after_import),
+    ("nvram set", create, [pome, "nvram", "set", "vm", "boot-args", "quiet"], after_nvram),
+    ("config set", create, [pome, "config", "set", "vm", "memorySize", "1GiB"], after_config),
+    ("repair", create_damaged, [pome, "bundle", "repair", "vm", "--yes"], after_repair),
+]
+
+
+def fresh(prepared):
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(store, ignore_errors=True)
+    os.mkdir(store)
+    subprocess.run(["cp", "-a", "--sparse=always", prepared, home], check=True)
+
+
+def attempt(prepared, command, check, n, mode):
+    fresh(prepared)
+    r = run(*command, LD_PRELOAD=shim, POWERFAIL_UNDER=home, POWERFAIL_STORE=store, POWERFAIL_AT=str(n), POWERFAIL_MODE=mode, POWERFAIL_SEED=str(n))
+    if mode in ("kill", "lose", "torn"):
+        if r.returncode not in (-signal.SIGKILL, 0):
+            sys.exit(f"status {r.returncode}, expected to be killed\n{r.stderr}")
+    elif r.returncode not in (0, 1) or (r.returncode == 1 and "why:" not in r.stderr):
+        sys.exit(f"status {r.returncode}, expected 0 or 1 with a reason\n{r.stderr}")
+    if not check(r.returncode == 0):
+        sure(*command)
+        check(True)
+        return "again"
+    return "done"
+
+
+def test(name, prepare, command, check):
+    prepared, log = os.path.join(work.name, "prepared"), os.path.join(work.name, "log")
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(prepared, ignore_errors=True)
+    prepare()
+    os.rename(home, prepared)
+    fresh(prepared)
+    if os.path.exists(log):
+        os.unlink(log)
+    r = run(*command, LD_PRELOAD=shim, POWERFAIL_UNDER=home, POWERFAIL_LOG=log)
+    if r.returncode:
+        sys.exit(f"{name}: status {r.returncode} without any failure\n{r.stderr}")
+    letters = open(log).read()
+    points = [int(only_at)] if only_at else list(range(1, len(letters) + 1))
+    if len(points) > POINTS and not everything: # the end, where names are taken, and some of the rest
+        points = sorted(set(points[-8:]) | set(points[:4]) | set(random.sample(points, POINTS - 12)))
+    tried = {"again": 0, "done": 0}
+    for i, n in enumerate(points):
+        for mode in [only_mode] if only_mode else MODES if everything or len(points) < 6 else [MODES[i % len(MODES)]]:
+            try:
+                tried[attempt(prepared, command, check, n, mode)] += 1
+            except SystemExit as e:
+                sys.exit(f"{name}: {mode} at operation {n} of {len(letters)} ({letters[n - 1]}): {e}\n"
+                         f"again: copies.py ... --only '{name}' --at {n} --mode {mode}")
+    print(f"{name}: {len(letters)} operations, {sum(tried.values())} failures tried: {tried['done']} were done, {tried['again']} succeeded the second time", flush=True)
+
+
+random.seed(int(os.environ.get("POME_RANDOM_SEED", "1")))
+sure(make_image, work.name, image)
+for row in OPERATIONS:
+    if not only or only == row[0]:
+        test(*row)
