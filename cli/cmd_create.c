@@ -118,7 +118,7 @@ int cmd_install(int argc, char **argv)
     };
     int status = cli_options(argc, argv, options, 1, 1, name);
     if (status == CLI_OK) { /* help was asked for */
-        puts("\nIt begins again at the first of these steps:");
+        puts("\nIt begins again at the first of these steps; an OS image that was restored whole stays:");
         for (unsigned i = 0; i < pome_install_step_count(); i++)
             printf("  %u. %s\n", i + 1, pome_install_step_name(i));
     }

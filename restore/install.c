@@ -5,12 +5,14 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 static bool check(struct install *in, struct pome_error *err);
+static bool look(struct install *in, struct pome_error *err);
 static bool finish(struct install *in, struct pome_error *err);
 
 struct install_step {
@@ -22,6 +24,7 @@ struct install_step {
 
 static const struct install_step steps[] = {
     {"Checking the restore image", 1, check, NULL},
+    {"Looking at what is there", 1, look, NULL},
     {"Creating the partition map", 1, install_partition_map, install_empty_disk},
     {"Restoring the OS image", 80, install_os, NULL},
     {"Personalising", 1, install_personalize, NULL},
@@ -134,6 +137,48 @@ static bool check(struct install *in, struct pome_error *err)
     return install_open_members(in, err);
 }
 
+/* --- the journal --- */
+
+/* Install.json once the OS image is on the disk. It is compared as text: whatever else is there means nothing. */
+static size_t journal_text(const struct install *in, char text[256])
+{
+    char digest[2 * SHA384_BYTES + 1];
+    hex_upper(install_component(in, "OS")->uncompressed_digest, SHA384_BYTES, digest);
+    return (size_t)snprintf(text, 256, "{\"version\": 1, \"state\": \"installing\", \"os\": \"%s\"}\n", digest);
+}
+
+bool install_write_journal(struct install *in, struct pome_error *err)
+{
+    char text[256];
+    size_t n = journal_text(in, text);
+    if (fdatasync(in->disk_fd))
+        return pome_fail_errno(err, "%s: cannot sync", in->bundle->path);
+    return bundle_member_write(in->bundle, BUNDLE_INSTALL, text, n, err);
+}
+
+static bool has_journal(const struct install *in)
+{
+    char want[256], got[256];
+    if (restore_image_family(in->image) != RESTORE_POME || !manifest_component(&in->image->manifest, "OS"))
+        return false;
+    size_t n = journal_text(in, want);
+    int fd = bundle_member_open(in->bundle, BUNDLE_INSTALL, O_RDONLY, NULL);
+    bool same = fd >= 0 && pread(fd, got, sizeof got, 0) == (ssize_t)n && !memcmp(got, want, n);
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
+static bool look(struct install *in, struct pome_error *err)
+{
+    if (!in->journal)
+        return true;
+    if (!install_keep_disk(in, err))
+        return false;
+    log_host(in->log, "org.pome.install", "resume", LOG_LEVEL_DEFAULT, in->kept ? "the OS image is on the disk: it stays" : "the OS image on the disk is not whole");
+    return in->kept || bundle_set_not_installed(in->bundle, err);
+}
+
 static bool finish(struct install *in, struct pome_error *err)
 {
     if (!install_progress(in, 0, 1, err))
@@ -147,6 +192,7 @@ static bool finish(struct install *in, struct pome_error *err)
 
 static void undo(struct install *in, const struct install_steps *s, size_t failed)
 {
+    bundle_set_not_installed(in->bundle, NULL); /* the journal goes before what it speaks of */
     for (size_t i = failed + 1; i-- > 0;)
         if (s->list[i].undo && in->disk_fd >= 0 && in->aux_fd >= 0)
             s->list[i].undo(in);
@@ -184,7 +230,8 @@ bool install_run(struct bundle *bundle, struct restore_image *image, pome_progre
     if (!in)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to install");
     *in = (struct install){.bundle = bundle, .image = image, .disk_fd = -1, .aux_fd = -1, .progress = progress, .user = user};
-    bool ok = bundle_set_not_installed(bundle, err);
+    in->journal = has_journal(in);
+    bool ok = in->journal || bundle_set_not_installed(bundle, err);
     if (ok && bundle_log_path(bundle, path))
         in->log = log_open(path, NULL); /* a log that cannot be written is no reason not to install */
     ok = ok && run_steps(in, &families[restore_image_family(image)], err);

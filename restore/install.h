@@ -3,8 +3,9 @@
  *
  * How it works: install.c has a table of steps, each with a weight (its share of the progress), a function, and an undo that is run, last step
  * first, when a later one fails. Nothing of the order is known elsewhere. Install.json is in the bundle from before the first step until
- * the last one has synced everything: whenever the process is killed, the bundle says that it is not installed, and installing again
- * begins at the first step (an unfinished disk is thrown away: reading the image again is faster than trusting it).
+ * the last one has synced everything: whenever the process is killed, the bundle says that it is not installed. Installing again begins
+ * at the first step; but when Install.json notes that this image's OS was restored and synced, the step "Looking at what is there" reads it,
+ * and if its digest is right it stays: only what is cheap is done again. A step that fails throws the disk away, and the note first.
  */
 #ifndef RESTORE_INSTALL_H
 #define RESTORE_INSTALL_H
@@ -28,6 +29,7 @@ struct install {
     int disk_fd, aux_fd;
 
     struct gpt gpt;
+    bool journal, kept;           /* an earlier attempt wrote its journal; its partition map and OS image are right and stay */
     uint64_t boot_nonce;          /* generator */
     uint8_t volume_group[16];
     uint8_t nonces[112];          /* boop-storage-nonces */
@@ -58,10 +60,15 @@ bool install_progress(struct install *in, uint64_t done, uint64_t total, struct 
 bool install_check_machine(const struct install *in, struct pome_error *err);
 bool install_open_members(struct install *in, struct pome_error *err);
 
+/* Syncs the disk and notes in Install.json that the OS image is on it. */
+bool install_write_journal(struct install *in, struct pome_error *err);
+
 /* install_disk.c */
 bool install_partition_map(struct install *in, struct pome_error *err);
 void install_empty_disk(struct install *in);
 bool install_os(struct install *in, struct pome_error *err);
+/* Sets in->kept when what the journal says is so. False: cancelled. */
+bool install_keep_disk(struct install *in, struct pome_error *err);
 bool install_boot_container(struct install *in, struct pome_error *err);
 bool install_recovery_container(struct install *in, struct pome_error *err);
 uint8_t *install_policy_file(const struct install *in, size_t *size); /* the LocalPolicy as IMG4, for free(); NULL: no memory */

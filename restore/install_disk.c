@@ -3,8 +3,9 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "formats/fat.h"
+#include "restore/file_io.h"
+#include "restore/hasher.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +16,8 @@
 
 static bool write_at(const struct install *in, const void *bytes, size_t n, uint64_t offset, struct pome_error *err)
 {
-    for (size_t done = 0; done < n;) {
-        ssize_t w = pwrite(in->disk_fd, (const char *)bytes + done, n - done, (off_t)(offset + done));
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return pome_fail_errno(err, "%s/Disk.img: cannot write %zu bytes at %llu", in->bundle->path, n - done, (unsigned long long)(offset + done));
-        done += (size_t)w;
-    }
-    return true;
+    char path[PATH_MAX];
+    return bundle_member_path(in->bundle, BUNDLE_DISK, path) && file_write_at(in->disk_fd, path, bytes, n, offset, err);
 }
 
 /* --- partition map --- */
@@ -48,6 +42,8 @@ void install_empty_disk(struct install *in)
 bool install_partition_map(struct install *in, struct pome_error *err)
 {
     static uint8_t primary[GPT_PRIMARY_BYTES], backup[GPT_BACKUP_BYTES];
+    if (in->kept)
+        return true;
     /* From here on all that is not written reads as zero: the next steps count on it. */
     if (!empty_disk(in, err))
         return false;
@@ -57,44 +53,77 @@ bool install_partition_map(struct install *in, struct pome_error *err)
 
 /* --- OS image --- */
 
-enum { HOLE = 4096 };
-
 struct os_target {
     struct install *in;
     uint64_t offset;
+    char path[PATH_MAX];
 };
 
-static bool is_zero(const uint8_t *p, size_t n)
-{
-    return !p[0] && !memcmp(p, p + 1, n - 1);
-}
-
-/* Writes what is not zero, in runs as long as they come. Pieces need not be aligned: only whole blocks of zeroes are left out. */
+/* Writes what is not zero. */
 static bool os_write(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
 {
     const struct os_target *t = user;
-    const uint8_t *p = bytes;
-    for (size_t at = 0; at < n;) {
-        size_t end = at;
-        while (end < n) {
-            size_t block = MIN(HOLE - (size_t)((offset + end) % HOLE), n - end);
-            if (block == HOLE && is_zero(p + end, HOLE))
-                break;
-            end += block;
-        }
-        if (end > at && !write_at(t->in, p + at, end - at, t->offset + offset + at, err))
-            return false;
-        at = end;
-        while (n - at >= HOLE && (offset + at) % HOLE == 0 && is_zero(p + at, HOLE))
-            at += HOLE;
-    }
-    return install_progress(t->in, offset + n, install_component(t->in, "OS")->uncompressed_size, err);
+    return file_write_sparse(t->in->disk_fd, t->path, bytes, n, t->offset + offset, err) &&
+           install_progress(t->in, offset + n, install_component(t->in, "OS")->uncompressed_size, err);
 }
 
 bool install_os(struct install *in, struct pome_error *err)
 {
-    struct os_target t = {in, layout_offset(&in->gpt, LAYOUT_MAIN)};
-    return restore_image_read_os(in->image, install_component(in, "OS"), os_write, &t, NULL, err);
+    struct os_target t = {.in = in, .offset = layout_offset(&in->gpt, LAYOUT_MAIN)};
+    if (in->kept)
+        return true;
+    return bundle_member_path(in->bundle, BUNDLE_DISK, t.path) &&
+           restore_image_read_os(in->image, install_component(in, "OS"), os_write, &t, NULL, err) && install_write_journal(in, err);
+}
+
+/* --- an installation that was cut off --- */
+
+/* The map on the disk is one that this installation would make. */
+static bool find_map(struct install *in, struct gpt *g)
+{
+    static uint8_t primary[GPT_PRIMARY_BYTES];
+    char path[PATH_MAX];
+    bool ok = bundle_member_path(in->bundle, BUNDLE_DISK, path) && file_read_at(in->disk_fd, path, primary, sizeof primary, 0, NULL) &&
+              gpt_read(primary, in->bundle->disk_bytes / GPT_SECTOR, g, NULL) && g->n == in->gpt.n;
+    for (size_t i = 0; ok && i < g->n; i++)
+        ok = g->partitions[i].first == in->gpt.partitions[i].first && g->partitions[i].last == in->gpt.partitions[i].last &&
+             !memcmp(g->partitions[i].type, in->gpt.partitions[i].type, 16);
+    return ok;
+}
+
+static bool empty_container(const struct install *in, const struct gpt *g, enum layout_container c)
+{
+    return !fallocate(in->disk_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)layout_offset(g, c), (off_t)layout_bytes(g, c));
+}
+
+/* Reads the OS image on the disk and compares its digest: less than to restore it again, and sure. The other two containers, which may be half
+ * written, are emptied. */
+bool install_keep_disk(struct install *in, struct pome_error *err)
+{
+    const struct manifest_component *os = install_component(in, "OS");
+    struct gpt g;
+    char path[PATH_MAX];
+    uint8_t got[SHA384_BYTES];
+    if (!find_map(in, &g) || !bundle_member_path(in->bundle, BUNDLE_DISK, path))
+        return true;
+    struct hasher *sum = hasher_begin();
+    uint8_t *piece = sum ? malloc(MiB) : NULL;
+    bool ok = true, whole = piece;
+    for (uint64_t at = 0; ok && whole && at < os->uncompressed_size; at += MiB) {
+        size_t n = (size_t)MIN(MiB, os->uncompressed_size - at);
+        whole = file_read_at(in->disk_fd, path, piece, n, layout_offset(&g, LAYOUT_MAIN) + at, NULL);
+        if (whole)
+            hasher_add(sum, piece, n);
+        ok = install_progress(in, at + n, os->uncompressed_size, err);
+    }
+    hasher_end(sum, got);
+    free(piece);
+    if (ok && whole && !memcmp(got, os->uncompressed_digest, SHA384_BYTES) && empty_container(in, &g, LAYOUT_ISC) &&
+        empty_container(in, &g, LAYOUT_RECOVERY)) {
+        in->gpt = g;
+        in->kept = true;
+    }
+    return ok;
 }
 
 /* --- FAT containers --- */

@@ -207,6 +207,58 @@ static void killed(void **state)
     print_message("%d installations killed, %d of them were complete\n", n, done);
 }
 
+static bool die_in_personalising(void *user, const struct pome_progress *p)
+{
+    if (!strcmp(p->step, "Personalising"))
+        _exit(0);
+    return true;
+}
+
+static ino_t disk_inode(struct bundle *b)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    bundle_member_path(b, BUNDLE_DISK, path);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_ino;
+}
+
+/* Killed after the OS image was restored: it stays when it is whole (the disk is the same file), and is restored again when it is not. */
+static void resumed(void **state)
+{
+    for (int damage = 0; damage < 2; damage++) {
+        struct pome_error err = {0};
+        bundle_close(make(2 * GiB));
+        pid_t child = fork();
+        if (!child) {
+            struct bundle *b = bundle_open("vm", NULL);
+            _exit(b && bundle_lock(b, NULL) && install(b, die_in_personalising, NULL, NULL) ? 1 : 2);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        assert_int_equal(status, 0);
+        struct bundle *b = bundle_open("vm", &err);
+        assert_false(b->installed);
+        ino_t before = disk_inode(b);
+        if (damage) {
+            int fd = bundle_member_open(b, BUNDLE_DISK, O_RDWR, &err);
+            uint8_t byte;
+            off_t at = (40 + 1024000) * 512 + 4711;
+            assert_int_equal(pread(fd, &byte, 1, at), 1);
+            byte ^= 1;
+            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+            close(fd);
+        }
+        assert_true(bundle_lock(b, &err));
+        if (!install(b, NULL, NULL, &err))
+            fail_msg("%s", err.message);
+        assert_int_equal(disk_inode(b) != before, damage);
+        installed_check_disk(b, true);
+        installed_check_aux(b);
+        bundle_close(b);
+    }
+}
+
 /* No more room after some bytes: a clear error, the bundle is as before and can be installed later. */
 static void full_disk(void **state)
 {
@@ -271,7 +323,7 @@ static void wrong_component(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole),  cmocka_unit_test(too_small), cmocka_unit_test(cancelled_at_every_step),
+        cmocka_unit_test(whole),  cmocka_unit_test(too_small), cmocka_unit_test(resumed), cmocka_unit_test(cancelled_at_every_step),
         cmocka_unit_test(killed), cmocka_unit_test(full_disk), cmocka_unit_test(wrong_component),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "formats/identity.h"
 #include "formats/plist.h"
+#include "restore/hasher.h"
 #include "restore/install.h"
 #include "restore/layout.h"
 
@@ -256,7 +257,7 @@ struct os_reading {
     void *user;
     bool (*compressed)(void *user, uint64_t done);
     ZSTD_DCtx *zstd;
-    struct sha384 *sum;
+    struct hasher *sum; /* of the uncompressed bytes, which is most of the work, on a thread of its own */
     uint8_t *out;
     uint64_t done;
     bool frame_open; /* a zstd frame has begun and not ended */
@@ -279,7 +280,7 @@ static bool os_piece(void *user, uint64_t offset, const void *bytes, size_t n, s
         if (out.pos > r->os->uncompressed_size - r->done)
             return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: uncompresses to more than the %llu bytes announced",
                              zipin_path(r->image->zip), (unsigned long long)r->os->uncompressed_size);
-        sha384_add(r->sum, r->out, out.pos);
+        hasher_add(r->sum, r->out, out.pos);
         if (out.pos && r->sink && !r->sink(r->user, r->done, r->out, out.pos, err))
             return false;
         r->done += out.pos;
@@ -292,7 +293,7 @@ static bool os_piece(void *user, uint64_t offset, const void *bytes, size_t n, s
 bool restore_image_read_os(struct restore_image *image, const struct manifest_component *os, component_sink *sink, void *user,
                            bool (*compressed)(void *user, uint64_t done), struct pome_error *err)
 {
-    struct os_reading r = {image, os, sink, user, compressed, ZSTD_createDCtx(), sha384_begin(), malloc(ZIP_BLOCK), 0, false};
+    struct os_reading r = {image, os, sink, user, compressed, ZSTD_createDCtx(), hasher_begin(), malloc(ZIP_BLOCK), 0, false};
     uint8_t got[SHA384_BYTES];
     bool ok;
     if (!r.zstd || !r.sum || !r.out)
@@ -304,7 +305,7 @@ bool restore_image_read_os(struct restore_image *image, const struct manifest_co
     if (ok && (r.done != os->uncompressed_size || r.frame_open))
         ok = pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: uncompresses to %llu bytes, the manifest says %llu", zipin_path(image->zip),
                        (unsigned long long)r.done, (unsigned long long)os->uncompressed_size);
-    sha384_end(r.sum, ok ? got : NULL);
+    hasher_end(r.sum, ok ? got : NULL);
     ok = ok && compare_digest(image, os, " (uncompressed)", os->uncompressed_digest, got, err);
     ZSTD_freeDCtx(r.zstd);
     free(r.out);
