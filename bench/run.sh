@@ -13,4 +13,5 @@ if [ ! -f build/bench/busybox-arm64 ]; then
     dpkg-deb --fsys-tarfile "$(deb_file busybox-static)" | tar -xOf - ./bin/busybox >build/bench/busybox-arm64.tmp
     mv build/bench/busybox-arm64.tmp build/bench/busybox-arm64
 fi
+build/bench/translate-bench "$guests/vmlinuz-cloud"
 exec python3 bench/run.py --kernel "$guests/vmlinuz-cloud" --busybox build/bench/busybox-arm64 "$@"

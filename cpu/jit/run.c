@@ -46,14 +46,13 @@ static const uint8_t pinned[] = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(19), CPU_X(
 static const uint8_t pinned_v[] = {0,  1,  2,  3,  4,  5,  6,  7,  16, 17, 18, 19, 8,  9, 10, 11,
                                    20, 21, 22, 23, 24, 25, 12, 13, 26, 27, 28, 29, 30, 31, 14, 15};
 
-static void configure(struct jit *j)
+void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned tlb_bits, unsigned jump_bits)
 {
-    struct x64_config *k = &j->config;
     k->env = (struct ir_env){
         .pc_page_offset = offsetof(struct cpu_state, pc_page), .pc_offset = offsetof(struct cpu_state, pc),
         .flags_offset = offsetof(struct cpu_state, flags), .raised_offset = offsetof(struct cpu_state, raised),
         .fpcr_offset = offsetof(struct cpu_state, fpcr), .fpsr_offset = offsetof(struct cpu_state, fpsr),
-        .helper = j->set->trace & TRACE_CALLS ? calls_count() : jit_helpers, .n_helpers = HELPER_COUNT,
+        .helper = helper, .n_helpers = HELPER_COUNT,
     };
     access_env(&k->env);
     atomic_env(&k->env);
@@ -67,9 +66,9 @@ static void configure(struct jit *j)
     k->pending_offset = offsetof(struct cpu_state, pending);
     k->tlb_offset[0] = offsetof(struct cpu_state, tlb[0]);
     k->tlb_offset[1] = offsetof(struct cpu_state, tlb[1]);
-    k->tlb_bits = j->set->cpu[0]->tlb.bits;
+    k->tlb_bits = tlb_bits;
     k->jump_offset = offsetof(struct cpu_state, jump);
-    k->jump_bits = j->set->cpu[0]->tlb.jump_bits;
+    k->jump_bits = jump_bits;
 }
 
 /* Switches of the engine in the environment: other values, other code. */
@@ -123,7 +122,8 @@ struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
     j->no_chain = number("POME_NOCHAIN", 0);
     j->max_insns = MAX(1u, number("POME_MAX_INSNS", MAX_INSNS));
     pthread_mutex_init(&j->lock, NULL);
-    configure(j);
+    const struct tlb *t = &set->cpu[0]->tlb;
+    jit_configure(&j->config, set->trace & TRACE_CALLS ? calls_count() : jit_helpers, t->bits, t->jump_bits);
     for (unsigned i = 0; i < set->o.n_cpus; i++)
         if (!(set->cpu[i]->ir = malloc(sizeof *set->cpu[i]->ir))) {
             pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the translator");
