@@ -20,6 +20,17 @@ struct candidate {
 static struct candidate *pool;
 static uint32_t first[BUCKETS + 1];
 
+/* What decoding needs of a row, in one or two lines of cache. */
+static struct fields {
+    const struct a64_condition *condition;
+    uint8_t n;
+    struct {
+        uint8_t member, up, down; /* int32_t of struct a64_insn; shift left by `up`, then right */
+        bool is_signed;
+    } field[A64_MAX_SLOTS];
+} fields[A64_OP_COUNT];
+static_assert(sizeof(struct a64_insn) / 4 <= UINT8_MAX, "members fit");
+
 /* Bits 31..21 and 11..10: of the choices tried on a C library's code, the first candidate is then nearly always right. */
 static unsigned bucket_of(uint32_t word)
 {
@@ -56,9 +67,26 @@ static void fill(unsigned bucket, const struct a64_row *r, uint32_t op)
     pool[first[bucket] + filled[bucket]++] = (struct candidate){r->mask, r->value, op};
 }
 
+static void copy_fields(struct fields *f, const struct a64_row *r)
+{
+    f->condition = r->condition;
+    f->n = (uint8_t)r->n_slots;
+    for (unsigned k = 0; k < r->n_slots; k++) {
+        const struct a64_slot *s = &r->slot[k];
+        f->field[k].member = (uint8_t)(s->member / 4);
+        f->field[k].up = (uint8_t)(32 - s->shift - s->bits);
+        f->field[k].down = (uint8_t)(32 - s->bits);
+        f->field[k].is_signed = s->is_signed;
+    }
+}
+
+static bool ready;
+
 static void build(void)
 {
     const struct a64_row *rows = a64_rows();
+    for (unsigned op = 0; op < A64_OP_COUNT; op++)
+        copy_fields(&fields[op], &rows[op]);
     static uint16_t order[A64_OP_COUNT];
     unsigned n_rows = 0;
     for (unsigned op = 1; op < A64_OP_COUNT; op++)
@@ -74,16 +102,30 @@ static void build(void)
         abort();
     for (unsigned k = 0; k < n_rows; k++)
         for_buckets(&rows[order[k]], order[k], fill);
+    __atomic_store_n(&ready, true, __ATOMIC_RELEASE);
+}
+
+static bool extract(const struct fields *f, unsigned op, uint32_t word, struct a64_insn *out)
+{
+    int32_t *member = (int32_t *)(void *)out;
+    memset(out, 0, sizeof *out);
+    out->word = word;
+    out->op = (uint16_t)op;
+    for (unsigned k = 0; k < f->n; k++) {
+        uint32_t raw = word << f->field[k].up;
+        member[f->field[k].member] = f->field[k].is_signed ? (int32_t)raw >> f->field[k].down : (int32_t)(raw >> f->field[k].down);
+    }
+    return !f->condition || a64_condition_holds(f->condition, out);
 }
 
 void a64_decode(uint32_t word, struct a64_insn *out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, build);
+    if (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE))
+        pthread_once(&once, build);
     unsigned b = bucket_of(word);
-    const struct a64_row *rows = a64_rows();
     for (uint32_t k = first[b]; k < first[b + 1]; k++)
-        if ((word & pool[k].mask) == pool[k].value && a64_row_matches(&rows[pool[k].op], word, out))
+        if ((word & pool[k].mask) == pool[k].value && extract(&fields[pool[k].op], pool[k].op, word, out))
             return;
     *out = (struct a64_insn){.word = word, .op = A64_UNALLOCATED};
 }

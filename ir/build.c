@@ -10,6 +10,7 @@ void ir_block_init(struct ir_block *b, uint16_t page_offset)
     b->n_guest = 0;
     b->page_offset = page_offset;
     b->full = false;
+    memset(b->constant, 0, sizeof b->constant);
     b->insn[0] = (struct ir_insn){.op = IR_NOP};
 }
 
@@ -25,11 +26,13 @@ ir_ref ir_emit(struct ir_block *b, enum ir_op op, ir_ref a0, ir_ref a1, ir_ref a
 
 ir_ref ir_const(struct ir_block *b, uint64_t value)
 {
-    unsigned stop = b->n > CONST_WINDOW ? b->n - CONST_WINDOW : 1;
-    for (unsigned i = b->n - 1; i >= stop; i--)
-        if (b->insn[i].op == IR_CONST && b->insn[i].imm == value)
-            return (ir_ref)i;
-    return ir_emit(b, IR_CONST, 0, 0, 0, value);
+    ir_ref *last = &b->constant[(value ^ value >> 4 ^ value >> 12) % ARRAY_SIZE(b->constant)];
+    const struct ir_insn *i = &b->insn[*last];
+    if (*last && (unsigned)*last + CONST_WINDOW >= b->n && i->op == IR_CONST && i->imm == value)
+        return *last;
+    ir_ref new = ir_emit(b, IR_CONST, 0, 0, 0, value);
+    *last = new;
+    return new;
 }
 
 bool ir_is_const(const struct ir_block *b, ir_ref r, uint64_t *value)

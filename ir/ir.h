@@ -93,6 +93,7 @@ struct ir_block {
     unsigned n_guest;      /* guest instructions */
     uint16_t page_offset;  /* of the entry */
     bool full;             /* an append did not fit: the translator ends the block earlier and starts again */
+    ir_ref constant[16];   /* the last CONST, by hash of its value (build.c) */
     struct ir_insn insn[IR_MAX_INSNS];
 };
 
@@ -167,7 +168,6 @@ union ir_value {
 /* ---- passes (pass_*.c): each leaves a valid block; all can be switched off with POME_NOPASS=regs,const,... ---- */
 void ir_pass_regs(struct ir_block *b);  /* GET after SET/GET of the same state: the value; dead SETs deleted */
 void ir_pass_const(struct ir_block *b); /* folding and small algebra */
-void ir_pass_dead(struct ir_block *b);  /* what nobody uses */
 void ir_optimise(struct ir_block *b);   /* the list of passes, in order */
 
 /* Checks every rule above: types, order, one final exit. Message into buf when wrong. */

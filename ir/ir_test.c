@@ -114,7 +114,7 @@ static void sets_before_a_load_stay(void **state)
 /* Each pass, and all together, leave what the evaluator says unchanged. */
 static void passes_keep_meaning(void **state)
 {
-    static void (*const pass[])(struct ir_block *) = {ir_pass_regs, ir_pass_const, ir_pass_dead, ir_optimise};
+    static void (*const pass[])(struct ir_block *) = {ir_pass_regs, ir_pass_const, ir_optimise};
     static struct test_memory m0, m1;
     const char *scale = getenv("POME_TEST_SCALE");
     unsigned n = 3000 * (scale ? (unsigned)atoi(scale) : 1);

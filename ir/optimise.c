@@ -1,4 +1,4 @@
-/* optimise.c - the passes, in order; POME_NOPASS=regs,const,... leaves some out (to find which one is wrong). */
+/* optimise.c - the passes, in order (what nobody uses stays: who runs or compiles a block sees that by himself); POME_NOPASS=regs,const,... leaves some out (to find which one is wrong). */
 #include "ir/ir.h"
 #include <stdlib.h>
 
@@ -8,7 +8,6 @@ static const struct {
 } passes[] = {
     {"regs", ir_pass_regs},
     {"const", ir_pass_const},
-    {"dead", ir_pass_dead},
 };
 
 /* One bit per pass that POME_NOPASS names ("all": every one); the environment is read once. */

@@ -23,41 +23,29 @@ struct regs {
     unsigned observed;       /* SETs up to this instruction have been seen by somebody */
 };
 
-static unsigned width_of(unsigned op)
-{
-    switch (op) {
-    case IR_GET64: case IR_SET64: return 8;
-    case IR_GETV: case IR_SETV: return 16;
-    default: return 4;
-    }
-}
-
-static bool is_set(unsigned op)
-{
-    return op == IR_SET64 || op == IR_SET32 || op == IR_SETV || op == IR_SETF;
-}
-
-/* What kind of thing is moved: integers of both widths are one kind. */
-static unsigned kind_of(unsigned op)
-{
-    switch (op) {
-    case IR_GETV: case IR_SETV: return IR_V128;
-    case IR_GETF: case IR_SETF: return IR_FLAGS;
-    default: return IR_I64;
-    }
-}
+/* By operation: granules that it moves, whether it is a SET, and what kind of thing is moved (integers of both widths are one kind). */
+struct move {
+    uint8_t granules, kind;
+    bool is_set;
+};
+static const struct move moves[IR_OP_COUNT] = {
+    [IR_GET64] = {2, IR_I64, false}, [IR_GET32] = {1, IR_I64, false}, [IR_GETV] = {4, IR_V128, false}, [IR_GETF] = {1, IR_FLAGS, false},
+    [IR_SET64] = {2, IR_I64, true}, [IR_SET32] = {1, IR_I64, true}, [IR_SETV] = {4, IR_V128, true}, [IR_SETF] = {1, IR_FLAGS, true},
+};
 
 static bool covers(const ir_ref *table, const struct ir_insn *i, ir_ref who)
 {
-    for (unsigned g = 0; g < width_of(i->op) / 4; g++)
-        if (table[i->imm / 4 + g] != who)
-            return false;
-    return true;
+    const ir_ref *at = table + i->imm / 4;
+    switch (moves[i->op].granules) {
+    case 2: return at[0] == who && at[1] == who;
+    case 4: return at[0] == who && at[1] == who && at[2] == who && at[3] == who;
+    default: return at[0] == who;
+    }
 }
 
 static void claim(ir_ref *table, const struct ir_insn *i, ir_ref who)
 {
-    for (unsigned g = 0; g < width_of(i->op) / 4; g++)
+    for (unsigned g = 0; g < moves[i->op].granules; g++)
         table[i->imm / 4 + g] = who;
 }
 
@@ -66,9 +54,9 @@ static bool fresh(const struct regs *r, ir_ref who)
     const struct ir_insn *o = &r->b->insn[who];
     if (who == 0 || who <= r->stale_all)
         return false;
-    if (kind_of(o->op) != IR_I64 || o->imm < IR_STATE_X_BYTES)
+    if (moves[o->op].kind != IR_I64 || o->imm < IR_STATE_X_BYTES)
         return true;
-    return who > r->stale_other && (width_of(o->op) != 4 || who > r->stale_32);
+    return who > r->stale_other && (moves[o->op].granules != 1 || who > r->stale_32);
 }
 
 /* The instruction whose value all bytes of i's place hold, 0 if none is known. */
@@ -76,7 +64,7 @@ static ir_ref find_owner(const struct regs *r, const struct ir_insn *i)
 {
     ir_ref who = r->owner[i->imm / 4];
     const struct ir_insn *o = &r->b->insn[who];
-    return fresh(r, who) && o->imm == i->imm && kind_of(o->op) == kind_of(i->op) && width_of(o->op) >= width_of(i->op) &&
+    return o->imm == i->imm && moves[o->op].kind == moves[i->op].kind && moves[o->op].granules >= moves[i->op].granules && fresh(r, who) &&
                    covers(r->owner, i, who) ? who : 0;
 }
 
@@ -85,7 +73,7 @@ static void visit_get(struct regs *r, struct ir_insn *i, ir_ref n)
     ir_ref who = find_owner(r, i);
     if (who) {
         const struct ir_insn *o = &r->b->insn[who];
-        ir_ref value = is_set(o->op) ? o->a : who;
+        ir_ref value = moves[o->op].is_set ? o->a : who;
         if (i->op == IR_GET32 && o->op != IR_GET32) { /* the low half of what is there */
             *i = (struct ir_insn){.op = IR_ZEXT32, .a = value};
         } else {
@@ -94,7 +82,7 @@ static void visit_get(struct regs *r, struct ir_insn *i, ir_ref n)
         }
         return;
     }
-    for (unsigned g = 0; g < width_of(i->op) / 4; g++)
+    for (unsigned g = 0; g < moves[i->op].granules; g++)
         if (r->set[i->imm / 4 + g] > r->observed)
             r->observed = n; /* reads part of an earlier SET */
     claim(r->owner, i, n);
@@ -104,14 +92,14 @@ static void visit_set(struct regs *r, struct ir_insn *i, ir_ref n)
 {
     ir_ref who = find_owner(r, i);
     const struct ir_insn *o = &r->b->insn[who];
-    if (who && width_of(o->op) == width_of(i->op) && (is_set(o->op) ? o->a : who) == i->a) {
+    if (who && moves[o->op].granules == moves[i->op].granules && (moves[o->op].is_set ? o->a : who) == i->a) {
         *i = (struct ir_insn){.op = IR_NOP}; /* it holds that value */
         return;
     }
     ir_ref old = r->set[i->imm / 4];
     struct ir_insn *dead = &r->b->insn[old];
     bool seen = old <= r->observed || (dead->op == IR_SET32 && old <= r->stale_32);
-    if (!seen && dead->imm == i->imm && width_of(dead->op) <= width_of(i->op) && covers(r->set, dead, old))
+    if (!seen && dead->imm == i->imm && moves[dead->op].granules <= moves[i->op].granules && covers(r->set, dead, old))
         *dead = (struct ir_insn){.op = IR_NOP};
     claim(r->owner, i, n);
     claim(r->set, i, n);

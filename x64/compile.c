@@ -86,6 +86,20 @@ struct x64_cold *x64_cold_add(struct x64_compiler *c, void (*emit)(struct x64_co
     return k;
 }
 
+/* Whose operation it is, by the first column that fits. A table, since every branch here is taken once an operation and seldom the
+ * way it was taken before. */
+#define EMITTER(effects)                                                                    \
+    ((effects) & (IR_EFF_EXIT | IR_EFF_SIDE_EXIT)             ? x64_emit_exit              \
+     : (effects) & IR_EFF_MEM                                 ? x64_emit_mem               \
+     : (effects) & (IR_EFF_READ | IR_EFF_WRITE | IR_EFF_CALL) ? x64_emit_state             \
+                                                              : x64_emit_int)
+static bool (*const emitters[IR_OP_COUNT])(struct x64_compiler *c) = {
+#define IR(name, result, a, b, c, effects)                                                  \
+    [IR_##name] = (int)IR_##name >= (int)IR_FIRST_FP ? x64_emit_fp : (int)IR_##name >= (int)IR_FIRST_VEC ? x64_emit_vec : EMITTER(effects),
+#include "ir/ops.inc"
+#undef IR
+};
+
 static bool emit(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -96,12 +110,7 @@ static bool emit(struct x64_compiler *c)
     }
     if (effects & IR_EFF_FP)
         x64_home_lost(c, c->config->env.fpsr_offset, 4, 0); /* it changes what an earlier GET may count on */
-    if (i->op >= IR_FIRST_VEC)
-        return i->op < IR_FIRST_FP ? x64_emit_vec(c) : x64_emit_fp(c);
-    return effects & (IR_EFF_EXIT | IR_EFF_SIDE_EXIT)                ? x64_emit_exit(c)
-           : effects & IR_EFF_MEM                                    ? x64_emit_mem(c)
-           : effects & (IR_EFF_READ | IR_EFF_WRITE | IR_EFF_CALL)    ? x64_emit_state(c)
-                                                                     : x64_emit_int(c);
+    return emitters[i->op](c);
 }
 
 /* Room for the worst operation, and for the cold code that waits. */
