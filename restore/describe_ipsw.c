@@ -174,10 +174,11 @@ static void tell_needs(struct facts *f, const struct restore_image *image)
 
 static void tell_support(struct facts *f, const struct restore_image *image)
 {
-    struct pome_error why = {0};
+    struct pome_error why = {0}, unused;
     size_t path = strlen(zipin_path(image->zip));
     bool supported = restore_image_supported(image, &why);
-    fact_flag(f, "supported", "Installable", supported);
+    fact_flag(f, "installable", "Installable", restore_image_installable(image, &unused));
+    fact_flag(f, "supported", "Starts here", supported);
     if (!supported) /* the path stands at the top already */
         fact_text(f, "reason", "Reason", !strncmp(why.message, zipin_path(image->zip), path) && !strncmp(why.message + path, ": ", 2) ? why.message + path + 2
                                                                                                                                   : why.message);

@@ -17,7 +17,7 @@ import zipfile
 pome, make_image = sys.argv[1:3]
 work = tempfile.TemporaryDirectory(prefix="pome-images-")
 env = dict(os.environ, POME_HOME=work.name, TERM="dumb")
-samples = os.environ.get("POME_TEST_SAMPLES", "")
+samples = os.environ.get("POME_SAMPLES", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/facts/samples"))
 
 
 def at(name):
@@ -177,7 +177,7 @@ def real_lists():
     """A zip around real lists, if they are there: every key is told, and quickly (282 kB of manifest)."""
     name = os.path.join(samples, "BuildManifest-iPhone14,3-iOS-15.4.1-19E258.plist")
     if not os.path.exists(name):
-        print("POME_TEST_SAMPLES: no real lists there")
+        print(f"{samples}: no real lists there")
         return
     with zipfile.ZipFile(at("ios.ipsw"), "w") as z:
         z.write(name, "BuildManifest.plist")
