@@ -77,6 +77,71 @@ static void integers(void **state)
     }
 }
 
+/* Keybags, SEQ{ 1, 77 }, [0]{ SEQ{ "PAYP", ...: what stands after a payload. */
+static void tail(void **state)
+{
+    static const uint8_t bytes[] = {
+        0x04, 0x0e, 0x30, 0x0c, 0x30, 0x0a, 0x02, 1, 1, 0x04, 2, 'i', 'v', 0x04, 1, 'k',          /* KBAG: production */
+        0x30, 0x06, 0x02, 1, 1, 0x02, 1, 77,                                                     /* LZFSE, 77 bytes */
+        0xa0, 0x1b, 0x30, 0x19, 0x16, 4, 'P', 'A', 'Y', 'P', 0x31, 0x11,                         /* PAYP */
+        0xff, 0x86, 0xdb, 0x8d, 0xca, 0x70, 0x09, 0x30, 0x07, 0x16, 4, 'k', 'c', 'e', 'p', 0x02, /* cut on purpose */
+    };
+    struct im4p_tail t;
+    assert_true(im4p_read_tail(bytes, 24, &t, NULL));
+    assert_int_equal(t.keybags, 1);
+    assert_int_equal(t.keybag[0].kind, 1);
+    assert_memory_equal(t.keybag[0].iv, "iv", 2);
+    assert_memory_equal(t.keybag[0].key, "k", 1);
+    assert_true(t.has_compression);
+    assert_int_equal(t.compression, IMAGE4_LZFSE);
+    assert_int_equal(t.uncompressed_bytes, 77);
+    assert_null(t.properties);
+    assert_true(im4p_read_tail(bytes, 0, &t, NULL));
+    assert_false(im4p_read_tail(bytes, sizeof bytes, &t, NULL));
+    for (size_t n = 1; n < 24; n++)
+        assert_true(n == 16 || !im4p_read_tail(bytes, n, &t, NULL));
+}
+
+static bool take_group(void *user, const char name[5])
+{
+    strcat(user, name);
+    return true;
+}
+
+static bool take_property(void *user, const struct im4m_property *p)
+{
+    strcat(strcat(user, " "), p->name);
+    return strcmp(p->name, "STOP");
+}
+
+static bool take_end(void *user)
+{
+    strcat(user, ";");
+    return true;
+}
+
+/* A ticket is walked in its order, and as far as the visitor wants. */
+static void walk(void **state)
+{
+    struct im4m_group g[2] = {{.name = "MANP"}, {.name = "krnl"}};
+    char said[64] = "";
+    uint8_t out[512];
+    const struct im4m_visitor v = {said, take_group, take_property, take_end};
+    size_t signature = 9, certificates = 9;
+    im4m_add_integer(&g[0], "BORD", 32);
+    im4m_add_boolean(&g[1], "EPRO", true);
+    im4m_add_octets(&g[1], "DGST", "12", 2);
+    size_t n = im4m_write(g, 2, out, sizeof out);
+    assert_true(im4m_walk(out, n, &v, &signature, &certificates, NULL));
+    assert_string_equal(said, "MANP BORD;krnl DGST EPRO;");
+    assert_int_equal(signature + certificates, 0);
+    im4m_add_text(&g[1], "STOP", "x");
+    n = im4m_write(g, 2, out, sizeof out);
+    said[0] = 0;
+    assert_false(im4m_walk(out, n, &v, &signature, &certificates, NULL));
+    assert_false(im4m_walk(out, n - 1, &v, &signature, &certificates, NULL));
+}
+
 static void not_der(void **state)
 {
     static const struct {
@@ -191,7 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha384_vector),    cmocka_unit_test(golden_im4p), cmocka_unit_test(golden_property),
-        cmocka_unit_test(lengths_and_tags), cmocka_unit_test(integers),    cmocka_unit_test(not_der),
+        cmocka_unit_test(lengths_and_tags), cmocka_unit_test(integers),    cmocka_unit_test(tail), cmocka_unit_test(walk), cmocka_unit_test(not_der),
         cmocka_unit_test(ticket),           cmocka_unit_test(whole_img4),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
