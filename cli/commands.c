@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+command_run cmd_authority_create, cmd_authority_show, cmd_personalize, cmd_security_get, cmd_security_set;
 command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
     cmd_image_diff, cmd_image_download, cmd_image_extract, cmd_image_info, cmd_image_latest, cmd_image_list, cmd_image_verify, cmd_install,
@@ -38,6 +39,11 @@ const struct command commands[] = {
     {"nvram delete", "nvram delete NAME VARIABLE [options]", "Delete an NVRAM variable", cmd_nvram_delete},
     {"nvram list", "nvram list NAME [options]", "List the NVRAM variables of a machine", cmd_nvram_list},
     {"nvram print", "nvram print NAME [options]", "Show all NVRAM variables with their values", cmd_nvram_print},
+    {"security get", "security get NAME [--json]", "Show how strictly a machine's boot is checked", cmd_security_get},
+    {"security set", "security set NAME full|reduced|permissive [options]", "Set how strictly a machine's boot is checked", cmd_security_set},
+    {"personalize", "personalize NAME [--all] [options]", "Sign the boot set that a machine's guest made", cmd_personalize},
+    {"authority show", "authority show [options]", "Show the authority that signs boot tickets", cmd_authority_show},
+    {"authority create", "authority create [options]", "Make the authority that signs boot tickets, if there is none", cmd_authority_create},
     {"image build", "image build debian|--rootfs PATH -o FILE [options]", "Build a restore image from Debian's packages or a root file system", cmd_image_build},
     {"image info", "image info FILE [--all|--json]", "Show what a restore image, disk image or Image4 file is and needs", cmd_image_info},
     {"image verify", "image verify FILE [--json]", "Read a restore image and compare every digest", cmd_image_verify},
@@ -57,6 +63,8 @@ const struct command_group command_groups[] = {
     {"config", "What you chose for a machine"},
     {"log", "The machine's own log"},
     {"nvram", "A machine's NVRAM variables"},
+    {"security", "What a machine's firmware starts"},
+    {"authority", "Who signs boot tickets"},
     {"image", "Restore images"},
     {"selftest", "Is this host right?"},
     {NULL, NULL},

@@ -140,6 +140,88 @@ static void fat_round_trip(void **state)
     unlink(path);
 }
 
+struct editor {
+    uint8_t *bytes;
+    int left; /* writes that still succeed; negative: all */
+};
+
+static bool edit_write(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    struct editor *d = user;
+    assert_true(offset < VOLUME && n <= VOLUME - offset);
+    if (!d->left)
+        return false;
+    d->left--;
+    memcpy(d->bytes + offset, bytes, n);
+    return true;
+}
+
+static bool edit_sync(void *user, struct pome_error *err)
+{
+    return true;
+}
+
+static size_t content(const struct fat *f, const char *path, uint8_t *out, size_t room)
+{
+    struct fat_entry e;
+    return fat_find(f, path, &e, NULL) ? fat_read(f, &e, 0, out, room) : 0;
+}
+
+/* Cut off after each of its writes: the file is the old one or the new one, and the others are as they were. */
+static void fat_edits(void **state)
+{
+    static uint8_t old[5000], new[9001], found[10000];
+    struct fat_file files[] = {{"BOOT/ACTIVE", 9}, {"BOOT/0123ABCD/KERNEL.IM4", 50000}, {"POLICY/LOCAL.IM4", sizeof old}};
+    struct fat_plan p;
+    struct pome_error err = {0};
+    char path[] = "/tmp/pome-fat-XXXXXX", command[128];
+    int fd = mkstemp(path);
+    uint8_t *m = make_volume(&p, files, 3, fd);
+    struct editor d = {m, -1};
+    struct fat_edit e = {.write = edit_write, .sync = edit_sync, .user = &d};
+    memset(new, 0x5a, sizeof new);
+    assert_true(fat_open(m, VOLUME, &e.fat, &err));
+    size_t n = content(&e.fat, "POLICY/LOCAL.IM4", old, sizeof old);
+    assert_int_equal(n, sizeof old);
+    bool done = false;
+    for (int cut = 0; !done; cut++) {
+        d.left = cut;
+        done = fat_replace(&e, "POLICY/LOCAL.IM4", new, sizeof new, &err);
+        n = content(&e.fat, "POLICY/LOCAL.IM4", found, sizeof found);
+        assert_true((n == sizeof old && !memcmp(found, old, n)) || (n == sizeof new && !memcmp(found, new, n)));
+        assert_true(!done || n == sizeof new);
+        d.left = -1;
+        assert_true(fat_replace(&e, "POLICY/LOCAL.IM4", old, sizeof old, &err));
+    }
+    assert_true(fat_replace(&e, "BOOT/0123ABCD/TICKET.IM4", new, 3000, &err));
+    assert_true(fat_replace(&e, "BOOT/PENDING", "", 0, &err));
+    assert_int_equal(content(&e.fat, "BOOT/0123ABCD/TICKET.IM4", found, sizeof found), 3000);
+    assert_true(fat_remove(&e, "BOOT/PENDING", &err));
+    assert_true(fat_remove(&e, "BOOT/PENDING", &err));
+    assert_false(fat_replace(&e, "NOWHERE/FILE", new, 1, &err));
+    assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
+    assert_false(fat_replace(&e, "BOOT", new, 1, &err));
+    assert_false(fat_replace(&e, "BOOT/lower", new, 1, &err));
+    char name[32];
+    int fit = 0; /* a folder of one cluster has 128 places; two are . and .., two taken, one free after a removal */
+    for (bool ok = true; ok; fit += ok) {
+        snprintf(name, sizeof name, "BOOT/F%d", fit);
+        ok = fat_replace(&e, name, new, 1, &err);
+    }
+    assert_int_equal(err.code, POME_ERROR_OUT_OF_DISK_SPACE);
+    assert_int_equal(fit, 128 - 4);
+    assert_int_equal(content(&e.fat, "BOOT/0123ABCD/KERNEL.IM4", found, sizeof found), sizeof found);
+    assert_memory_equal(found, m + files[1].offset, sizeof found);
+    msync(m, VOLUME, MS_SYNC);
+    munmap(m, VOLUME);
+    if (!access("/usr/sbin/fsck.fat", X_OK)) { /* the cut-off ones left clusters without an owner: -a gives them back, and finds nothing else */
+        snprintf(command, sizeof command, "/usr/sbin/fsck.fat -a %s >/dev/null; /usr/sbin/fsck.fat -n %s > /dev/null", path, path);
+        assert_int_equal(system(command), 0);
+    }
+    close(fd);
+    unlink(path);
+}
+
 static void fat_refuses(void **state)
 {
     static const char *const bad[] = {"kernel.img4", "lower", "TOOLONGNAME", "A.B.C", "A//B", "/A", "A/", "", ".", "SPACE D", "X.LONG"};
@@ -174,6 +256,7 @@ int main(void)
         cmocka_unit_test(guids),
         cmocka_unit_test(gpt_round_trip),
         cmocka_unit_test(fat_round_trip),
+        cmocka_unit_test(fat_edits),
         cmocka_unit_test(fat_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

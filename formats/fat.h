@@ -75,4 +75,29 @@ bool fat_find(const struct fat *f, const char *path, struct fat_entry *e, struct
 /* Copies n bytes of a file from `offset`; returns how many there were, less when the chain is short or damaged. */
 size_t fat_read(const struct fat *f, const struct fat_entry *e, uint64_t offset, void *out, size_t n);
 
+/* Bytes of a cluster; NULL outside the volume. The cluster after this one; 0 at the end of the chain or when it leaves the volume. */
+const uint8_t *fat_cluster(const struct fat *f, uint32_t cluster);
+uint32_t fat_next(const struct fat *f, uint32_t cluster);
+
+/* "KERNEL.IM4" -> "KERNEL  IM4". False when it is not an 8.3 name of upper-case letters, digits, '_' and '-'. */
+bool fat_short_name(const char *name, size_t n, char out[11]);
+
+/* --- changing a volume that others write, too --- */
+
+/* Where changes go. fat is over bytes in which each write shows at once (a shared mapping of the file that is written). */
+struct fat_edit {
+    struct fat fat;
+    bool (*write)(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err);
+    bool (*sync)(void *user, struct pome_error *err);
+    void *user;
+};
+
+/* Makes or replaces a file in a folder that is there. At each moment the volume has the old one or the new one whole: new clusters are filled and
+ * synced before the one sector with its directory entry changes; then the old clusters are given back. A moment later at worst
+ * some clusters belong to no file. Errors: NOT_FOUND (the folder), OUT_OF_DISK_SPACE, INVALID_DISK_IMAGE, and those of write. */
+bool fat_replace(const struct fat_edit *e, const char *path, const void *bytes, size_t n, struct pome_error *err);
+
+/* Removes a file; true when there is none. */
+bool fat_remove(const struct fat_edit *e, const char *path, struct pome_error *err);
+
 #endif

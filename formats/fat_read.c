@@ -31,15 +31,14 @@ bool fat_open(const void *bytes, uint64_t n, struct fat *f, struct pome_error *e
     return true;
 }
 
-static const uint8_t *cluster_bytes(const struct fat *f, uint32_t cluster)
+const uint8_t *fat_cluster(const struct fat *f, uint32_t cluster)
 {
     if (cluster < 2 || cluster - 2 >= f->clusters)
         return NULL;
     return f->bytes + f->data_at + (uint64_t)(cluster - 2) * f->cluster_bytes;
 }
 
-/* 0 at the end of the chain or when it leaves the volume. */
-static uint32_t next_cluster(const struct fat *f, uint32_t cluster)
+uint32_t fat_next(const struct fat *f, uint32_t cluster)
 {
     if (cluster < 2 || cluster - 2 >= f->clusters)
         return 0;
@@ -67,7 +66,7 @@ struct walk {
 
 static bool next_entry(const struct fat *f, struct walk *w, struct fat_entry *e)
 {
-    for (const uint8_t *p; (p = cluster_bytes(f, w->cluster)); w->cluster = next_cluster(f, w->cluster), w->at = 0)
+    for (const uint8_t *p; (p = fat_cluster(f, w->cluster)); w->cluster = fat_next(f, w->cluster), w->at = 0)
         for (; w->at + ENTRY <= f->cluster_bytes; w->at += ENTRY) {
             const uint8_t *d = p + w->at;
             if (!d[0] || ++w->seen > ENTRIES_MAX)
@@ -125,9 +124,9 @@ size_t fat_read(const struct fat *f, const struct fat_entry *e, uint64_t offset,
     if (n > e->size - offset)
         n = (size_t)(e->size - offset);
     for (; offset >= f->cluster_bytes; offset -= f->cluster_bytes)
-        if (!(cluster = next_cluster(f, cluster)) || ++steps > f->clusters)
+        if (!(cluster = fat_next(f, cluster)) || ++steps > f->clusters)
             return 0;
-    for (const uint8_t *p; done < n && (p = cluster_bytes(f, cluster)); cluster = next_cluster(f, cluster)) {
+    for (const uint8_t *p; done < n && (p = fat_cluster(f, cluster)); cluster = fat_next(f, cluster)) {
         size_t k = MIN(n - done, (size_t)(f->cluster_bytes - offset));
         memcpy((uint8_t *)out + done, p + offset, k);
         done += k;

@@ -23,7 +23,7 @@ enum {
 /* --- names --- */
 
 /* "KERNEL.IM4" -> "KERNEL  IM4". */
-static bool short_name(const char *name, size_t n, char out[11])
+bool fat_short_name(const char *name, size_t n, char out[11])
 {
     memset(out, ' ', 11);
     size_t at = 0, limit = 8;
@@ -62,7 +62,7 @@ static bool plan_dirs(struct fat_plan *p, const char *path, struct pome_error *e
     for (const char *part = path;; ) {
         const char *slash = strchr(part, '/');
         size_t n = slash ? (size_t)(slash - part) : strlen(part), whole = (size_t)(part + n - path);
-        if (!short_name(part, n, name) || whole >= sizeof p->dirs[0].path)
+        if (!fat_short_name(part, n, name) || whole >= sizeof p->dirs[0].path)
             return pome_fail(err, POME_ERROR_INVALID_DATA, "FAT: \"%.60s\" is not made of 8.3 names", path);
         if (!slash)
             return true;
@@ -118,7 +118,7 @@ bool fat_plan(struct fat_plan *p, uint64_t bytes, uint32_t hidden, const char *l
               struct fat_file *files, size_t n, struct pome_error *err)
 {
     *p = (struct fat_plan){.bytes = bytes, .hidden = hidden, .serial = serial, .files = files, .n_files = n, .n_dirs = 1, .used = 3};
-    if (bytes < 256 * MiB + MiB || bytes > UINT64_C(2048) * GiB - FAT_CLUSTER || n > FAT_FILES_MAX || !short_name(label, strlen(label), p->label))
+    if (bytes < 256 * MiB + MiB || bytes > UINT64_C(2048) * GiB - FAT_CLUSTER || n > FAT_FILES_MAX || !fat_short_name(label, strlen(label), p->label))
         return pome_fail(err, POME_ERROR_INVALID_DATA, "FAT: cannot make a volume \"%s\" of %llu bytes with %zu files", label,
                          (unsigned long long)bytes, n);
     plan_geometry(p);
@@ -223,14 +223,14 @@ static void directory(const struct fat_plan *p, size_t d, uint8_t *block)
     for (size_t i = 1; i < p->n_dirs; i++)
         if (p->dirs[i].parent == d) {
             const char *base = base_name(p->dirs[i].path);
-            short_name(base, strlen(base), name);
+            fat_short_name(base, strlen(base), name);
             put_entry(p, e, name, ATTR_DIRECTORY, p->dirs[i].cluster, 0);
             e += ENTRY;
         }
     for (size_t i = 0; i < p->n_files; i++)
         if (same_parent(p->files[i].path, dir->path)) {
             const char *base = base_name(p->files[i].path);
-            short_name(base, strlen(base), name);
+            fat_short_name(base, strlen(base), name);
             put_entry(p, e, name, ATTR_ARCHIVE, p->files[i].cluster, (uint32_t)p->files[i].size);
             e += ENTRY;
         }

@@ -110,10 +110,10 @@ static void check_object(struct bundle *b, const uint8_t *disk, const struct gpt
     free(file);
 }
 
-/* LocalPolicy names the set by the digest of its ticket, and so does the name of its folder. */
-static void check_policy(struct bundle *b, const uint8_t *disk, const struct gpt_partition *p, const char *folder)
+/* LocalPolicy names the set by the digest of its ticket. current: nothing was cut off. */
+static void check_policy(struct bundle *b, bool current, const uint8_t *disk, const struct gpt_partition *p, const char *folder)
 {
-    char path[96], name[97];
+    char path[96];
     size_t n, ticket_size;
     struct img4 i;
     struct pome_error err = {0};
@@ -126,10 +126,15 @@ static void check_policy(struct bundle *b, const uint8_t *disk, const struct gpt
     uint8_t *ticket = read_file(disk, p, path, &ticket_size);
     sha384(ticket, ticket_size, nsih);
     const struct im4m_group *manp = im4m_group(m, "MANP");
-    assert_memory_equal(im4m_property(manp, "nsih")->bytes, nsih, sizeof nsih);
+    if (current)
+        assert_memory_equal(im4m_property(manp, "nsih")->bytes, nsih, sizeof nsih);
     assert_null(im4m_property(manp, "smb0"));
-    hex_upper(nsih, sizeof nsih, name);
-    assert_memory_equal(folder + 5, name, 8);
+    const struct aux_trust trust = trust_of(b);
+    const uint8_t *lpnh = im4m_property(manp, "lpnh")->bytes;
+    if (current) {
+        assert_memory_equal(im4m_property(manp, "BNCH")->bytes, trust.boot_nonce, sizeof trust.boot_nonce);
+        assert_true(!memcmp(lpnh, trust.policy_nonces[0], SHA384_BYTES) || !memcmp(lpnh, trust.policy_nonces[1], SHA384_BYTES));
+    }
     free(ticket);
     free(policy);
     free(m);
@@ -161,7 +166,7 @@ void installed_check_disk(struct bundle *b, bool both_maps)
     check_object(b, disk, &g.partitions[0], folder, "KERNEL", "krnl", SEED_KERNEL, TEST_KERNEL_BYTES);
     check_object(b, disk, &g.partitions[0], folder, "RAMDISK", "rdsk", SEED_RAMDISK, TEST_RAMDISK_BYTES);
     check_object(b, disk, &g.partitions[0], folder, "CMDLINE", "kcmd", 0, 0);
-    check_policy(b, disk, &g.partitions[0], folder);
+    check_policy(b, both_maps, disk, &g.partitions[0], folder);
     check_object(b, disk, &g.partitions[2], "BOOT", "KERNEL", "rkrn", SEED_KERNEL, TEST_KERNEL_BYTES);
     check_object(b, disk, &g.partitions[2], "BOOT", "RAMDISK", "rrdk", SEED_RECOVERY, TEST_RECOVERY_BYTES);
     check_object(b, disk, &g.partitions[2], "BOOT", "CMDLINE", "rcmd", 0, 0);

@@ -1,0 +1,175 @@
+/* cmd_security.c - pome security get, set; personalize; authority show, create. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+
+#include <pome/security.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+command_run cmd_security_get, cmd_security_set, cmd_personalize, cmd_authority_show, cmd_authority_create;
+
+static void print_hex(const uint8_t *bytes, size_t n)
+{
+    while (n--)
+        printf("%02x", *bytes++);
+}
+
+/* --authority DIR is POME_AUTHORITY for this command. */
+static void use_authority(const char *folder)
+{
+    if (folder)
+        setenv("POME_AUTHORITY", folder, 1);
+}
+
+static int fail(const struct pome_error *err, const pome_bundle *b, const char *what, const char *name)
+{
+    struct pome_authority_info i = POME_AUTHORITY_INFO_INIT;
+    bool none = b && err->code == POME_ERROR_NOT_FOUND && !pome_authority(false, &i, NULL);
+    const char *hint = none ? "give the folder of the authority that signed it with --authority DIR"
+                       : !b && err->code == POME_ERROR_NOT_FOUND      ? "\"pome list\" shows all machines"
+                       : err->code == POME_ERROR_BUSY               ? "stop the machine first"
+                       : err->code == POME_ERROR_PERMISSION         ? "give the authority that signed it with --authority DIR, or let it trust this one: "
+                                                                       "\"pome personalize NAME --all\""
+                       : err->code == POME_ERROR_NOT_FOUND          ? "the machine's kernel hook makes one when its kernel is updated"
+                       : err->code == POME_ERROR_INVALID_DATA       ? "in the machine, make the boot set again"
+                                                                    : NULL;
+    return cli_fail(err, hint, "cannot %s \"%s\"", what, name);
+}
+
+static void print_policy(const struct pome_boot_policy *p, const char *name, bool json)
+{
+    if (json) {
+        printf("{\"security\":\"%s\",\"signedSet\":\"%s\",\"pendingSet\":", pome_security_name(p->security), p->signed_set);
+        cli_json_string(stdout, p->pending_set[0] ? p->pending_set : NULL);
+        printf(",\"version\":");
+        cli_json_string(stdout, p->version);
+        printf(",\"authority\":\"");
+        print_hex(p->authority, sizeof p->authority);
+        printf("\"}\n");
+        return;
+    }
+    printf("Security:    %s\nSigned set:  %s\n", pome_security_name(p->security), p->signed_set);
+    if (p->pending_set[0])
+        printf("Pending set: %s, made in the machine; %s\n", p->pending_set,
+               p->security == POME_SECURITY_FULL ? "not started before it is signed" : "started without a signature");
+    if (p->pending_set[0] && p->security == POME_SECURITY_FULL)
+        printf("             \"pome personalize %s\" signs it\n", name);
+    printf("Version:     %s\nAuthority:   ", p->version);
+    print_hex(p->authority, sizeof p->authority);
+    printf("\n");
+}
+
+int cmd_security_get(int argc, char **argv)
+{
+    bool json = false;
+    const char *name;
+    const struct cli_option options[] = {{"json", 0, CLI_FLAG, &json, NULL, "as JSON", 0, 0}, {0}};
+    int status = cli_options(argc, argv, options, 1, 1, &name);
+    if (status != CLI_GO_ON)
+        return status;
+    struct pome_error err = {0};
+    struct pome_boot_policy p = POME_BOOT_POLICY_INIT;
+    pome_bundle *b = pome_bundle_open(name, &err);
+    if (!b || !pome_bundle_boot_policy(b, &p, &err))
+        status = fail(&err, b, "read the security of", name);
+    else
+        print_policy(&p, name, json), status = CLI_OK;
+    pome_bundle_free(b);
+    return status;
+}
+
+int cmd_security_set(int argc, char **argv)
+{
+    const char *words[2], *authority = NULL;
+    const struct cli_option options[] = {
+        {"authority", 0, CLI_TEXT, &authority, "DIR", "folder of the signing authority", 0, 0},
+        {0},
+    };
+    int status = cli_options(argc, argv, options, 2, 2, words), level = POME_SECURITY_FULL;
+    if (status != CLI_GO_ON)
+        return status;
+    while (level <= POME_SECURITY_PERMISSIVE && strcmp(words[1], pome_security_name((enum pome_security)level)))
+        level++;
+    if (level > POME_SECURITY_PERMISSIVE)
+        return cli_usage("security set", "\"%s\" is not full, reduced or permissive", words[1]);
+    struct pome_error err = {0};
+    use_authority(authority);
+    pome_bundle *b = pome_bundle_open(words[0], &err);
+    bool ok = b && pome_bundle_set_security(b, (enum pome_security)level, &err);
+    status = ok ? CLI_OK : fail(&err, b, "set the security of", words[0]);
+    pome_bundle_free(b);
+    return status;
+}
+
+int cmd_personalize(int argc, char **argv)
+{
+    const char *name, *authority = NULL;
+    bool all = false;
+    const struct cli_option options[] = {
+        {"all", 0, CLI_FLAG, &all, NULL, "issue every ticket anew, for a machine that was copied or an authority that was replaced", 0, 0},
+        {"authority", 0, CLI_TEXT, &authority, "DIR", "folder of the signing authority", 0, 0},
+        {0},
+    };
+    int status = cli_options(argc, argv, options, 1, 1, &name);
+    if (status != CLI_GO_ON)
+        return status;
+    struct pome_error err = {0};
+    struct pome_boot_policy p = POME_BOOT_POLICY_INIT;
+    use_authority(authority);
+    pome_bundle *b = pome_bundle_open(name, &err);
+    if (b && pome_bundle_personalize(b, all, &err) && pome_bundle_boot_policy(b, &p, &err)) {
+        cli_note("\"%s\": boot set %s is signed", name, p.signed_set);
+        status = CLI_OK;
+    } else {
+        status = fail(&err, b, "personalize", name);
+    }
+    pome_bundle_free(b);
+    return status;
+}
+
+static int authority(int argc, char **argv, bool make)
+{
+    bool json = false;
+    const char *folder = NULL;
+    const struct cli_option options[] = {
+        {"authority", 0, CLI_TEXT, &folder, "DIR", "its folder", 0, 0},
+        {"json", 0, CLI_FLAG, &json, NULL, "as JSON", 0, 0},
+        {0},
+    };
+    int status = cli_options(argc, argv, options, 0, 0, NULL);
+    if (status != CLI_GO_ON)
+        return status;
+    struct pome_error err = {0};
+    struct pome_authority_info i = POME_AUTHORITY_INFO_INIT;
+    use_authority(folder);
+    if (!pome_authority(make, &i, &err))
+        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome authority create\" makes one; so does the first \"pome create\"" : NULL,
+                        "cannot open the signing authority");
+    if (json) {
+        printf("{\"path\":");
+        cli_json_string(stdout, i.path);
+        printf(",\"name\":");
+        cli_json_string(stdout, i.name);
+        printf(",\"digest\":\"");
+        print_hex(i.digest, sizeof i.digest);
+        printf("\"}\n");
+    } else {
+        printf("Folder: %s\nName:   %s\nDigest: ", i.path, i.name);
+        print_hex(i.digest, sizeof i.digest);
+        printf("\n");
+    }
+    return CLI_OK;
+}
+
+int cmd_authority_show(int argc, char **argv)
+{
+    return authority(argc, argv, false);
+}
+
+int cmd_authority_create(int argc, char **argv)
+{
+    return authority(argc, argv, true);
+}
