@@ -36,12 +36,12 @@ void requests_broadcast(struct vcpu *c, const struct tlbi *t)
         }
 }
 
-void requests_serve(struct vcpu *c)
+bool requests_serve(struct vcpu *c)
 {
     struct requests *q = &c->requests;
     struct tlbi copy[REQUESTS_MAX];
     if (atomic_load(&q->asked) == atomic_load(&q->done))
-        return;
+        return false;
     pthread_mutex_lock(&q->lock);
     unsigned n = q->n;
     memcpy(copy, q->q, n * sizeof *copy);
@@ -51,23 +51,26 @@ void requests_serve(struct vcpu *c)
     for (unsigned i = 0; i < n; i++)
         tlb_invalidate(c, &copy[i]);
     atomic_store(&q->done, seq);
+    return true;
 }
 
-void requests_wait(struct vcpu *c)
+bool requests_wait(struct vcpu *c)
 {
+    bool served = false;
     if (!c->must_sync)
-        return;
+        return false;
     c->must_sync = false;
     for (unsigned i = 0; i < c->set->o.n_cpus; i++) {
         struct vcpu *to = c->set->cpu[i];
         for (unsigned spins = 0; i != c->id; spins++) {
             if (atomic_load(&to->requests.done) >= c->sent[i] || atomic_load(&to->parked))
                 break;
-            requests_serve(c);
+            served |= requests_serve(c);
             if (spins > 100)
                 sched_yield();
             else
                 spin_pause();
         }
     }
+    return served;
 }

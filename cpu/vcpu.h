@@ -299,9 +299,9 @@ uint16_t vcpu_asid(const struct vcpu *c);
 void tlb_at(struct vcpu *c, uint64_t va, bool write, bool el0, bool pan);
 
 /* ---- requests.c ---- */
-void requests_serve(struct vcpu *c);                           /* own thread */
+bool requests_serve(struct vcpu *c);                           /* own thread; true: there were some */
 void requests_broadcast(struct vcpu *c, const struct tlbi *t); /* to all others; they are done after requests_wait */
-void requests_wait(struct vcpu *c);                            /* DSB */
+bool requests_wait(struct vcpu *c);                            /* DSB; true: served some meanwhile */
 
 /* ---- set.c ---- */
 /* A line for the machine's log; the first few of each vCPU only. */
