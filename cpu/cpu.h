@@ -115,6 +115,7 @@ void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to);
     S(code_checks, "instruction cache maintenance by address")                                \
     S(code_dropped, "blocks dropped because their guest code had changed")                    \
     S(code_resets, "times the code buffer was full")                                          \
+    S(longest_pause_ns, "nanoseconds that emptying it stopped all vCPUs, at most")             \
     S(exceptions, "synchronous exceptions taken")                                             \
     S(irqs, "interrupts taken")                                                               \
     S(mmio, "device accesses")                                                                \

@@ -32,13 +32,16 @@ void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to)
 
 void cpu_set_stats(struct cpu_set *set, struct cpu_stats *out)
 {
+    uint64_t longest = 0;
     *out = (struct cpu_stats){0};
     for (unsigned i = 0; i < set->o.n_cpus; i++) {
         const struct cpu_stats *s = &set->cpu[i]->stats;
 #define S(name, text) out->name += s->name;
         CPU_STATS(S)
 #undef S
+        longest = MAX(longest, s->longest_pause_ns);
     }
+    out->longest_pause_ns = longest; /* not a sum */
 }
 
 void cpu_stats_print(const struct cpu_stats *stats, FILE *to)

@@ -13,6 +13,27 @@
 
 enum { EVAL_BYTES_MAX = 256 << 20 };
 
+/* ---- memory ---- */
+
+enum { CHUNK_BYTES = 256 * 1024 };
+
+/* Zeros, until everything is forgotten: thus that takes no long time with the world stopped. */
+static void *take(struct jit *j, size_t bytes)
+{
+    struct chunk *k = j->chunks;
+    bytes = align_up(bytes, 8);
+    if (!k || k->size - k->used < bytes) {
+        size_t size = MAX(bytes, (size_t)CHUNK_BYTES);
+        if (!(k = calloc(1, sizeof *k + size)))
+            return NULL;
+        k->size = size;
+        k->next = j->chunks;
+        j->chunks = k;
+    }
+    k->used += bytes;
+    return k->bytes + k->used - bytes;
+}
+
 /* ---- by address ---- */
 
 enum { TAKEN_OUT = 1, TABLE_MIN = 4096 }; /* addresses are multiples of 4 */
@@ -85,7 +106,7 @@ static struct page *page_find(struct jit *j, uint64_t pa)
 static struct page *page_get(struct jit *j, uint64_t pa)
 {
     struct page *p = page_find(j, pa), **slot = page_slot(j, pa);
-    if (p || !(p = calloc(1, sizeof *p)))
+    if (p || !(p = take(j, sizeof *p)))
         return p;
     p->pa = pa & ~UINT64_C(4095);
     p->next_hash = *slot;
@@ -111,10 +132,10 @@ static uint64_t next_random(struct vcpu *c)
     return c->rng;
 }
 
-static struct ir_block *copy_ir(const struct ir_block *ir)
+static struct ir_block *copy_ir(struct jit *j, const struct ir_block *ir)
 {
     size_t bytes = offsetof(struct ir_block, insn) + ir->n * sizeof ir->insn[0];
-    struct ir_block *copy = malloc(bytes);
+    struct ir_block *copy = take(j, bytes);
     if (copy)
         memcpy(copy, ir, bytes);
     return copy;
@@ -163,7 +184,7 @@ static bool compile(struct vcpu *c, struct block *b, unsigned room)
     struct jit *j = c->set->jit;
     struct x64_block made;
     if (j->eval) {
-        b->ir = copy_ir(c->ir);
+        b->ir = copy_ir(j, c->ir);
         b->entry = b;
         j->eval_bytes += offsetof(struct ir_block, insn) + c->ir->n * sizeof c->ir->insn[0];
         return b->ir && j->eval_bytes < EVAL_BYTES_MAX;
@@ -187,9 +208,9 @@ static unsigned words_of(const struct ir_block *ir)
     return (unsigned)(last - ir->page_offset) / 4 + 1;
 }
 
-static struct block *new_block(uint64_t pa, uint32_t mode, const uint32_t *words, unsigned n)
+static struct block *new_block(struct jit *j, uint64_t pa, uint32_t mode, const uint32_t *words, unsigned n)
 {
-    struct block *b = calloc(1, sizeof *b + n * 4);
+    struct block *b = take(j, sizeof *b + n * 4);
     if (!b)
         return NULL;
     b->pa = pa;
@@ -211,15 +232,12 @@ static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const
         fprintf(stderr, "cpu %u: block %#llx mode %#x\n", c->id, (unsigned long long)pa, mode);
         ir_print(c->ir, stderr);
     }
-    struct block *b = new_block(pa, mode, j->words, words_of(c->ir));
+    struct block *b = new_block(j, pa, mode, j->words, words_of(c->ir));
     ir_optimise(c->ir);
-    if (!b || compile(c, b, n)) {
-        c->stats.guest_insns += b ? c->ir->n_guest : 0;
-        return b;
-    }
-    free(b->ir);
-    free(b);
-    return NULL;
+    if (!b || !compile(c, b, n))
+        return NULL;
+    c->stats.guest_insns += c->ir->n_guest;
+    return b;
 }
 
 /* From the kept translations; NULL: not there, or no room. */
@@ -232,11 +250,9 @@ static struct block *reuse(struct vcpu *c, uint64_t pa, uint32_t mode, const uin
     const uint8_t *image = cache_find(j->cache, mode, (uint16_t)(pa & 4095), code, (4096 - (pa & 4095)) / 4, &k, &bytes);
     if (!image || !x64_move_load(j->code, image, bytes, &made))
         return NULL;
-    struct block *b = new_block(pa, mode, k.words, k.n_words);
-    if (!b || !adopt(c, b, &made, k.n_guest)) {
-        free(b);
+    struct block *b = new_block(j, pa, mode, k.words, k.n_words);
+    if (!b || !adopt(c, b, &made, k.n_guest))
         return NULL;
-    }
     c->stats.reused++;
     c->stats.reused_insns += k.n_guest;
     return b;
@@ -254,17 +270,10 @@ struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8
         b = translate(c, pa, mode, code);
         c->stats.translate_ns += host_now_ns() - looked;
     }
-    if (!b)
+    if (!b || !table_put(&j->blocks, b))
         return NULL;
-    if (!table_put(&j->blocks, b)) {
-        free(b->ir);
-        free(b);
-        return NULL;
-    }
     b->next_page = p->blocks;
     p->blocks = b;
-    b->next_all = j->all;
-    j->all = b;
     c->stats.blocks++;
     return b;
 }
@@ -314,30 +323,14 @@ void blocks_check_all(struct vcpu *c, struct dropped *d)
             check_page(c, p, d);
 }
 
-static void free_block(struct block *b)
-{
-    while (b->incoming) {
-        struct incoming *in = b->incoming;
-        b->incoming = in->next;
-        free(in);
-    }
-    free(b->ir);
-    free(b);
-}
-
 void blocks_forget(struct jit *j)
 {
-    while (j->all) {
-        struct block *b = j->all;
-        j->all = b->next_all;
-        free_block(b);
+    while (j->chunks) {
+        struct chunk *k = j->chunks;
+        j->chunks = k->next;
+        free(k);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
-        while (j->page_hash[i]) {
-            struct page *p = j->page_hash[i];
-            j->page_hash[i] = p->next_hash;
-            free(p);
-        }
+    memset(j->page_hash, 0, sizeof j->page_hash);
     free(j->blocks.place);
     j->blocks = (struct block_table){0};
     j->n_owners = 0;
@@ -367,7 +360,7 @@ void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to
     /* The virtual page may have come to mean another physical one since the exit: only inside of one physical page. */
     if (!from || from->dead || to->dead || from->mode != to->mode || (from->pa ^ to->pa) >> 12)
         return;
-    struct incoming *in = malloc(sizeof *in);
+    struct incoming *in = take(j, sizeof *in);
     if (!in)
         return; /* an exit that is not linked works too */
     *in = (struct incoming){patch, to->incoming};

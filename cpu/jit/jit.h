@@ -16,10 +16,15 @@ struct block {
     const void *entry;         /* host code; the evaluator: the block itself */
     struct ir_block *ir;       /* evaluator only */
     struct block *next_page;   /* in struct page */
-    struct block *next_all;
     struct incoming *incoming; /* linked exits of other blocks that jump here */
     unsigned n_words;          /* guest code from pa that it was made of */
     uint32_t words[];          /* as it was then */
+};
+
+struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    uint8_t bytes[];
 };
 
 struct incoming {
@@ -60,7 +65,7 @@ struct jit {
     struct x64_config config;
     struct block_table blocks;
     struct page *page_hash[1 << PAGE_HASH_BITS];
-    struct block *all;
+    struct chunk *chunks;      /* blocks and what belongs to them, freed all at once */
     struct exit_owner *owners;
     size_t n_owners, owners_size;
     size_t eval_bytes;

@@ -213,11 +213,13 @@ void jit_check_all(struct vcpu *c)
 static void start_again(struct vcpu *c)
 {
     struct cpu_set *set = c->set;
+    uint64_t begin = host_now_ns();
     world_stop(set, c);
     blocks_forget(set->jit);
     for (unsigned i = 0; i < set->o.n_cpus; i++)
         tlb_flush_code(set->cpu[i]);
     c->stats.code_resets++;
+    c->stats.longest_pause_ns = MAX(c->stats.longest_pause_ns, host_now_ns() - begin);
     world_resume(set, c);
 }
 
