@@ -80,6 +80,8 @@ fact build "" "${version%%.*}D$(date -u -d "$date" +%Y%m%d)"
 # What tells one build from another: caches with times in them, and times later than the date.
 rm -f "$tree"/var/cache/ldconfig/aux-cache "$tree"/var/cache/apt/*.bin
 find "$tree" -newermt "$date" -print0 | xargs -0 -r touch -h -d "$date"
+# A folder's time says when apt or dpkg last worked in it: whether something was downloaded, for one.
+[ -z "$POME_MAKE_SYSTEM" ] || find "$tree" -type d -print0 | xargs -0 touch -d "$date"
 
 say "writing the file system"
 size=$POME_OS_BYTES
