@@ -318,7 +318,7 @@ bool test_aea(struct source *from, const struct test_aea *o, FILE *out)
             memcpy(aux + AEA_MAC, o->auth, o->auth_bytes);
         ok = aea_crypt(w.c, &k, frame.root, frame.root, sizeof frame.root) &&
              aea_mac(w.c, &k, aux, AEA_MAC + o->auth_bytes, frame.root, sizeof frame.root, frame.mac) && !fseeko(out, 0, SEEK_SET) &&
-             fwrite(prologue, 1, sizeof prologue, out) == sizeof prologue && fwrite(o->auth, 1, o->auth_bytes, out) == o->auth_bytes &&
+             fwrite(prologue, 1, sizeof prologue, out) == sizeof prologue && (!o->auth_bytes || fwrite(o->auth, 1, o->auth_bytes, out) == o->auth_bytes) &&
              fwrite(&frame, 1, sizeof frame, out) == sizeof frame && !fseeko(out, (off_t)end, SEEK_SET);
     }
     aea_crypto_free(w.c);
