@@ -267,12 +267,20 @@ static void prune(const char *path)
 /* A file without a name, where the cache is. */
 static int open_log(const char *path)
 {
-    char *name;
-    if (asprintf(&name, "%s.XXXXXX", path) < 0)
+    char *name, *slash;
+    if (asprintf(&name, "./%s.XXXXXX", path) < 0)
         return -1;
-    int f = mkostemp(name, O_CLOEXEC);
-    if (f >= 0)
-        unlink(name);
+    char *real = path[0] == '/' ? name + 2 : name;
+    slash = strrchr(real, '/');
+    char kept = slash[1];
+    slash[1] = 0; /* the folder */
+    int f = open(real, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (f < 0) { /* not every file system can */
+        slash[1] = kept;
+        f = mkostemp(real, O_CLOEXEC);
+        if (f >= 0)
+            unlink(real);
+    }
     free(name);
     return f;
 }

@@ -2,9 +2,11 @@
 #include "cpu/jit/cache.h"
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -235,6 +237,33 @@ static void two_at_once(void **state)
     cache_close(a);
 }
 
+/* Whoever dies while writing leaves the old file or the new one, and nothing but the second name beside it. */
+static void killed_while_writing(void **state)
+{
+    write_it();
+    for (unsigned round = 0; round < 60; round++) {
+        pid_t p = fork();
+        if (!p) {
+            struct cache *k = open_it();
+            for (unsigned i = 0; i < BLOCKS; i++)
+                add(k, i);
+            cache_close(k);
+            _exit(0);
+        }
+        usleep(round * 50);
+        kill(p, SIGKILL);
+        waitpid(p, NULL, 0);
+        struct cache *k = open_it();
+        assert_int_equal(notes, 0);
+        assert_true(found_in(k) > BLOCKS * 3 / 4);
+        cache_close(k);
+    }
+    char second[80];
+    snprintf(second, sizeof second, "%s.new", path);
+    write_it(); /* nobody is in the way of the next */
+    assert_int_equal(access(second, F_OK), -1);
+}
+
 static int make_folder(void **state)
 {
     if (!mkdtemp(folder))
@@ -254,7 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_added_is_found), cmocka_unit_test(other_code_is_not_found), cmocka_unit_test(more_is_added_to_the_old),
         cmocka_unit_test(it_stays_in_its_bounds), cmocka_unit_test(foreign_files_are_not_read),
-        cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(two_at_once),
+        cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(two_at_once), cmocka_unit_test(killed_while_writing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
