@@ -136,6 +136,11 @@ const struct pome_error *pome_vm_error(const pome_vm *v)
     return vm_error(v->vm);
 }
 
+bool pome_vm_take_fault(pome_vm *v, struct pome_error *err)
+{
+    return vm_take_fault(v->vm, err);
+}
+
 bool pome_vm_wait(pome_vm *v, int timeout_ms, struct pome_error *err)
 {
     while (pome_vm_dispatch(v) == POME_VM_RUNNING) {

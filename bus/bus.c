@@ -209,3 +209,15 @@ void bus_note(struct bus *bus, const char *format, ...)
         snprintf(text + n, sizeof text - (size_t)n, " (%d more dropped)", dropped);
     bus->note(bus->note_ctx, text);
 }
+
+void bus_fault(struct bus *bus, const char *format, ...)
+{
+    char text[240];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    bus_note(bus, "%s", text);
+    if (bus->fault)
+        bus->fault(bus->note_ctx, text);
+}

@@ -33,6 +33,7 @@ struct bus {
         void *ctx;
     } doorbell;
     void (*note)(void *ctx, const char *text); /* a line for the machine's log; NULL: dropped */
+    void (*fault)(void *ctx, const char *text); /* the host failed the guest: the user must know; NULL: a note only */
     void *note_ctx;
     uint64_t note_window_ns; /* rate limit: the start of this second, lines in it, lines dropped since */
     unsigned notes, notes_dropped;
@@ -71,6 +72,9 @@ bool bus_message(struct bus *bus, uint64_t gpa, uint32_t data);
 /* The guest did something that deserves a line: "who: what". At most 10 lines a second get through; what was dropped is
  * counted in the next one. Any thread. */
 void bus_note(struct bus *bus, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for what the host did not do for the guest (a disk that is full): told to the machine's user too. */
+void bus_fault(struct bus *bus, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* POME_TRACE holds this word ("mmio", "irq", "virtq", ...; words are separated by commas). */
 bool bus_trace_on(const char *word);

@@ -10,6 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The guest only sees an I/O error: that the host's disk is full is for its user to know, at once. A terminal in raw mode needs the CR. */
+static void tell_faults(pome_vm *vm)
+{
+    struct pome_error err = {0};
+    while (pome_vm_take_fault(vm, &err))
+        fprintf(stderr, "\rpome: %s\r\n  do:  free space on the host's disk, or stop the guest before it loses more\r\n", err.message);
+}
+
 /* One round of waiting: true while the machine goes on. *left: the user wants to leave. */
 static bool serve(pome_vm *vm, struct terminal *t, bool *closed, bool *left)
 {
@@ -21,7 +29,9 @@ static bool serve(pome_vm *vm, struct terminal *t, bool *closed, bool *left)
     };
     if (poll(p, 4, -1) < 0 && errno != EINTR)
         return false;
-    if (pome_vm_dispatch(vm) != POME_VM_RUNNING)
+    enum pome_vm_state state = pome_vm_dispatch(vm);
+    tell_faults(vm);
+    if (state != POME_VM_RUNNING)
         return false;
     if (terminal_signal()) {
         *left = true;

@@ -113,7 +113,7 @@ static void done(struct disk_io *disk_io)
     struct bus *bus = b->v.device.bus;
     bus_lock(bus);
     if (op->io.error)
-        bus_note(bus, "%s: %s failed: %s", disk_path(b->disk), op->io.op == DISK_READ ? "reading" : "writing",
+        bus_fault(bus, "%s: %s failed: %s", disk_path(b->disk), op->io.op == DISK_READ ? "reading" : "writing",
                  strerror(op->io.error));
     finish(b, op, op->io.error ? S_IOERR : S_OK);
     virtq_signal(&b->v.queue[0]);

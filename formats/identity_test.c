@@ -71,9 +71,42 @@ static void machine_identifiers(void **state)
     }
 }
 
+/* Lists that other writers make of the same facts: read as what they say, written again as Apple would. */
+static void other_encodings(void **state)
+{
+    static const struct {
+        uint8_t bytes[80];
+        size_t n;
+        uint64_t ecid;
+    } identifiers[] = {
+        /* a small ECID in one byte, in two, in four; eight bytes' worth in sixteen */
+        {"bplist00\xd1\x01\x02" "TECID" "\x10\x2a" "\x08\x0b\x10" "\0\0\0\0\0\0\x01\x01" "\0\0\0\0\0\0\0\x03" "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\x12", 53, 42},
+        {"bplist00\xd1\x01\x02" "TECID" "\x11\x01\x02" "\x08\x0b\x10" "\0\0\0\0\0\0\x01\x01" "\0\0\0\0\0\0\0\x03" "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\x13", 54, 0x102},
+        {"bplist00\xd1\x01\x02" "TECID" "\x12\x01\x02\x03\x04" "\x08\x0b\x10" "\0\0\0\0\0\0\x01\x01" "\0\0\0\0\0\0\0\x03" "\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\x15", 56,
+         0x1020304},
+        {"bplist00\xd1\x01\x02" "TECID" "\x14\0\0\0\0\0\0\0\0\x11\x22\x33\x44\x55\x66\x77\x88" "\x08\x0b\x10" "\0\0\0\0\0\0\x01\x01" "\0\0\0\0\0\0\0\x03" "\0\0\0\0\0\0\0\0"
+         "\0\0\0\0\0\0\0\x21", 68, 0x1122334455667788},
+    };
+    for (size_t i = 0; i < sizeof identifiers / sizeof *identifiers; i++) {
+        uint64_t ecid;
+        uint8_t out[MACHINE_IDENTIFIER_MAX];
+        struct pome_error err = {0};
+        if (!machine_identifier_read(identifiers[i].bytes, identifiers[i].n, &ecid, &err))
+            fail_msg("%zu: %s", i, err.message);
+        assert_true(ecid == identifiers[i].ecid);
+        assert_int_equal(machine_identifier_write(ecid, out), 60);
+    }
+    /* An ECID of more than 64 bits is none. */
+    uint8_t wide[80];
+    uint64_t ecid;
+    memcpy(wide, identifiers[3].bytes, sizeof wide);
+    wide[17] = 1;
+    assert_false(machine_identifier_read(wide, identifiers[3].n, &ecid, NULL));
+}
+
 static void real_samples(void **state)
 {
-    const char *dir = getenv("POME_SAMPLES");
+    const char *dir = getenv("POME_TEST_SAMPLES") ? getenv("POME_TEST_SAMPLES") : getenv("POME_SAMPLES");
     DIR *d = opendir(dir ? dir : SAMPLES);
     if (!d) {
         print_message("%s is not there: the real samples are not compared\n", dir ? dir : SAMPLES);
@@ -177,7 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_model), cmocka_unit_test(our_model),    cmocka_unit_test(machine_identifiers),
-        cmocka_unit_test(real_samples), cmocka_unit_test(plist_limits), cmocka_unit_test(plist_round_trip),
+        cmocka_unit_test(other_encodings), cmocka_unit_test(real_samples), cmocka_unit_test(plist_limits), cmocka_unit_test(plist_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

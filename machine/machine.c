@@ -64,6 +64,13 @@ static void note(void *ctx, const char *text)
         m->events.note(m->events.ctx, text);
 }
 
+static void fault(void *ctx, const char *text)
+{
+    struct machine *m = ctx;
+    if (m->events.fault)
+        m->events.fault(m->events.ctx, text);
+}
+
 static void board_note(void *ctx, unsigned cpu, const char *text)
 {
     struct machine *m = ctx;
@@ -211,6 +218,7 @@ struct machine *machine_create(const struct machine_config *config, const struct
     m->mem = mem;
     bus_init(&m->bus, mem, config->loop);
     m->bus.note = note;
+    m->bus.fault = fault;
     m->bus.note_ctx = m;
     m->button_timer = (struct loop_timer){ .fn = release_button, .ctx = m };
     connect_board(m);

@@ -61,6 +61,7 @@ struct machine_events {
     void (*reset)(void *ctx);                         /* PSCI SYSTEM_RESET */
     void (*panicked)(void *ctx, const char *what);    /* pvpanic: "panic", "crash loaded" */
     void (*note)(void *ctx, const char *text);        /* a line for the machine's log */
+    void (*fault)(void *ctx, const char *text);       /* the host failed the guest; was a note already */
 };
 
 /* Builds the machine in its reset state. config, irq and events are copied (what they point to is borrowed as said

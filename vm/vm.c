@@ -40,6 +40,9 @@ struct vm {
     enum vm_stop reason;
     struct pome_error error;
     bool kill, panicked;
+    bool fault_new;       /* fault was not taken yet */
+    char fault[240];      /* what the host failed to do last */
+    int64_t fault_ns;     /* when that was told */
 };
 
 static const char subsystem[] = "org.pome.machine";
@@ -64,6 +67,35 @@ static void on_note(void *ctx, const char *text)
 {
     struct vm *vm = ctx;
     NOTE(vm, strncmp(text, "cpu ", 4) ? "device" : "cpu", "%s", text);
+}
+
+/* The same one again is told every ten seconds, not for every block that a guest tries to write. */
+static void on_fault(void *ctx, const char *text)
+{
+    static const uint64_t one = 1;
+    struct vm *vm = ctx;
+    int64_t now = (int64_t)loop_now_ns();
+    pthread_mutex_lock(&vm->lock);
+    bool tell = strcmp(vm->fault, text) != 0 || now - vm->fault_ns > INT64_C(10000000000);
+    if (tell) {
+        snprintf(vm->fault, sizeof vm->fault, "%s", text);
+        vm->fault_ns = now;
+        vm->fault_new = true;
+    }
+    pthread_mutex_unlock(&vm->lock);
+    if (tell && write(vm->event_fd, &one, sizeof one) < 0)
+        perror("pome: eventfd");
+}
+
+bool vm_take_fault(struct vm *vm, struct pome_error *err)
+{
+    pthread_mutex_lock(&vm->lock);
+    bool is_new = vm->fault_new;
+    if (is_new)
+        pome_fail(err, POME_ERROR_IO, "%s", vm->fault);
+    vm->fault_new = false;
+    pthread_mutex_unlock(&vm->lock);
+    return is_new;
 }
 
 static void on_guest_output(void *ctx, const uint8_t *bytes, size_t n)
@@ -242,7 +274,7 @@ static bool build(struct vm *vm, struct pome_error *err)
         .ecid = c->ecid, .boot_flags = c->boot_flags, .boot_info = c->boot_info, .boot_info_bytes = c->boot_info_bytes,
     };
     const struct cpu_irq_port port = {vm, set_irq, set_fiq};
-    const struct machine_events events = {.ctx = vm, .panicked = on_panic, .note = on_note};
+    const struct machine_events events = {.ctx = vm, .panicked = on_panic, .note = on_note, .fault = on_fault};
     vm->machine = machine_create(&mc, &port, &events, err);
     if (!vm->machine)
         return false;

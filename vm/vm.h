@@ -49,6 +49,9 @@ enum vm_state vm_state(struct vm *vm);     /* takes note and clears vm_fd */
 enum vm_stop vm_stop_reason(struct vm *vm);
 const struct pome_error *vm_error(struct vm *vm); /* of VM_STOP_ERROR and VM_STOP_GUEST_PANIC */
 
+/* True when the host failed to do something for the guest (a disk is full) since the last call: err says what. vm_fd was made readable. */
+bool vm_take_fault(struct vm *vm, struct pome_error *err);
+
 void vm_request_stop(struct vm *vm); /* power button */
 void vm_kill(struct vm *vm);         /* ends the guest; returns at once */
 void vm_stats(struct vm *vm, struct cpu_stats *out);

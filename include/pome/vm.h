@@ -87,6 +87,10 @@ POME_API enum pome_vm_state pome_vm_state(const pome_vm *vm);
 POME_API enum pome_stop_reason pome_vm_stop_reason(const pome_vm *vm);
 POME_API const struct pome_error *pome_vm_error(const pome_vm *vm);
 
+/* True when the host could not do something for the guest since the last call, a write to a full disk before all: *err says what. The guest was given
+ * an I/O error and goes on. pome_vm_fd() becomes readable; ask after each pome_vm_dispatch().   Since: 0.1. */
+POME_API bool pome_vm_take_fault(pome_vm *vm, struct pome_error *err);
+
 /* Waits until the machine has stopped, dispatching. timeout_ms -1: for ever. Errors: TIMED_OUT.   Since: 0.1. */
 POME_API bool pome_vm_wait(pome_vm *vm, int timeout_ms, struct pome_error *err);
 
