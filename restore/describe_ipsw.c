@@ -172,23 +172,27 @@ static void tell_needs(struct facts *f, const struct restore_image *image)
     fact_text(f, "minimum_host_version", !strcmp(m->device_class, "pome1ap") ? "Pome needed" : "Host needed", host);
 }
 
+/* The reason is that of the first that fails, without the path: that stands at the top already. */
 static void tell_support(struct facts *f, const struct restore_image *image)
 {
-    struct pome_error why = {0}, unused;
-    size_t path = strlen(zipin_path(image->zip));
-    bool supported = restore_image_supported(image, &why);
-    fact_flag(f, "installable", "Installable", restore_image_installable(image, &unused));
+    struct pome_error why = {0}, later = {0};
+    const char *path = zipin_path(image->zip), *reason;
+    size_t n = strlen(path);
+    bool installable = restore_image_installable(image, &why), supported = restore_image_supported(image, &later);
+    fact_flag(f, "installable", "Installable", installable);
     fact_flag(f, "supported", "Starts here", supported);
-    if (!supported) /* the path stands at the top already */
-        fact_text(f, "reason", "Reason", !strncmp(why.message, zipin_path(image->zip), path) && !strncmp(why.message + path, ": ", 2) ? why.message + path + 2
-                                                                                                                                  : why.message);
+    reason = installable ? later.message : why.message;
+    if (!strncmp(reason, path, n) && !strncmp(reason + n, ": ", 2))
+        reason += n + 2;
+    if (!supported)
+        fact_text(f, "reason", "Reason", reason);
 }
 
 void describe_restore_image(struct restore_image *image, struct facts *f)
 {
     const struct manifest *m = &image->manifest;
     char product[3 * MANIFEST_TEXT + 8];
-    snprintf(product, sizeof product, "%s %s (%s)", image->product_name[0] ? image->product_name : "?", m->version, m->build);
+    snprintf(product, sizeof product, "%s%s%s (%s)", image->product_name, image->product_name[0] ? " " : "", m->version, m->build);
     fact_text(f, "product", "Product", product);
     f->detail++;
     fact_text(f, "product_name", NULL, image->product_name);
