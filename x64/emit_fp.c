@@ -480,13 +480,61 @@ static bool from_integers(struct x64_fp *x)
 
 /* ---- between formats ---- */
 
+/* Halves to singles, and by them to doubles: exact. */
+static bool from_half(struct x64_fp *x, enum fp_format to)
+{
+    struct x64_compiler *c = x->c;
+    if (!x->masks || !c->host->f16c || !c->config->fpcr_default || (to == FP_DOUBLE && !x->scalar) || x->lanes == 2)
+        return false;
+    unsigned k = x->scalar ? K_LANE_1 : 0, d = x64_fp_def(x);
+    x64_fp_begin(x);
+    x64_fp_may_trap(x);
+    evex_rrr(&c->a, OP66_38(0x13), 0, to == FP_DOUBLE ? XMM0 : d, 0, x->r[0], k, k != 0, false); /* vcvtph2ps */
+    if (to == FP_DOUBLE)
+        evex_rrr(&c->a, X64_V(PP_NONE, MAP_0F, 0, 0x5a), 0, d, 0, XMM0, k, true, false); /* vcvtps2pd */
+    x64_fp_end(x, d);
+    return true;
+}
+
+/* Singles to halves. The least normal half may have been rounded up to. */
+static bool to_half(struct x64_fp *x)
+{
+    enum { NEAREST = 0, PTEST = 0x17 };
+    struct x64_compiler *c = x->c;
+    if (!x->masks || !c->host->f16c || !c->config->fpcr_default || x->dbl || x->lanes == 2)
+        return false;
+    unsigned k = x->scalar ? K_LANE_1 : 0, d = x64_fp_def(x);
+    x64_fp_begin(x);
+    x64_fp_may_trap(x);
+    evex_rrr(&c->a, OP66_3A(0x1d), 0, x->r[0], 0, XMM0, k, k != 0, false); /* vcvtps2ph: the destination comes last */
+    put8(&c->a, NEAREST);
+    vex_rrr(&c->a, OP66(0x71), 6, XMM1, XMM0); /* psllw: without the sign, compared with 0x0400 likewise */
+    put8(&c->a, 1);
+    vex_rrr(&c->a, OP66(0x75), XMM2, XMM2, XMM2); /* pcmpeqw */
+    vex_rrr(&c->a, OP66(0x71), 2, XMM2, XMM2);    /* psrlw */
+    put8(&c->a, 15);
+    vex_rrr(&c->a, OP66(0x71), 6, XMM2, XMM2);
+    put8(&c->a, 11);
+    vex_rrr(&c->a, OP66(0x75), XMM1, XMM1, XMM2);
+    vex_rrr(&c->a, OP66_38(PTEST), XMM1, 0, XMM1);
+    x64_flags_lost(c);
+    x->checked = x64_fp_jump(x, CC_NE);
+    movaps_rr(&c->a, d, XMM0);
+    x64_fp_end(x, d);
+    return true;
+}
+
 static bool convert(struct x64_fp *x, uint64_t imm)
 {
     struct x64_compiler *c = x->c;
     enum fp_format to = fp_imm_to(imm);
     bool widen = to == FP_DOUBLE;
-    if (to == FP_HALF || fp_imm_rounding(imm) != FP_BY_FPCR)
+    if (fp_imm_rounding(imm) != FP_BY_FPCR)
         return false;
+    if (x->f == FP_HALF)
+        return from_half(x, to);
+    if (to == FP_HALF)
+        return to_half(x);
     unsigned d = x64_fp_def(x);
     x64_fp_begin(x);
     x64_fp_may_trap(x);
@@ -505,6 +553,33 @@ static bool convert(struct x64_fp *x, uint64_t imm)
     if (!widen)
         x64_fp_check_least(x, false, d);
     x64_fp_check_modes(x, d);
+    x64_fp_end(x, d);
+    return true;
+}
+
+/* ---- Newton steps: 2 - a b, and (3 - a b) / 2 as 1.5 - (a / 2) b, which rounds and overflows the same; a / 2 raises where it
+ * is not exact. The sign of an exact zero is the default rounding's. ---- */
+
+static bool step(struct x64_fp *x, bool root)
+{
+    struct x64_compiler *c = x->c;
+    if (!x->masks || !c->config->fpcr_default)
+        return false;
+    unsigned d = x64_fp_def(x), a = x->r[0];
+    uint64_t from = root ? (x->dbl ? 0x3ff8000000000000 : 0x3fc00000) : x->dbl ? 0x4000000000000000 : 0x40000000;
+    x64_fp_begin(x);
+    nops(&c->a, 5); /* for a jump */
+    splat(x, XMM2, from);
+    if (root) {
+        splat(x, XMM1, x->dbl ? 0x3fe0000000000000 : 0x3f000000);
+        x64_fp_compute(x, MUL, XMM1, a, XMM1);
+        a = XMM1;
+    }
+    movaps_rr(&c->a, d, XMM2);
+    x64_fp_may_trap(x);
+    masked(x, X64_V(PP_66, MAP_0F38, x->dbl, 0xbc), d, a, x->r[1]); /* vfnmadd231 */
+    x64_fp_check_least(x, x->dbl, d);
+    x64_fp_check_nan(x, d);
     x64_fp_end(x, d);
     return true;
 }
@@ -547,6 +622,8 @@ static bool emit(struct x64_fp *x)
     case IR_FP_MULX: arithmetic(x, MUL, true); return true;
     case IR_FP_SQRT: square_root(x); return true;
     case IR_FP_MULADD: return muladd(x);
+    case IR_FP_RECPS: return step(x, false);
+    case IR_FP_RSQRTS: return step(x, true);
     case IR_FP_MAX: return extreme(x, true, false);
     case IR_FP_MIN: return extreme(x, false, false);
     case IR_FP_MAXNM: return extreme(x, true, true);
@@ -581,7 +658,7 @@ bool x64_emit_fp(struct x64_compiler *c)
     x.scalar = x.lanes == 1;
     x.full = width(&x) == 128;
     x.masks = c->host->avx512vl;
-    if (!c->host->fptraps || (x.f != FP_SINGLE && x.f != FP_DOUBLE) || (!c->config->fpcr_default && !follows_fpcr(i->op)))
+    if (!c->host->fptraps || (x.f == FP_HALF && i->op != IR_FP_CVT) || (!c->config->fpcr_default && !follows_fpcr(i->op)))
         return false;
     for (unsigned k = 0; k < 3; k++) {
         if (ir_ops[i->op].arg[k] == IR_V128)
@@ -589,5 +666,6 @@ bool x64_emit_fp(struct x64_compiler *c)
         else if (ir_ops[i->op].arg[k] == IR_I64)
             x.r[k] = x64_use(c, arg[k]);
     }
-    return emit(&x);
+    c->cc_kept = emit(&x); /* whatever changes the host's flags says so; cold code does not */
+    return c->cc_kept;
 }

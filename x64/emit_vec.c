@@ -386,14 +386,28 @@ static void variable_shift(struct x64_compiler *c, unsigned base, unsigned size,
         vrr(c, v, d, a, by);
 }
 
+/* XMM2 = a shifted right by XMM2, plus the last bit shifted out. d, no operand's register, is lost */
+static void rounding_right(struct x64_compiler *c, unsigned base, unsigned size, unsigned d, unsigned a)
+{
+    unsigned last = (8u << size) - 1;
+    vones(c, d);
+    vrr(c, opcode_of(IR_VADD, size), d, d, XMM2);
+    variable_shift(c, base, size, d, a, d);
+    vshift(c, SHIFT_LEFT, size, d, d, last);
+    vshift(c, SHIFT_RIGHT, size, d, d, last);
+    variable_shift(c, base, size, XMM2, a, XMM2);
+    vrr(c, opcode_of(IR_VADD, size), XMM2, XMM2, d);
+}
+
 static bool shift_by_elements(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i), bits = 8u << size;
-    bool is_signed = i->op == IR_VSSHL;
+    bool is_signed = i->op == IR_VSSHL || i->op == IR_VSRSHL, round = i->op == IR_VURSHL || i->op == IR_VSRSHL;
+    unsigned right = is_signed ? IR_VSAR : IR_VSHR;
     if (size == 0 || !c->host->avx2 || (size != 2 && !c->host->avx512vl))
         return false;
-    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
+    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = round ? x64_def_v(c) : vec_result(c, i->a);
     vshift(c, SHIFT_LEFT, size, XMM0, b, bits - 8); /* the low byte, sign-extended */
     if (size == 3)
         shift_signed_64(c, XMM0, XMM0, bits - 8);
@@ -402,17 +416,18 @@ static bool shift_by_elements(struct x64_compiler *c)
     variable_shift(c, IR_VSHL, size, XMM1, a, XMM0); /* too large counts, as negative ones are unsigned, give 0 */
     vzero(c, XMM2);
     vrr(c, opcode_of(IR_VSUB, size), XMM2, XMM2, XMM0);
+    if (round)
+        rounding_right(c, right, size, d, a);
+    else
+        variable_shift(c, right, size, XMM2, a, XMM2);
     if (!is_signed) {
-        variable_shift(c, IR_VSHR, size, XMM2, a, XMM2);
         vrr(c, POR, d, XMM1, XMM2);
         return true;
     }
-    variable_shift(c, IR_VSAR, size, XMM2, a, XMM2);
-    if (size == 3) { /* sign of the count, over all its bits: for 64-bit elements PBLENDVB looks at every byte's */
+    if (size == 3) /* sign of the count, over all its bits: for 64-bit elements PBLENDVB looks at every byte's */
         shift_signed_64(c, XMM0, XMM0, 63);
-    } else {
+    else
         vshift(c, SHIFT_SIGNED, size, XMM0, XMM0, bits - 1);
-    }
     vrri(c, V3A(0x4c), d, XMM1, XMM2, XMM0 << 4); /* VPBLENDVB: right where negative */
     return true;
 }
@@ -569,43 +584,6 @@ static bool sum_long(struct x64_compiler *c)
     return true;
 }
 
-/* ---- bits of bytes, by tables of nibbles ---- */
-
-static const uint8_t low_nibbles[16] __attribute__((aligned(16))) = {15, 15, 15, 15, 15, 15, 15, 15,
-                                                                     15, 15, 15, 15, 15, 15, 15, 15};
-
-/* d = low[low nibble] op high[high nibble] */
-static void nibbles(struct x64_compiler *c, uint32_t join, unsigned d, unsigned a, const uint8_t *low, const uint8_t *high)
-{
-    vrt(c, PAND, XMM0, a, low_nibbles);
-    vshift(c, SHIFT_RIGHT, 1, XMM1, a, 4);
-    vex_rrm(&c->a, PAND, XMM1, XMM1, mem_at(RAX, 0));
-    mov_table(&c->a, RAX, low);
-    movups_rm(&c->a, XMM2, mem_at(RAX, 0));
-    vrr(c, PSHUFB, XMM0, XMM2, XMM0);
-    mov_table(&c->a, RAX, high);
-    movups_rm(&c->a, XMM2, mem_at(RAX, 0));
-    vrr(c, PSHUFB, XMM1, XMM2, XMM1);
-    vrr(c, join, d, XMM0, XMM1);
-}
-
-static bool bits(struct x64_compiler *c)
-{
-    static const uint8_t ones_in[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
-    static const uint8_t reversed[16] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
-    static const uint8_t reversed_high[16] = {0x00, 0x80, 0x40, 0xc0, 0x20, 0xa0, 0x60, 0xe0,
-                                              0x10, 0x90, 0x50, 0xd0, 0x30, 0xb0, 0x70, 0xf0};
-    const struct ir_insn *i = x64_insn(c);
-    unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
-    if (i->op == IR_VRBIT)
-        nibbles(c, POR, d, a, reversed_high, reversed);
-    else if (c->host->avx512_bitalg)
-        evex_rrr(&c->a, V38(0x54), 0, d, 0, a, 0, false, false); /* VPOPCNTB */
-    else
-        nibbles(c, PADDB, d, a, ones_in, ones_in);
-    return true;
-}
-
 static bool with_avx(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -624,14 +602,13 @@ static bool with_avx(struct x64_compiler *c)
     case IR_VSHL: case IR_VSHR: case IR_VSAR: return shift(c);
     case IR_VRSHR: case IR_VRSAR: return rounding_shift(c);
     case IR_VSLI: case IR_VSRI: return shift_insert(c);
-    case IR_VUSHL: case IR_VSSHL: return shift_by_elements(c);
+    case IR_VUSHL: case IR_VSSHL: case IR_VURSHL: case IR_VSRSHL: return shift_by_elements(c);
     case IR_VUZP1: case IR_VUZP2: return unzip_op(c);
     case IR_VADDP: case IR_VMINPS: case IR_VMINPU: case IR_VMAXPS: case IR_VMAXPU: return pairs(c);
     case IR_VADDLPS: case IR_VADDLPU: return pairs_long(c);
     case IR_VADDV: case IR_VMINVS: case IR_VMINVU: case IR_VMAXVS: case IR_VMAXVU: return across(c);
     case IR_VADDLVS: case IR_VADDLVU: return sum_long(c);
-    case IR_VCNT: case IR_VRBIT: return bits(c);
-    default: return x64_emit_vec_move(c) || x64_emit_vec_crypto(c);
+    default: return x64_emit_vec_bits(c) || x64_emit_vec_move(c) || x64_emit_vec_crypto(c);
     }
 }
 

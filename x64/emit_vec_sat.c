@@ -77,12 +77,18 @@ static bool add_or_subtract(struct x64_compiler *c)
     return true;
 }
 
-/* Only the least number squared saturates, and only it gives the least number, which then becomes the greatest. */
+/* Only the least number saturates (squared, negated), and only it gives the least number, which then becomes the greatest. */
 static void fix_least(struct x64_compiler *c, unsigned size, unsigned d, unsigned v)
 {
+    static const uint32_t equal[4] = {PCMPEQB, PCMPEQW, PCMPEQD, PCMPEQQ};
     vones(c, XMM1);
-    vshift(c, SHIFT_LEFT, size, XMM1, XMM1, (8u << size) - 1);
-    vrr(c, size == 1 ? PCMPEQW : size == 2 ? PCMPEQD : PCMPEQQ, XMM1, XMM1, v);
+    if (size == 0) { /* bytes of 1, moved inside of words */
+        vrr(c, V38(0x1c), XMM1, 0, XMM1);
+        vshift(c, SHIFT_LEFT, 1, XMM1, XMM1, 7);
+    } else {
+        vshift(c, SHIFT_LEFT, size, XMM1, XMM1, (8u << size) - 1);
+    }
+    vrr(c, equal[size], XMM1, XMM1, v);
     vrr(c, PXOR, d, v, XMM1);
     note_saturation(c, XMM1);
 }
@@ -147,6 +153,26 @@ static bool multiply_high(struct x64_compiler *c)
     return true;
 }
 
+static bool absolute_or_negative(struct x64_compiler *c)
+{
+    static const uint32_t subtract[4] = {PSUBB, PSUBW, PSUBD, PSUBQ};
+    const struct ir_insn *i = x64_insn(c);
+    unsigned size = vec_size(i);
+    if (size == 3 && !c->host->avx512vl)
+        return false;
+    unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
+    if (i->op == IR_VQNEG) {
+        vzero(c, XMM0);
+        vrr(c, subtract[size], XMM0, XMM0, a);
+    } else if (size == 3) { /* VPABSQ */
+        evex_rrr(&c->a, V38W(0x1f), 0, XMM0, 0, a, 0, false, false);
+    } else {
+        vrr(c, V38(0x1c + size), XMM0, 0, a);
+    }
+    fix_least(c, size, d, XMM0);
+    return true;
+}
+
 /* The narrow elements widened again tell what was lost. */
 static bool narrow(struct x64_compiler *c)
 {
@@ -177,6 +203,7 @@ bool x64_emit_vec_sat(struct x64_compiler *c)
     case IR_VQADDS: case IR_VQADDU: case IR_VQSUBS: case IR_VQSUBU: return add_or_subtract(c);
     case IR_VSQDMULH: case IR_VSQRDMULH: return multiply_high(c);
     case IR_VSQDMULL: return multiply_long(c);
+    case IR_VQABS: case IR_VQNEG: return absolute_or_negative(c);
     case IR_VQXTNS: case IR_VQXTNU: case IR_VQXTUN: return narrow(c);
     default: return false;
     }
