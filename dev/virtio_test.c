@@ -14,6 +14,9 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #define F_BASE (VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC)
 #define DATA   (RIG_RAM + 1 * MiB)
 #define NEXT   1
@@ -99,6 +102,31 @@ static void blk_reads_and_writes(void **state)
     assert_int_equal(request(0, 0, 100, true), 1);                    /* not whole sectors */
     assert_int_equal(request(0, 0, 512, false), 1);                   /* wrong direction */
     assert_int_equal(request(99, 0, 512, true), 2);
+    finish_blk();
+}
+
+static char fault_text[240];
+
+static void on_fault(void *ctx, const char *text)
+{
+    snprintf(fault_text, sizeof fault_text, "%s", text);
+}
+
+/* A limit on the size of files stands for a full disk: the guest gets an error, the machine's user is told. */
+static void blk_tells_when_the_host_has_no_room(void **state)
+{
+    struct rlimit old, small = {65536, 65536};
+    start_blk(false, F_BASE);
+    r.bus.fault = on_fault;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int in_bounds = request(1, 0, 512, false), beyond = request(1, 1024, 512, false);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(in_bounds, 0);
+    assert_int_equal(beyond, 1);
+    assert_non_null(strstr(fault_text, "writing failed: File too large"));
     finish_blk();
 }
 
@@ -744,6 +772,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blk_reads_and_writes),
+        cmocka_unit_test(blk_tells_when_the_host_has_no_room),
         cmocka_unit_test(blk_discards_and_zeroes),
         cmocka_unit_test(blk_read_only_stays_so),
         cmocka_unit_test(blk_takes_indirect_and_scattered_requests),
