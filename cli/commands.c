@@ -61,6 +61,7 @@ const struct command commands[] = {
 const struct command_group command_groups[] = {
     {"bundle", "Machines"},
     {"config", "What you chose for a machine"},
+    {"disk", "A machine's disk"},
     {"log", "The machine's own log"},
     {"nvram", "A machine's NVRAM variables"},
     {"security", "What a machine's firmware starts"},

@@ -39,7 +39,7 @@ static void print_group_line(const struct command_group *g)
 
 static int print_help(void)
 {
-    puts("Usage: pome VERB [arguments]\nVirtual machines for 64-bit Arm guests, as bundles on disk.\n\nVerbs:");
+    puts("Usage: pome VERB [arguments]\nVirtual machines for 64-bit Arm guests, as bundles on disk. Verbs:");
     for (const struct command *c = commands; c->name; c++)
         if (!strchr(c->name, ' '))
             printf("  %-10s %s\n", c->name, c->help);

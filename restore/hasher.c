@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECES = 4, PIECE = 1 << 20 };
+enum { PIECES = 4 };
 
 struct hasher {
     pthread_t thread;
@@ -16,7 +16,7 @@ struct hasher {
     bool ended;
     size_t sizes[PIECES];
     struct sha384 *sum;
-    uint8_t pieces[PIECES][PIECE];
+    uint8_t pieces[PIECES][HASHER_PIECE];
 };
 
 static void *run(void *user)
@@ -61,24 +61,23 @@ struct hasher *hasher_begin(void)
     return h;
 }
 
-void hasher_add(struct hasher *h, const void *bytes, size_t n)
+uint8_t *hasher_piece(struct hasher *h)
 {
-    for (const uint8_t *p = bytes; n;) {
-        size_t k = MIN(n, PIECE);
-        pthread_mutex_lock(&h->mutex);
-        while (h->n == PIECES)
-            pthread_cond_wait(&h->changed, &h->mutex);
-        unsigned i = (h->head + h->n) % PIECES;
-        pthread_mutex_unlock(&h->mutex);
-        memcpy(h->pieces[i], p, k); /* nobody else touches a piece that is not full */
-        h->sizes[i] = k;
-        pthread_mutex_lock(&h->mutex);
-        h->n++;
-        pthread_cond_signal(&h->changed);
-        pthread_mutex_unlock(&h->mutex);
-        p += k;
-        n -= k;
-    }
+    pthread_mutex_lock(&h->mutex);
+    while (h->n == PIECES)
+        pthread_cond_wait(&h->changed, &h->mutex);
+    unsigned i = (h->head + h->n) % PIECES;
+    pthread_mutex_unlock(&h->mutex);
+    return h->pieces[i]; /* nobody else touches a piece that is not full */
+}
+
+void hasher_push(struct hasher *h, size_t n)
+{
+    pthread_mutex_lock(&h->mutex);
+    h->sizes[(h->head + h->n) % PIECES] = n;
+    h->n++;
+    pthread_cond_signal(&h->changed);
+    pthread_mutex_unlock(&h->mutex);
 }
 
 void hasher_end(struct hasher *h, uint8_t digest[SHA384_BYTES])

@@ -12,8 +12,13 @@ struct hasher;
 /* NULL when memory or threads are short. */
 struct hasher *hasher_begin(void);
 
-/* Bytes are copied; waits while the thread is behind by more than a few pieces. */
-void hasher_add(struct hasher *h, const void *bytes, size_t n);
+enum { HASHER_PIECE = 1 << 20 };
+
+/* The place for the next piece, HASHER_PIECE bytes; waits while the thread is behind by all pieces. */
+uint8_t *hasher_piece(struct hasher *h);
+
+/* The first n bytes there are the stream's next ones. From now on they belong to the thread. */
+void hasher_push(struct hasher *h, size_t n);
 
 /* Waits for the thread and frees. digest NULL: it is not wanted. h NULL is fine. */
 void hasher_end(struct hasher *h, uint8_t digest[SHA384_BYTES]);

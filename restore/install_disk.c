@@ -113,17 +113,14 @@ bool install_keep_disk(struct install *in, struct pome_error *err)
     if (!find_map(in, &g) || !bundle_member_path(in->bundle, BUNDLE_DISK, path))
         return true;
     struct hasher *sum = hasher_begin();
-    uint8_t *piece = sum ? malloc(MiB) : NULL;
-    bool ok = true, whole = piece;
-    for (uint64_t at = 0; ok && whole && at < os->uncompressed_size; at += MiB) {
-        size_t n = (size_t)MIN(MiB, os->uncompressed_size - at);
-        whole = file_read_at(in->disk_fd, path, piece, n, layout_offset(&g, LAYOUT_MAIN) + at, NULL);
-        if (whole)
-            hasher_add(sum, piece, n);
+    bool ok = true, whole = sum;
+    for (uint64_t at = 0; ok && whole && at < os->uncompressed_size; at += HASHER_PIECE) {
+        size_t n = (size_t)MIN(HASHER_PIECE, os->uncompressed_size - at);
+        whole = file_read_at(in->disk_fd, path, hasher_piece(sum), n, layout_offset(&g, LAYOUT_MAIN) + at, NULL);
+        hasher_push(sum, whole ? n : 0);
         ok = install_progress(in, at + n, os->uncompressed_size, err);
     }
     hasher_end(sum, got);
-    free(piece);
     if (ok && whole && !memcmp(got, os->uncompressed_digest, SHA384_BYTES) && empty_container(in, &g, LAYOUT_ISC) &&
         empty_container(in, &g, LAYOUT_RECOVERY)) {
         in->gpt = g;

@@ -258,7 +258,6 @@ struct os_reading {
     bool (*compressed)(void *user, uint64_t done);
     ZSTD_DCtx *zstd;
     struct hasher *sum; /* of the uncompressed bytes, which is most of the work, on a thread of its own */
-    uint8_t *out;
     uint64_t done;
     bool frame_open; /* a zstd frame has begun and not ended */
 };
@@ -269,7 +268,7 @@ static bool os_piece(void *user, uint64_t offset, const void *bytes, size_t n, s
     ZSTD_inBuffer in = {bytes, n, 0};
     bool full = true; /* the output buffer was filled: there may be more without input */
     while (in.pos < in.size || full) {
-        ZSTD_outBuffer out = {r->out, ZIP_BLOCK, 0};
+        ZSTD_outBuffer out = {hasher_piece(r->sum), HASHER_PIECE, 0};
         size_t before = in.pos, left = ZSTD_decompressStream(r->zstd, &out, &in);
         if (ZSTD_isError(left))
             return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: zstd at byte %llu: %s", zipin_path(r->image->zip),
@@ -280,9 +279,9 @@ static bool os_piece(void *user, uint64_t offset, const void *bytes, size_t n, s
         if (out.pos > r->os->uncompressed_size - r->done)
             return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: uncompresses to more than the %llu bytes announced",
                              zipin_path(r->image->zip), (unsigned long long)r->os->uncompressed_size);
-        hasher_add(r->sum, r->out, out.pos);
-        if (out.pos && r->sink && !r->sink(r->user, r->done, r->out, out.pos, err))
+        if (out.pos && r->sink && !r->sink(r->user, r->done, out.dst, out.pos, err))
             return false;
+        hasher_push(r->sum, out.pos);
         r->done += out.pos;
     }
     if (r->compressed && !r->compressed(r->user, offset + n))
@@ -293,10 +292,10 @@ static bool os_piece(void *user, uint64_t offset, const void *bytes, size_t n, s
 bool restore_image_read_os(struct restore_image *image, const struct manifest_component *os, component_sink *sink, void *user,
                            bool (*compressed)(void *user, uint64_t done), struct pome_error *err)
 {
-    struct os_reading r = {image, os, sink, user, compressed, ZSTD_createDCtx(), hasher_begin(), malloc(ZIP_BLOCK), 0, false};
+    struct os_reading r = {image, os, sink, user, compressed, ZSTD_createDCtx(), hasher_begin(), 0, false};
     uint8_t got[SHA384_BYTES];
     bool ok;
-    if (!r.zstd || !r.sum || !r.out)
+    if (!r.zstd || !r.sum)
         ok = pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to uncompress the OS image", zipin_path(image->zip));
     else {
         ZSTD_DCtx_setParameter(r.zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
@@ -308,7 +307,6 @@ bool restore_image_read_os(struct restore_image *image, const struct manifest_co
     hasher_end(r.sum, ok ? got : NULL);
     ok = ok && compare_digest(image, os, " (uncompressed)", os->uncompressed_digest, got, err);
     ZSTD_freeDCtx(r.zstd);
-    free(r.out);
     return ok;
 }
 
