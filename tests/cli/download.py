@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 
-pome = sys.argv[1]
+pome = os.path.abspath(sys.argv[1])
 work = tempfile.TemporaryDirectory(prefix="pome-download-")
 content = random.Random(5).randbytes(6 << 20)
 sha1 = hashlib.sha1(content).hexdigest()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import zipfile
 
-pome, make_image = sys.argv[1:3]
+pome, make_image = map(os.path.abspath, sys.argv[1:3])
 work = tempfile.TemporaryDirectory(prefix="pome-images-")
 env = dict(os.environ, POME_HOME=work.name, TERM="dumb")
 samples = os.environ.get("POME_SAMPLES", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/facts/samples"))
