@@ -174,7 +174,8 @@ def print_classes(classes):
     print(f"  {'class':6} {'QEMU/Pome':>10} {'target':>7} {'of native':>10} {'target':>7}")
     for cls, (ratios, natives) in classes.items():
         target, of_native = TARGETS[cls]
-        print(f"  {cls:6} {geomean(ratios):9.2f}x {f'{target}x' if target else '':>7} {100 * geomean(natives):8.1f} % "
+        against = f"{geomean(ratios):9.2f}x" if ratios else f"{'-':>10}"
+        print(f"  {cls:6} {against} {f'{target}x' if target else '':>7} {100 * geomean(natives):8.1f} % "
               f"{f'{of_native} %' if of_native else '':>7}")
 
 
@@ -196,9 +197,13 @@ def print_kept(a, initrd, results, listed):
     """The cold programs once more, at the second start with a cache of translations."""
     command = machines(a, initrd)["pome"] + ["--cache", os.path.join(a.folder, "translations-programs")]
     again = [run(command) for _ in range(2)][1]
+    wrong = [n for n, _ in listed if again.checks[n] != results["pome"][0].checks[n]]
+    if wrong:
+        print("WRONG with kept translations: " + " ".join(wrong))
     print("\ncold programs, translations kept from the start before (CPU milliseconds, without and with)")
     for name in (n for n, c in listed if c == "cold"):
         print(f"  {name:12} {1000 * median(results['pome'], name, 1):9.1f} {1000 * again.times[name][1]:9.1f}")
+    return len(wrong)
 
 
 def print_machine(boots, rounds):
@@ -269,7 +274,7 @@ def main():
                 boots[who].append(run(commands[who]))
     bad = report(results, listed, a.rounds)
     if any(c == "cold" for _, c in listed) and not a.no_boot:
-        print_kept(a, initrd, results, listed)
+        bad += print_kept(a, initrd, results, listed)
     if boots:
         print_machine(boots, a.rounds)
     if a.json:
