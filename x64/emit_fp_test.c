@@ -9,7 +9,9 @@
 #include "x64/host.h"
 #include "x64/x64.h"
 #include <inttypes.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -312,6 +314,23 @@ static void compare(struct test_random *r, enum fp_format f, unsigned times, con
     operations += times;
 }
 
+static void thread_that_blocks_signals(void **state)
+{
+    struct test_random r = {3};
+    sigset_t all;
+    x64_traps_install();
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    x64_traps_unblock();
+    uint64_t trapped = x64_code_trapped(code);
+    for (unsigned n = 0; n < 50; n++)
+        compare(&r, random_block(&r, IR_FP_DIV), 60, "division");
+    sigemptyset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    if (x64_host()->fptraps)
+        assert_true(x64_code_trapped(code) > trapped);
+}
+
 static void compiled_is_evaluated(void **state)
 {
     struct test_random r = {env_number("POME_TEST_SEED", 1)};
@@ -364,7 +383,7 @@ static void frequent_exceptions_end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(compiled_is_evaluated), cmocka_unit_test(chains_are_evaluated),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(thread_that_blocks_signals), cmocka_unit_test(compiled_is_evaluated), cmocka_unit_test(chains_are_evaluated),
                                        cmocka_unit_test(frequent_exceptions_end)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -16,7 +16,7 @@
  *   calls nothing. Entries are written before their number is published, and code runs only after that. Exceptions from
  *   elsewhere go to the handler that was there before.
  *
- *   A thread that calls x64_run must not block SIGFPE: a blocked synchronous signal kills the process.
+ *   A blocked synchronous signal kills the process: threads that call x64_run unblock it (x64_traps_unblock).
  */
 #include "ir/fp_imm.h"
 #include "x64/traps.h"
@@ -163,4 +163,12 @@ void x64_traps_install(void)
         sigaction(SIGFPE, &sa, NULL);
     }
     pthread_mutex_unlock(&lock);
+}
+
+void x64_traps_unblock(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGFPE);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }

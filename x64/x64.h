@@ -82,6 +82,9 @@ extern uint64_t *x64_pure_calls;
  * x64_code_prepare; again if somebody else (a test frame) has taken the signal since. */
 void x64_traps_install(void);
 
+/* For every thread that calls x64_run, before: SIGFPE must not be blocked there, since a blocked synchronous signal kills the process. */
+void x64_traps_unblock(void);
+
 /* How many floating-point exceptions of the host translated code took (traps.c). */
 uint64_t x64_code_trapped(const struct x64_code *c);
 
@@ -125,7 +128,6 @@ enum x64_exit {
 };
 
 /* Runs from entry until the code comes back. */
-/* The calling thread must not block SIGFPE. */
 enum x64_exit x64_run(struct x64_code *c, void *state, const void *entry, uint32_t *link_patch);
 
 /* Prints the host code of a block as hex bytes with the IR it came from (POME_TRACE=x64). */

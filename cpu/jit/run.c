@@ -380,6 +380,7 @@ static void count_exit(struct vcpu *c, enum x64_exit why)
 void jit_run(struct vcpu *c)
 {
     uint32_t patch = 0;
+    x64_traps_unblock(); /* whatever mask the embedding program gave its threads */
     vcpu_kick(c, CPU_PENDING_STOP | CPU_PENDING_TIMER | CPU_PENDING_REQUESTS);
     while (atomic_load_explicit(&c->power, memory_order_relaxed) == CPU_ON) {
         if (__atomic_load_n(&c->s.pending, __ATOMIC_RELAXED)) {
