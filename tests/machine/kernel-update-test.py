@@ -25,8 +25,36 @@ def full_security():
     assert 'full security' in pome('log', 'show', 'dev', '--last', 'boot').stdout
 
 
+def signed_by_the_host():
+    """pome personalize makes the guest's set the machine's own."""
+    r = pome('personalize', 'dev')
+    assert r.returncode == 0, r.stderr
+    m = Machine('start', 'dev')
+    assert 'LocalPolicy ok, full security' in m.wait_for('Linux version')
+    m.login()
+    assert 'pome.marker=1' in m.run('cat /proc/cmdline')
+    m.power_off()
+    r = pome('personalize', 'dev')
+    assert r.returncode == 3 and 'no boot set waits' in r.stderr, r.stderr
+
+
+def reduced_security():
+    """The guest decides: what its hook makes is what it starts next."""
+    assert pome('security', 'set', 'dev', 'reduced').returncode == 0
+    m = Machine('start', 'dev')
+    m.login()
+    m.run('echo "console=ttyAMA0 root=PARTLABEL=Container ro pome.marker=2" > /etc/kernel/cmdline')
+    said = m.run('run-parts --report --exit-on-error --arg=$(uname -r) /etc/kernel/postinst.d && echo "all" "done"')
+    assert 'all done' in said, said
+    m.type('reboot')
+    assert 'reduced security accepts it' in m.wait_for('Linux version')
+    m.login()
+    assert 'pome.marker=2' in m.run('cat /proc/cmdline; tr "\\0" "\\n" < /proc/device-tree/chosen/pome,security')
+    m.power_off()
+
+
 need_image()
-for part in (full_security,):
+for part in (full_security, signed_by_the_host, reduced_security):
     begin = time.monotonic()
     part()
     print('\n%s: %.1f s' % (part.__name__, time.monotonic() - begin))
