@@ -296,9 +296,14 @@ static void disks_are_on_the_bus(void **state)
     disks[1].path = "/nonexistent.img";
     assert_null(create(c, &err));
     assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
-    disks[1].path = odd;
+    disks[1].path = odd; /* half a sector cannot be written */
+    disks[1].read_only = false;
     assert_null(create(c, &err));
     assert_int_equal(err.code, POME_ERROR_INVALID_DISK_IMAGE);
+    disks[1].read_only = true;
+    m = create(c, &err);
+    assert_non_null(m);
+    machine_destroy(m);
     disks[1].path = b;
     disks[1].serial = "a serial that is much too long";
     assert_null(create(c, &err));
