@@ -1,8 +1,8 @@
 /* copy.c - checking and copying bundles: pome/bundle.h. */
+#include "bundle/copy.h"
 #include "api/bundle.h"
 #include "base/error.h"
 #include "bundle/check.h"
-#include "bundle/copy.h"
 #include "bundle/foreign.h"
 #include "restore/adopt.h"
 
@@ -56,8 +56,8 @@ static pome_bundle *wrap(struct bundle *b, struct pome_error *err)
     return p;
 }
 
-pome_bundle *pome_bundle_clone(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
-                               struct pome_error *err)
+pome_bundle *pome_bundle_clone(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress,
+                               void *user, struct pome_error *err)
 {
     struct job j = {.progress = progress, .user = user};
     uint64_t ecid;
@@ -69,7 +69,8 @@ pome_bundle *pome_bundle_clone(pome_bundle *p, const char *name, struct pome_cop
     return wrap(b, err);
 }
 
-bool pome_bundle_move(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user, struct pome_error *err)
+bool pome_bundle_move(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
+                      struct pome_error *err)
 {
     struct job j = {.progress = progress, .user = user};
     bool ok = bundle_move(&p->b, name, &j, err);
@@ -77,7 +78,8 @@ bool pome_bundle_move(pome_bundle *p, const char *name, struct pome_copy_result 
     return ok;
 }
 
-bool pome_bundle_export(pome_bundle *p, const char *path, bool replace, pome_progress_fn *progress, void *user, struct pome_error *err)
+bool pome_bundle_export(pome_bundle *p, const char *path, bool replace, pome_progress_fn *progress, void *user,
+                        struct pome_error *err)
 {
     struct job j = {.progress = progress, .user = user};
     return bundle_export(p->b, path, replace, &j, err);
@@ -93,9 +95,16 @@ const char *pome_foreign_tool(const char *path)
 static void describe(const struct foreign *f, struct pome_foreign_info *i)
 {
     const struct settings *s = &f->settings;
-    *i = (struct pome_foreign_info){.size = sizeof *i, .cpu_count = s->cpu_count, .disk_count = (uint32_t)f->n_disks, .network_count = (uint32_t)s->n_networks,
-                                    .memory_bytes = s->memory_bytes, .disk_bytes = f->disk_bytes, .has_ecid = f->has_ecid, .has_hardware_model = f->has_model,
-                                    .ecid = f->ecid, .platform_version = f->model.platform};
+    *i = (struct pome_foreign_info){.size = sizeof *i,
+                                    .cpu_count = s->cpu_count,
+                                    .disk_count = (uint32_t)f->n_disks,
+                                    .network_count = (uint32_t)s->n_networks,
+                                    .memory_bytes = s->memory_bytes,
+                                    .disk_bytes = f->disk_bytes,
+                                    .has_ecid = f->has_ecid,
+                                    .has_hardware_model = f->has_model,
+                                    .ecid = f->ecid,
+                                    .platform_version = f->model.platform};
     memcpy(i->minimum_os, f->model.minimum_os, sizeof i->minimum_os);
     snprintf(i->tool, sizeof i->tool, "%s", f->tool);
     snprintf(i->name, sizeof i->name, "%s", f->name);
@@ -106,7 +115,8 @@ static void describe(const struct foreign *f, struct pome_foreign_info *i)
     i->height = s->n_displays ? s->displays[0].height : 0;
 }
 
-bool pome_foreign_describe(const char *path, struct pome_foreign_info *info, pome_finding_fn *each, void *user, struct pome_error *err)
+bool pome_foreign_describe(const char *path, struct pome_foreign_info *info, pome_finding_fn *each, void *user,
+                           struct pome_error *err)
 {
     struct findings l = {0};
     struct foreign *f = malloc(sizeof *f);
@@ -148,8 +158,12 @@ bool pome_bundle_info(const pome_bundle *p, struct pome_bundle_info *info, struc
     if (!tree_list(b, true, &t, err))
         return false;
     bool apple = b->settings.platform == SETTINGS_APPLE;
-    *info = (struct pome_bundle_info){.size = sizeof *info, .platform_version = b->model.platform, .representation = b->model.representation,
-                                      .bytes = t.bytes, .allocated_bytes = t.data, .files = t.n};
+    *info = (struct pome_bundle_info){.size = sizeof *info,
+                                      .platform_version = b->model.platform,
+                                      .representation = b->model.representation,
+                                      .bytes = t.bytes,
+                                      .allocated_bytes = t.data,
+                                      .files = t.n};
     memcpy(info->minimum_os, b->model.minimum_os, sizeof info->minimum_os);
     snprintf(info->platform, sizeof info->platform, "%s", apple ? "apple" : "generic");
     snprintf(info->platform_name, sizeof info->platform_name, "%s", apple && platform ? platform->name : "");

@@ -68,8 +68,8 @@ void pome_nvram_each(const pome_nvram *v, pome_nvram_fn *each, void *user)
     }
 }
 
-static bool find(const pome_nvram *v, enum pome_nvram_partition in, const char *name, enum nvram_partition *p, struct nvram_variable *found,
-                 struct pome_error *err)
+static bool find(const pome_nvram *v, enum pome_nvram_partition in, const char *name, enum nvram_partition *p,
+                 struct nvram_variable *found, struct pome_error *err)
 {
     static const enum nvram_partition order[] = {NVRAM_COMMON, NVRAM_SYSTEM};
     for (int i = 0; i < 2; i++) {
@@ -77,19 +77,22 @@ static bool find(const pome_nvram *v, enum pome_nvram_partition in, const char *
         if ((in == POME_NVRAM_ANY || (int)in == (int)*p) && nvram_find(v->flash->bank, *p, name, found))
             return true;
     }
-    return pome_fail(err, POME_ERROR_NOT_FOUND, "%s: its NVRAM has no variable \"%.127s\"%s%s", v->path, name, in == POME_NVRAM_ANY ? "" : " in ",
-                     in == POME_NVRAM_ANY ? "" : pome_nvram_partition_name(in));
+    return pome_fail(err, POME_ERROR_NOT_FOUND, "%s: its NVRAM has no variable \"%.127s\"%s%s", v->path, name,
+                     in == POME_NVRAM_ANY ? "" : " in ", in == POME_NVRAM_ANY ? "" : pome_nvram_partition_name(in));
 }
 
-bool pome_nvram_get(pome_nvram *v, enum pome_nvram_partition in, const char *name, struct pome_nvram_variable *variable, struct pome_error *err)
+bool pome_nvram_get(pome_nvram *v, enum pome_nvram_partition in, const char *name, struct pome_nvram_variable *variable,
+                    struct pome_error *err)
 {
     struct nvram_variable stored;
     enum nvram_partition p;
     return find(v, in, name, &p, &stored, err) &&
-           (describe(v, p, &stored, variable) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory for %zu bytes", name, stored.size));
+           (describe(v, p, &stored, variable) ||
+            pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory for %zu bytes", name, stored.size));
 }
 
-bool pome_nvram_set(pome_nvram *v, enum pome_nvram_partition in, const char *name, const void *value, size_t n, struct pome_error *err)
+bool pome_nvram_set(pome_nvram *v, enum pome_nvram_partition in, const char *name, const void *value, size_t n,
+                    struct pome_error *err)
 {
     if (in != POME_NVRAM_COMMON && in != POME_NVRAM_SYSTEM)
         return pome_fail(err, POME_ERROR_INVALID_DATA, "NVRAM: %s: common or system, not both", name);

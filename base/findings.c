@@ -67,7 +67,7 @@ void findings_advice(struct findings *l, const char *advice, ...)
 
 bool findings_ok(const struct findings *l, enum pome_error_code code, const char *what, struct pome_error *err)
 {
-    char place[48] = "", more[32] = "";
+    char place[48] = "", more[40] = "";
     if (!l->errors)
         return !l->no_memory || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to check it", what);
     for (size_t i = 0; i < l->n; i++) {
@@ -78,7 +78,8 @@ bool findings_ok(const struct findings *l, enum pome_error_code code, const char
             snprintf(place, sizeof place, "line %d, column %d: ", f->line, f->column);
         if (l->errors > 1)
             snprintf(more, sizeof more, " (and %zu more)", l->errors - 1);
-        return pome_fail(err, code, "%s: %s%s%s%s, needed %s%s", what, place, f->field, f->field[0] ? " is " : "", f->found, f->expected, more);
+        return pome_fail(err, code, "%s: %s%s%s%s, needed %s%s", what, place, f->field, f->field[0] ? " is " : "", f->found,
+                         f->expected, more);
     }
     return pome_fail(err, code, "%s: too many faults", what);
 }

@@ -1,8 +1,8 @@
 /*
  * findings.h - what a check found, all of it at once.
  *
- * A check has a table of rules: the code, what is allowed and what to do are said once, there; the place and what was found are said where a
- * rule is broken.
+ * A check has a table of rules: the code, what is allowed and what to do are said once, there; the place and what was found are
+ * said where a rule is broken.
  */
 #ifndef BASE_FINDINGS_H
 #define BASE_FINDINGS_H

@@ -1,13 +1,13 @@
 /*
  * archive.c - a bundle as one file.
  *
- * How it works. The file is a tar archive (pax interchange format, POSIX.1-2001; holes as GNU's sparse format 1.0) in a zstd stream: `tar --zstd -xSf`
- * unpacks it too. All names are NAME.bundle/FILE. The last member, NAME.bundle/.digests, has a line for each file: SHA-384, size, path. The
- * digest is over the file's data without its holes: for each block of 64 KiB that is not all zeroes its offset (8 bytes, little-endian) and its bytes, so that it
- * does not depend on how holes were found.
+ * How it works. The file is a tar archive (pax interchange format, POSIX.1-2001; holes as GNU's sparse format 1.0) in a zstd
+ * stream: `tar --zstd -xSf` unpacks it too. All names are NAME.bundle/FILE. The last member, NAME.bundle/.digests, has a line for
+ * each file: SHA-384, size, path. The digest is over the file's data without its holes: for each block of 64 KiB that is not all
+ * zeroes its offset (8 bytes, little-endian) and its bytes, so that it does not depend on how holes were found.
  *
- * An archive is hostile input: names, kinds, sizes and counts are checked before a byte is written, every file is made anew (O_EXCL) in a folder
- * that nobody else knows, and what does not have its digest never gets the machine's name.
+ * An archive is hostile input: names, kinds, sizes and counts are checked before a byte is written, every file is made anew
+ * (O_EXCL) in a folder that nobody else knows, and what does not have its digest never gets the machine's name.
  */
 #include "base/bits.h"
 #include "base/error.h"
@@ -188,7 +188,8 @@ static bool export_file(struct out *o, const struct bundle *b, const struct tree
     if (ok && !f->folder) {
         o->file_bytes = f->bytes;
         o->at = 0;
-        ok = digest_begin(&o->digest, err) && tree_read(fd, f->path, f->bytes, write_piece, o, o->job, err) && write_zeroes(o, f->bytes, err);
+        ok = digest_begin(&o->digest, err) && tree_read(fd, f->path, f->bytes, write_piece, o, o->job, err) &&
+             write_zeroes(o, f->bytes, err);
         if (o->digest.sha)
             digest_end(&o->digest, digest);
         ok = ok && add_line(l, digest, f->bytes, f->path, err);
@@ -210,8 +211,9 @@ static bool export_all(struct out *o, const struct bundle *b, const struct tree 
 {
     struct lines l = {0};
     const struct tree_file top = {.folder = true};
-    if (archive_write_set_format_pax(o->a) || archive_write_add_filter_zstd(o->a) || archive_write_set_bytes_per_block(o->a, 1 << 16) ||
-        archive_write_set_bytes_in_last_block(o->a, 1) || archive_write_open_fd(o->a, fd))
+    if (archive_write_set_format_pax(o->a) || archive_write_add_filter_zstd(o->a) ||
+        archive_write_set_bytes_per_block(o->a, 1 << 16) || archive_write_set_bytes_in_last_block(o->a, 1) ||
+        archive_write_open_fd(o->a, fd))
         return failed(o, "cannot begin the archive", err);
     bool ok = job_step(o->job, "Writing the archive", 1, 1, t->data, err) && export_file(o, b, &top, &l, err);
     for (size_t i = 0; ok && i < t->n; i++)
@@ -240,7 +242,8 @@ bool bundle_export(struct bundle *b, const char *path, bool replace, struct job 
         *o = (struct out){.a = archive_write_new(), .path = path, .job = j};
         ok = o->a ? export_all(o, b, &t, fd, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", path);
         archive_write_free(o->a);
-        ok = ok && ((!fsync(fd) && !rename(temporary, path)) || pome_fail_errno(err, "%s: cannot write", path)) && sync_parent(path, err);
+        ok = ok && ((!fsync(fd) && !rename(temporary, path)) || pome_fail_errno(err, "%s: cannot write", path)) &&
+             sync_parent(path, err);
         if (!ok)
             unlink(temporary);
         close(fd);
@@ -259,8 +262,8 @@ struct in {
     struct bundle *to;
     struct job *job;
     struct digest digest;
-    struct lines made;     /* the digests of what came */
-    char *given;           /* the archive's own list */
+    struct lines made; /* the digests of what came */
+    char *given;       /* the archive's own list */
     size_t given_bytes, members;
     uint64_t bytes;
 };
@@ -273,7 +276,8 @@ static bool hostile(const struct in *i, const char *name, const char *what, stru
 static bool broken(const struct in *i, struct pome_error *err)
 {
     const char *why = archive_error_string(i->a);
-    return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: after %zu members: %s", i->path, i->members, why ? why : "it cannot be read");
+    return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: after %zu members: %s", i->path, i->members,
+                     why ? why : "it cannot be read");
 }
 
 /* One part of a path that is a plain name. */
@@ -309,7 +313,8 @@ static const char *inner_name(struct in *i, const char *name)
     return strlen(inner) < sizeof((struct tree_file *)0)->path ? inner : NULL;
 }
 
-static bool write_run(struct in *i, int fd, const char *name, uint64_t offset, const uint8_t *bytes, size_t n, struct pome_error *err)
+static bool write_run(struct in *i, int fd, const char *name, uint64_t offset, const uint8_t *bytes, size_t n,
+                      struct pome_error *err)
 {
     for (size_t done = 0; done < n;) {
         ssize_t w = pwrite(fd, bytes + done, n - done, (off_t)(offset + done));
@@ -323,7 +328,8 @@ static bool write_run(struct in *i, int fd, const char *name, uint64_t offset, c
 }
 
 /* Blocks of zeroes become holes again; what is between them is written in one run. */
-static bool write_block(struct in *i, int fd, const char *name, uint64_t offset, const uint8_t *bytes, size_t n, struct pome_error *err)
+static bool write_block(struct in *i, int fd, const char *name, uint64_t offset, const uint8_t *bytes, size_t n,
+                        struct pome_error *err)
 {
     for (size_t at = 0, begin = 0; at < n;) {
         size_t piece = MIN((size_t)(4096 - (offset + at) % 4096), n - at);
@@ -363,12 +369,15 @@ static bool import_file(struct in *i, const char *name, uint64_t bytes, struct p
     uint8_t digest[SHA384_BYTES];
     int fd = openat(i->to->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return errno == EEXIST ? hostile(i, name, "is there twice", err) : pome_fail_errno(err, "%s/%s: cannot make", i->to->path, name);
-    bool ok = (!ftruncate(fd, (off_t)bytes) || pome_fail_errno(err, "%s/%s: cannot make it %llu bytes long", i->to->path, name, (unsigned long long)bytes)) &&
+        return errno == EEXIST ? hostile(i, name, "is there twice", err)
+                               : pome_fail_errno(err, "%s/%s: cannot make", i->to->path, name);
+    bool ok = (!ftruncate(fd, (off_t)bytes) ||
+               pome_fail_errno(err, "%s/%s: cannot make it %llu bytes long", i->to->path, name, (unsigned long long)bytes)) &&
               digest_begin(&i->digest, err) && import_data(i, fd, name, bytes, err);
     if (i->digest.sha)
         digest_end(&i->digest, digest);
-    ok = ok && (!fsync(fd) || pome_fail_errno(err, "%s/%s: cannot sync", i->to->path, name)) && add_line(&i->made, digest, bytes, name, err);
+    ok = ok && (!fsync(fd) || pome_fail_errno(err, "%s/%s: cannot sync", i->to->path, name)) &&
+         add_line(&i->made, digest, bytes, name, err);
     close(fd);
     return ok;
 }
@@ -394,14 +403,18 @@ static bool import_member(struct in *i, struct archive_entry *e, struct pome_err
         return hostile(i, full, "comes after the digests", err);
     if (!name)
         return hostile(i, full, "a name that no bundle has", err);
-    if (archive_entry_hardlink(e) || archive_entry_symlink(e) || (archive_entry_filetype(e) != AE_IFREG && archive_entry_filetype(e) != AE_IFDIR))
+    if (archive_entry_hardlink(e) || archive_entry_symlink(e) ||
+        (archive_entry_filetype(e) != AE_IFREG && archive_entry_filetype(e) != AE_IFDIR))
         return hostile(i, full, "is neither a file nor a folder", err);
     if (archive_entry_filetype(e) == AE_IFDIR)
-        return !name[0] || !mkdirat(i->to->dir_fd, name, 0700) || hostile(i, full, errno == EEXIST ? "is there twice" : "the folder cannot be made", err);
+        return !name[0] || !mkdirat(i->to->dir_fd, name, 0700) ||
+               hostile(i, full, errno == EEXIST ? "is there twice" : "the folder cannot be made", err);
     if (!archive_entry_size_is_set(e) || archive_entry_size(e) < 0 || bytes > max_bytes - i->bytes)
         return hostile(i, full, "its size is not possible", err);
     i->bytes += bytes;
-    return !strcmp(name, digests_name) ? import_digests(i, bytes, err) : name[0] ? import_file(i, name, bytes, err) : hostile(i, full, "has no name", err);
+    return !strcmp(name, digests_name) ? import_digests(i, bytes, err)
+           : name[0]                   ? import_file(i, name, bytes, err)
+                                       : hostile(i, full, "has no name", err);
 }
 
 static bool compare_digests(const struct in *i, struct pome_error *err)
@@ -414,7 +427,8 @@ static bool compare_digests(const struct in *i, struct pome_error *err)
     while (at < i->given_bytes && at < i->made.n && i->given[at] == i->made.text[at])
         line = i->made.text[at++] == '\n' ? at : line;
     const char *name = i->made.n > line ? i->made.text + line + 2 * SHA384_BYTES + 2 : "";
-    return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: \"%.*s\" does not have its digest", i->path, (int)strcspn(name, "\n"), name);
+    return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: \"%.*s\" does not have its digest", i->path, (int)strcspn(name, "\n"),
+                     name);
 }
 
 /* The name comes from the first member, before there is a folder. */

@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 const struct rule bundle_rules[BUNDLE_RULE_COUNT] = {
-#define ROW(id, code, severity, needed, advice, repairable) [CHECK_##id] = {code, POME_FINDING_##severity, needed, advice, repairable},
+#define ROW(id, code, severity, needed, advice, repairable)                                                                        \
+    [CHECK_##id] = {code, POME_FINDING_##severity, needed, advice, repairable},
     BUNDLE_RULES(ROW)
 #undef ROW
 };
@@ -28,7 +29,8 @@ struct check {
     struct findings *out;
 };
 
-#define FOUND(c, rule, file, field, ...) findings_add((c)->out, &bundle_rules[CHECK_##rule], (file)[0] ? path_of(c, file) : (c)->b.path, field, __VA_ARGS__)
+#define FOUND(c, rule, file, field, ...)                                                                                           \
+    findings_add((c)->out, &bundle_rules[CHECK_##rule], (file)[0] ? path_of(c, file) : (c)->b.path, field, __VA_ARGS__)
 
 static const char *path_of(const struct check *c, const char *file)
 {
@@ -174,7 +176,8 @@ static void check_nvram(struct check *c, int fd)
     uint32_t generation;
     bool valid[2] = {false, false};
     for (int i = 0; banks && i < 2; i++)
-        valid[i] = pread(fd, banks + i * NVRAM_BANK_BYTES, NVRAM_BANK_BYTES, (off_t)(AUX_FLASH_OFFSET + AUX_NVRAM_BANK((unsigned)i))) == NVRAM_BANK_BYTES &&
+        valid[i] = pread(fd, banks + i * NVRAM_BANK_BYTES, NVRAM_BANK_BYTES,
+                         (off_t)(AUX_FLASH_OFFSET + AUX_NVRAM_BANK((unsigned)i))) == NVRAM_BANK_BYTES &&
                    nvram_bank_valid(banks + i * NVRAM_BANK_BYTES, &generation);
     if (banks && !valid[0] && !valid[1])
         FOUND(c, NVRAM_BOTH, file, "NVRAM", "two damaged banks");
@@ -195,12 +198,14 @@ static void check_aux(struct check *c)
     if ((uint64_t)st.st_size != AUX_BYTES) {
         FOUND(c, SIZE, file, NULL, "%lld bytes", (long long)st.st_size);
         findings_expected(c->out, "%llu bytes", (unsigned long long)AUX_BYTES);
-    } else if (c->have_model && c->b.model.platform == PLATFORM_POME) { /* Apple's wrapper is private: only its size can be checked */
+    } else if (c->have_model &&
+               c->b.model.platform == PLATFORM_POME) { /* Apple's wrapper is private: only its size can be checked */
         check_wrapper(c, fd);
         uint8_t *firmware = c->b.installed ? malloc(AUX_FIRMWARE_MAX) : NULL;
         if (c->b.installed)
             check_nvram(c, fd);
-        if (firmware && c->have_ecid && pread(fd, firmware, AUX_FIRMWARE_MAX, AUX_FLASH_OFFSET + AUX_FIRMWARE) == (ssize_t)AUX_FIRMWARE_MAX)
+        if (firmware && c->have_ecid &&
+            pread(fd, firmware, AUX_FIRMWARE_MAX, AUX_FLASH_OFFSET + AUX_FIRMWARE) == (ssize_t)AUX_FIRMWARE_MAX)
             check_firmware(&c->b, firmware, AUX_FIRMWARE_MAX, c->out);
         free(firmware);
     }
@@ -304,7 +309,8 @@ bool bundle_check(const char *name, struct findings *out, struct pome_error *err
     bool ok = bundle_resolve(name, c->b.path, err);
     c->b.dir_fd = ok ? open(c->b.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (ok && c->b.dir_fd < 0)
-        ok = errno == ENOENT ? pome_fail(err, POME_ERROR_NOT_FOUND, "there is no bundle at %s", c->b.path) : pome_fail_errno(err, "%s: cannot open", c->b.path);
+        ok = errno == ENOENT ? pome_fail(err, POME_ERROR_NOT_FOUND, "there is no bundle at %s", c->b.path)
+                             : pome_fail_errno(err, "%s: cannot open", c->b.path);
     if (ok && !looks_like_bundle(c->b.dir_fd))
         ok = pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle: none of its files is there", c->b.path);
     if (ok)

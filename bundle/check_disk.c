@@ -81,7 +81,8 @@ static uint8_t *read_file(const struct fat *f, const char *path, size_t *n)
     return NULL;
 }
 
-static void check_object(const struct disk *d, const struct fat *f, const char *path, const char *type, const struct im4m *m, enum bundle_rule missing)
+static void check_object(const struct disk *d, const struct fat *f, const char *path, const char *type, const struct im4m *m,
+                         enum bundle_rule missing)
 {
     size_t n;
     struct im4p p;
@@ -170,7 +171,8 @@ static void check_containers(const struct disk *d, const struct gpt *g)
             FOUND(d, CONTAINER, containers[i].name, "missing");
         else if (i == 1 || d->b->model.platform != PLATFORM_POME)
             continue; /* the guest's own, or Apple's */
-        else if (p->last >= d->n / GPT_SECTOR || !fat_open(d->bytes + p->first * GPT_SECTOR, (p->last - p->first + 1) * GPT_SECTOR, &f, &why))
+        else if (p->last >= d->n / GPT_SECTOR ||
+                 !fat_open(d->bytes + p->first * GPT_SECTOR, (p->last - p->first + 1) * GPT_SECTOR, &f, &why))
             FOUND(d, VOLUME, containers[i].name, "%s", p->last >= d->n / GPT_SECTOR ? "beyond the end of the disk" : why.message);
         else if (i == 0)
             check_boot_container(d, &f);

@@ -15,7 +15,8 @@
 
 /* --- clone --- */
 
-static bool fill(struct bundle *from, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j, struct pome_error *err)
+static bool fill(struct bundle *from, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
+                 struct pome_error *err)
 {
     uint8_t identifier[MACHINE_IDENTIFIER_MAX];
     struct tree t;

@@ -1,6 +1,6 @@
 /* configure.c - changing and checking a bundle's Config.json. */
-#include "bundle/bundle.h"
 #include "base/error.h"
+#include "bundle/bundle.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,7 +45,8 @@ bool bundle_save_settings(struct bundle *b, const struct settings *s, struct pom
 {
     size_t n = 0;
     char *text = settings_write(s, &n);
-    bool ok = text ? bundle_member_write(b, BUNDLE_CONFIG, text, n, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
+    bool ok = text ? bundle_member_write(b, BUNDLE_CONFIG, text, n, err)
+                   : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
     free(text);
     if (ok && s != &b->settings)
         b->settings = *s;
@@ -64,8 +65,9 @@ bool bundle_configure(struct bundle *b, const char *key, const char *value, stru
     bool ok = settings_set(now, key, value, path, out);
     if (ok && b->installed && b->settings.platform == SETTINGS_APPLE)
         settings_check_fixed(&b->settings, now, path, out);
-    ok = findings_ok(out, findings_has(out, "fixed-at-installation") ? POME_ERROR_INVALID_STATE : POME_ERROR_INVALID_CONFIGURATION, path, err) && ok &&
-         bundle_lock(b, err) && bundle_save_settings(b, now, err);
+    ok = findings_ok(out, findings_has(out, "fixed-at-installation") ? POME_ERROR_INVALID_STATE : POME_ERROR_INVALID_CONFIGURATION,
+                     path, err) &&
+         ok && bundle_lock(b, err) && bundle_save_settings(b, now, err);
     free(now);
     return ok;
 }

@@ -17,7 +17,8 @@
 enum { FILE_MAX = 1 << 20 };
 
 const struct rule foreign_rules[FOREIGN_RULE_COUNT] = {
-#define ROW(id, code, severity, needed, advice, repairable) [FOREIGN_##id] = {code, POME_FINDING_##severity, needed, advice, repairable},
+#define ROW(id, code, severity, needed, advice, repairable)                                                                        \
+    [FOREIGN_##id] = {code, POME_FINDING_##severity, needed, advice, repairable},
     FOREIGN_RULES(ROW)
 #undef ROW
 };
@@ -108,7 +109,8 @@ static void check_format(struct foreign *f, const char *path, const uint8_t head
         const char *magic;
         size_t n;
         const char *name;
-    } formats[] = {{"QFI\xfb", 4, "qcow2"}, {"shdw", 4, "ASIF"}, {"sprs", 4, "a sparse image"}, {"KDMV", 4, "VMDK"}, {"vhdxfile", 8, "VHDX"}, {"encrcdsa", 8, "an encrypted image"}};
+    } formats[] = {{"QFI\xfb", 4, "qcow2"}, {"shdw", 4, "ASIF"},     {"sprs", 4, "a sparse image"},
+                   {"KDMV", 4, "VMDK"},     {"vhdxfile", 8, "VHDX"}, {"encrcdsa", 8, "an encrypted image"}};
     for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
         if (!memcmp(head, formats[i].magic, formats[i].n))
             FOREIGN_FOUND(f, FORMAT, path, "%s", formats[i].name);
@@ -213,7 +215,8 @@ bool foreign_open(const char *path, struct foreign *f, struct findings *out, str
         return pome_fail_errno(err, "%s", f->path);
     const struct foreign_reader *r = reader_of(f->path);
     if (!r)
-        return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is no machine of Apple's sample, tart, VirtualBuddy, UTM, macosvm or vfkit", f->path);
+        return pome_fail(err, POME_ERROR_INVALID_BUNDLE,
+                         "%s: is no machine of Apple's sample, tart, VirtualBuddy, UTM, macosvm or vfkit", f->path);
     f->tool = r->tool;
     set_name(f);
     char file[PATH_MAX + 64];
@@ -281,9 +284,12 @@ struct bundle *foreign_import(const struct foreign *f, const char *name, struct 
 {
     struct stage s;
     if (f->macos) {
-        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a macOS guest of %s: it starts by Apple's boot ROM and boot tickets only, which Pome cannot have", f->path, f->tool);
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED,
+                  "%s: a macOS guest of %s: it starts by Apple's boot ROM and boot tickets only, which Pome cannot have", f->path,
+                  f->tool);
         return NULL;
     }
     return findings_ok(f->out, POME_ERROR_INVALID_BUNDLE, f->path, err) && stage_begin(&s, name ? name : f->name, err)
-               ? stage_end(&s, fill(f, s.b, j, err), err) : NULL;
+               ? stage_end(&s, fill(f, s.b, j, err), err)
+               : NULL;
 }

@@ -1,9 +1,10 @@
 /*
  * foreign_tools.c - how other tools write their machines down.
  *
- * Apple's sample app: a folder with five names and no configuration. tart: config.json. macosvm: one JSON file. UTM: config.plist, version 4. VirtualBuddy:
- * .vbdata/Config.plist. vfkit: a command line. Keys as of 2026. Everything in them is somebody else's text: names are taken as names in the folder only,
- * numbers are checked afterwards (foreign.c), what is not there keeps Pome's default.
+ * Apple's sample app: a folder with five names and no configuration. tart: config.json. macosvm: one JSON file. UTM: config.plist,
+ * version 4. VirtualBuddy: .vbdata/Config.plist. vfkit: a command line. Keys as of 2026. Everything in them is somebody else's
+ * text: names are taken as names in the folder only, numbers are checked afterwards (foreign.c), what is not there keeps Pome's
+ * default.
  */
 #include "base/bits.h"
 #include "bundle/foreign.h"
@@ -21,7 +22,8 @@
 /* A file in the machine's folder; one that would lead out of it is no name. */
 static bool inside(struct foreign *f, const char *folder, const char *name, char path[PATH_MAX])
 {
-    if (name && name[0] && !strchr(name, '/') && strcmp(name, "..") && snprintf(path, PATH_MAX, "%s/%s%s", f->path, folder, name) < PATH_MAX)
+    if (name && name[0] && !strchr(name, '/') && strcmp(name, "..") &&
+        snprintf(path, PATH_MAX, "%s/%s%s", f->path, folder, name) < PATH_MAX)
         return true;
     FOREIGN_FOUND(f, CONFIG, "file name", "\"%.80s\"", name ? name : "");
     path[0] = 0;
@@ -32,7 +34,8 @@ static bool inside(struct foreign *f, const char *folder, const char *name, char
 static void beside(const struct foreign *f, const char *name, char path[PATH_MAX])
 {
     const char *slash = strrchr(f->path, '/');
-    int n = name[0] == '/' || !slash ? snprintf(path, PATH_MAX, "%s", name) : snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - f->path), f->path, name);
+    int n = name[0] == '/' || !slash ? snprintf(path, PATH_MAX, "%s", name)
+                                     : snprintf(path, PATH_MAX, "%.*s/%s", (int)(slash - f->path), f->path, name);
     if (n >= PATH_MAX)
         path[0] = 0;
 }
@@ -67,8 +70,9 @@ static void add_display(struct foreign *f, uint64_t width, uint64_t height, uint
 {
     struct settings *s = &f->settings;
     if (s->n_displays < SETTINGS_MAX_ITEMS && width && height)
-        s->displays[s->n_displays++] = (struct settings_display){(uint32_t)MIN(width, UINT64_C(16384)), (uint32_t)MIN(height, UINT64_C(16384)),
-                                                                 (uint32_t)MIN(MAX(ppi, UINT64_C(1)), UINT64_C(1000))};
+        s->displays[s->n_displays++] =
+            (struct settings_display){(uint32_t)MIN(width, UINT64_C(16384)), (uint32_t)MIN(height, UINT64_C(16384)),
+                                      (uint32_t)MIN(MAX(ppi, UINT64_C(1)), UINT64_C(1000))};
 }
 
 static void take_model(struct foreign *f, const uint8_t *bytes, size_t n)
@@ -239,8 +243,7 @@ static void read_macosvm(struct foreign *f, const uint8_t *bytes, size_t n)
         return;
     f->macos = !is_text(root, "os", "linux");
     numbers(f, number_of(root, "cpus"), number_of(root, "ram"));
-    json_array_foreach(json_object_get(root, "storage"), i, item)
-        macosvm_storage(f, item);
+    json_array_foreach(json_object_get(root, "storage"), i, item) macosvm_storage(f, item);
     json_array_foreach(json_object_get(root, "networks"), i, item)
         add_network(f, text_of(item, "mac"), text_of(item, "type") && !strncmp(text_of(item, "type"), "br", 2));
     json_array_foreach(json_object_get(root, "displays"), i, item)
@@ -251,7 +254,8 @@ static void read_macosvm(struct foreign *f, const uint8_t *bytes, size_t n)
     if (text_of(boot, "kernel")) {
         f->settings.boot = SETTINGS_BOOT_LINUX;
         beside(f, text_of(boot, "kernel"), f->kernel);
-        snprintf(f->settings.command_line, sizeof f->settings.command_line, "%s", text_of(boot, "parameters") ? text_of(boot, "parameters") : "");
+        snprintf(f->settings.command_line, sizeof f->settings.command_line, "%s",
+                 text_of(boot, "parameters") ? text_of(boot, "parameters") : "");
     }
     if (f->macos)
         take_base64(f, text_of(root, "hardwareModel"), text_of(root, "machineId"));
@@ -341,7 +345,8 @@ static void read_utm(struct foreign *f, const uint8_t *bytes, size_t n)
         add_network(f, pl_text(pl_get(pl_item(list, i), "MacAddress")), pl_is(pl_item(list, i), "Mode", "Bridged"));
     list = pl_get(root, "Display");
     for (size_t i = 0; apple && i < pl_count(list); i++)
-        add_display(f, pl_number(pl_item(list, i), "WidthPixels"), pl_number(pl_item(list, i), "HeightPixels"), pl_number(pl_item(list, i), "PixelsPerInch"));
+        add_display(f, pl_number(pl_item(list, i), "WidthPixels"), pl_number(pl_item(list, i), "HeightPixels"),
+                    pl_number(pl_item(list, i), "PixelsPerInch"));
     pl_free(root);
 }
 
@@ -384,7 +389,8 @@ static void read_virtualbuddy(struct foreign *f, const uint8_t *bytes, size_t n)
         add_network(f, pl_text(pl_get(pl_item(list, i), "macAddress")), false);
     list = pl_get(hardware, "displayDevices");
     for (size_t i = 0; i < pl_count(list); i++)
-        add_display(f, pl_number(pl_item(list, i), "width"), pl_number(pl_item(list, i), "height"), pl_number(pl_item(list, i), "pixelsPerInch"));
+        add_display(f, pl_number(pl_item(list, i), "width"), pl_number(pl_item(list, i), "height"),
+                    pl_number(pl_item(list, i), "pixelsPerInch"));
     if (f->macos) {
         take_identity_files(f, "");
         inside(f, "", "AuxiliaryStorage", f->aux);
@@ -458,7 +464,8 @@ static void vfkit_device(struct foreign *f, const char *text)
     } else if (!strncmp(text, "virtio-gpu", 10)) {
         option(text, "width", value);
         option(text, "height", height);
-        add_display(f, strtoull(value, NULL, 10) ? strtoull(value, NULL, 10) : 800, strtoull(height, NULL, 10) ? strtoull(height, NULL, 10) : 600, 72);
+        add_display(f, strtoull(value, NULL, 10) ? strtoull(value, NULL, 10) : 800,
+                    strtoull(height, NULL, 10) ? strtoull(height, NULL, 10) : 600, 72);
     } else if (!strncmp(text, "virtio-fs", 9) || !strncmp(text, "rosetta", 7)) {
         FOREIGN_FOUND(f, LOST, "--device", "%.80s", text);
     }
@@ -500,7 +507,8 @@ static void read_vfkit(struct foreign *f, const uint8_t *bytes, size_t n)
     char *line = strndup((const char *)bytes, n), *at = line, *word;
     struct {
         const char *name, *old;
-    } const names[] = {{"--cpus", "-c"}, {"--memory", "-m"}, {"--bootloader", "-b"}, {"--device", "-d"}, {"--kernel", "-k"}, {"--initrd", "-i"}, {"--kernel-cmdline", "-C"}};
+    } const names[] = {{"--cpus", "-c"},   {"--memory", "-m"}, {"--bootloader", "-b"},    {"--device", "-d"},
+                       {"--kernel", "-k"}, {"--initrd", "-i"}, {"--kernel-cmdline", "-C"}};
     numbers(f, 1, 512 * MiB); /* its defaults */
     while (line && (word = next_word(&at))) {
         size_t k = 0, length = 0;
@@ -519,7 +527,10 @@ static void read_vfkit(struct foreign *f, const uint8_t *bytes, size_t n)
         case 1: numbers(f, 0, MIN(strtoull(value, NULL, 10), 1ull << 40) * MiB); break;
         case 2: vfkit_boot(f, value); break;
         case 3: vfkit_device(f, value); break;
-        case 4: f->settings.boot = SETTINGS_BOOT_LINUX; beside(f, value, f->kernel); break;
+        case 4:
+            f->settings.boot = SETTINGS_BOOT_LINUX;
+            beside(f, value, f->kernel);
+            break;
         case 5: beside(f, value, f->ramdisk); break;
         case 6: snprintf(f->settings.command_line, sizeof f->settings.command_line, "%.2047s", value); break;
         }

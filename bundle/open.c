@@ -151,7 +151,7 @@ bool bundle_startable(const struct bundle *b, struct pome_error *err)
 {
     if (!b->installed)
         return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: its installation was not completed", b->path);
-    if (b->model.platform != PLATFORM_POME)
+    if (b->settings.platform == SETTINGS_APPLE && b->model.platform != PLATFORM_POME)
         return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
                          "%s: is a macOS machine (platform version %u): its boot ROM (AVPBooter) is Apple's and comes with macOS only, and it takes only boot "
                          "objects that Apple's server signed for this ECID; all else is there",

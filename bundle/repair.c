@@ -14,13 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Keeps bytes that will be replaced: NAME.old, synced, before anything is changed. One of before is replaced: it was mended already. */
+/* Keeps bytes that will be replaced: NAME.old, synced, before anything is changed. One of before is replaced: it was mended
+ * already. */
 static bool keep(const struct bundle *b, const char *name, const void *bytes, size_t n, struct pome_error *err)
 {
     char old[64];
     snprintf(old, sizeof old, "%s.old", name);
     int fd = openat(b->dir_fd, old, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    bool ok = (fd >= 0 && write(fd, bytes, n) == (ssize_t)n && !fsync(fd) && !fsync(b->dir_fd)) || pome_fail_errno(err, "%s/%s: cannot write", b->path, old);
+    bool ok = (fd >= 0 && write(fd, bytes, n) == (ssize_t)n && !fsync(fd) && !fsync(b->dir_fd)) ||
+              pome_fail_errno(err, "%s/%s: cannot write", b->path, old);
     if (fd >= 0)
         close(fd);
     return ok;
@@ -88,8 +90,8 @@ static bool mend_nvram(struct bundle *b, struct pome_error *err)
         return false;
     bool ok = keep(b, "NVRAM-bank", f->bank, sizeof f->bank, err);
     nvram_bank_init(f->bank);
-    ok = ok && nvram_set(f->bank, NVRAM_COMMON, "auto-boot", "true", 4, err) && nvram_set(f->bank, NVRAM_COMMON, "boot-args", "", 0, err) &&
-         flash_write(f, err) && flash_write(f, err); /* both banks */
+    ok = ok && nvram_set(f->bank, NVRAM_COMMON, "auto-boot", "true", 4, err) &&
+         nvram_set(f->bank, NVRAM_COMMON, "boot-args", "", 0, err) && flash_write(f, err) && flash_write(f, err); /* both banks */
     flash_close(f);
     return ok;
 }
@@ -104,7 +106,8 @@ static bool read_maps(const struct bundle *b, int fd, uint64_t bytes, struct map
     if (pread(fd, m->primary, sizeof m->primary, 0) != sizeof m->primary ||
         pread(fd, m->backup, sizeof m->backup, (off_t)(bytes - sizeof m->backup)) != sizeof m->backup)
         return pome_fail_errno(err, "%s/Disk.img: cannot read its partition maps", b->path);
-    if (from_backup ? !gpt_read_backup(m->backup, bytes / GPT_SECTOR, &m->gpt, err) : !gpt_read(m->primary, bytes / GPT_SECTOR, &m->gpt, err))
+    if (from_backup ? !gpt_read_backup(m->backup, bytes / GPT_SECTOR, &m->gpt, err)
+                    : !gpt_read(m->primary, bytes / GPT_SECTOR, &m->gpt, err))
         return false;
     gpt_write(&m->gpt, m->new_primary, m->new_backup);
     return true;
@@ -116,8 +119,10 @@ static bool mend_map(struct bundle *b, bool from_backup, struct pome_error *err)
     struct stat st;
     struct maps *m = malloc(sizeof *m);
     int fd = m ? bundle_member_open(b, BUNDLE_DISK, O_RDWR, err) : -1;
-    bool ok = fd >= 0 && !fstat(fd, &st) && st.st_size >= (off_t)MiB && read_maps(b, fd, (uint64_t)st.st_size, m, from_backup, err) &&
-              (from_backup ? keep(b, "GPT-primary", m->primary, sizeof m->primary, err) : keep(b, "GPT-backup", m->backup, sizeof m->backup, err));
+    bool ok = fd >= 0 && !fstat(fd, &st) && st.st_size >= (off_t)MiB &&
+              read_maps(b, fd, (uint64_t)st.st_size, m, from_backup, err) &&
+              (from_backup ? keep(b, "GPT-primary", m->primary, sizeof m->primary, err)
+                           : keep(b, "GPT-backup", m->backup, sizeof m->backup, err));
     if (ok) {
         ssize_t n = from_backup ? pwrite(fd, m->new_primary, sizeof m->new_primary, 0)
                                 : pwrite(fd, m->new_backup, sizeof m->new_backup, st.st_size - (off_t)sizeof m->new_backup);
@@ -145,8 +150,9 @@ static const struct {
     enum bundle_rule rule;
     bool (*mend)(struct bundle *b, struct pome_error *err);
 } repairs[] = {
-    {CHECK_CONFIG, mend_config},       {CHECK_MODE, mend_mode},          {CHECK_LEFTOVER, mend_leftovers}, {CHECK_NVRAM_BANK, mend_nvram_bank},
-    {CHECK_NVRAM_BOTH, mend_nvram},    {CHECK_GPT_PRIMARY, mend_primary}, {CHECK_GPT_BACKUP, mend_backup},  {CHECK_GPT_DIFFERS, mend_backup},
+    {CHECK_CONFIG, mend_config},         {CHECK_MODE, mend_mode},          {CHECK_LEFTOVER, mend_leftovers},
+    {CHECK_NVRAM_BANK, mend_nvram_bank}, {CHECK_NVRAM_BOTH, mend_nvram},   {CHECK_GPT_PRIMARY, mend_primary},
+    {CHECK_GPT_BACKUP, mend_backup},     {CHECK_GPT_DIFFERS, mend_backup},
 };
 
 static unsigned count(const struct findings *l, enum bundle_rule rule)
@@ -173,7 +179,8 @@ bool bundle_repair(const char *name, struct findings *out, unsigned *mended, str
     struct findings faults = {0};
     struct bundle *b = calloc(1, sizeof *b);
     *mended = 0;
-    bool ok = b ? bundle_check(name, &faults, err) && bundle_resolve(name, b->path, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", name);
+    bool ok = b ? bundle_check(name, &faults, err) && bundle_resolve(name, b->path, err)
+                : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", name);
     if (b)
         b->dir_fd = ok ? open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (ok && b->dir_fd < 0)

@@ -46,8 +46,8 @@ bool stage_begin(struct stage *s, const char *name, struct pome_error *err)
     if (!s->b)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to make it", name);
     s->b->dir_fd = -1;
-    bool ok = bundle_resolve(name, s->path, err) && (lstat(s->path, &st) || pome_fail(err, POME_ERROR_EXISTS, "%s exists already", s->path)) &&
-              make_home(name, err);
+    bool ok = bundle_resolve(name, s->path, err) &&
+              (lstat(s->path, &st) || pome_fail(err, POME_ERROR_EXISTS, "%s exists already", s->path)) && make_home(name, err);
     if (ok) {
         snprintf(parent, sizeof parent, "%s", s->path);
         remove_leftovers(dirname(parent));
@@ -62,7 +62,8 @@ bool stage_begin(struct stage *s, const char *name, struct pome_error *err)
 static bool take_name(struct stage *s, struct pome_error *err)
 {
     struct bundle *b = s->b;
-    return (!fsync(b->dir_fd) && (!renameat2(AT_FDCWD, b->path, AT_FDCWD, s->path, RENAME_NOREPLACE) || (errno == EINVAL && !rename(b->path, s->path)))) ||
+    return (!fsync(b->dir_fd) && (!renameat2(AT_FDCWD, b->path, AT_FDCWD, s->path, RENAME_NOREPLACE) ||
+                                  (errno == EINVAL && !rename(b->path, s->path)))) ||
            pome_fail_errno(err, "%s: cannot take this name", s->path);
 }
 

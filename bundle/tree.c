@@ -92,7 +92,8 @@ bool job_step(struct job *j, const char *name, uint32_t number, uint32_t count, 
 {
     j->report = (struct pome_progress){name, number, count, 0, total, (double)(number - 1) / count};
     j->shown = 0;
-    return !j->progress || j->progress(j->user, &j->report) || pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled while: %s", name);
+    return !j->progress || j->progress(j->user, &j->report) ||
+           pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled while: %s", name);
 }
 
 bool job_advance(struct job *j, uint64_t bytes, struct pome_error *err)
@@ -120,7 +121,8 @@ static bool read_piece(int fd, uint8_t *buffer, size_t n, uint64_t at, const cha
         if (r < 0 && errno == EINTR)
             continue;
         if (r <= 0)
-            return r < 0 ? pome_fail_errno(err, "%s: cannot read", what) : pome_fail(err, POME_ERROR_IO, "%s: became shorter while it was read", what);
+            return r < 0 ? pome_fail_errno(err, "%s: cannot read", what)
+                         : pome_fail(err, POME_ERROR_IO, "%s: became shorter while it was read", what);
         done += (size_t)r;
     }
     return true;
@@ -139,7 +141,8 @@ bool tree_read(int fd, const char *what, uint64_t bytes, tree_piece_fn *each, vo
         if (at >= bytes)
             break;
         size_t n = (size_t)MIN(TREE_PIECE - at % TREE_PIECE, bytes - at);
-        ok = read_piece(fd, buffer, n, at, what, err) && (is_zero(buffer, n) || each(user, at, buffer, n, err)) && job_advance(j, n, err);
+        ok = read_piece(fd, buffer, n, at, what, err) && (is_zero(buffer, n) || each(user, at, buffer, n, err)) &&
+             job_advance(j, n, err);
         at += n;
     }
     free(buffer);
@@ -175,9 +178,10 @@ static bool share(int to, int from, struct job *j)
     if (!ioctl(to, FICLONE, from))
         return true;
     snprintf(j->why_not_instant, sizeof j->why_not_instant, "%s",
-             errno == EXDEV                              ? "the copy lies on another file system"
-             : errno == EOPNOTSUPP || errno == ENOTTY || errno == EINVAL ? "this file system cannot share blocks (btrfs, XFS and bcachefs can)"
-                                                         : strerror(errno));
+             errno == EXDEV ? "the copy lies on another file system"
+             : errno == EOPNOTSUPP || errno == ENOTTY || errno == EINVAL
+                 ? "this file system cannot share blocks (btrfs, XFS and bcachefs can)"
+                 : strerror(errno));
     return false;
 }
 
@@ -191,7 +195,8 @@ bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t 
     if (ok && share(out, in, j))
         ok = job_advance(j, MIN((uint64_t)st.st_blocks * 512, bytes), err);
     else if (ok)
-        ok = (!ftruncate(out, (off_t)bytes) || pome_fail_errno(err, "%s: cannot make it %llu bytes long", what, (unsigned long long)bytes)) &&
+        ok = (!ftruncate(out, (off_t)bytes) ||
+              pome_fail_errno(err, "%s: cannot make it %llu bytes long", what, (unsigned long long)bytes)) &&
              tree_read(in, name, bytes, write_piece, &(struct target){out, what}, j, err);
     ok = ok && (!fsync(out) || pome_fail_errno(err, "%s: cannot sync", what));
     if (out >= 0)
@@ -199,7 +204,8 @@ bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t 
     return ok;
 }
 
-bool tree_copy_file(const struct bundle *from, const struct bundle *to, const struct tree_file *f, struct job *j, struct pome_error *err)
+bool tree_copy_file(const struct bundle *from, const struct bundle *to, const struct tree_file *f, struct job *j,
+                    struct pome_error *err)
 {
     if (f->folder)
         return !mkdirat(to->dir_fd, f->path, 0700) || pome_fail_errno(err, "%s/%s: cannot make the folder", to->path, f->path);
@@ -247,7 +253,8 @@ static bool compare_piece(void *user, uint64_t offset, const void *bytes, size_t
     if (!read_piece(o->fd, buffer, n, offset, o->what, err))
         return false;
     o->bytes += n;
-    return !memcmp(buffer, bytes, n) || pome_fail(err, POME_ERROR_IO, "%s: the copy differs within %zu bytes from %llu", o->what, n, (unsigned long long)offset);
+    return !memcmp(buffer, bytes, n) ||
+           pome_fail(err, POME_ERROR_IO, "%s: the copy differs within %zu bytes from %llu", o->what, n, (unsigned long long)offset);
 }
 
 static bool count_piece(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
@@ -257,18 +264,21 @@ static bool count_piece(void *user, uint64_t offset, const void *bytes, size_t n
 }
 
 /* All of a's data is in b, and b has no more: then they are the same. */
-static bool compare_file(const struct bundle *a, const struct bundle *b, const struct tree_file *f, struct job *j, struct pome_error *err)
+static bool compare_file(const struct bundle *a, const struct bundle *b, const struct tree_file *f, struct job *j,
+                         struct pome_error *err)
 {
     struct stat st;
     struct job quiet = {0};
     uint64_t there = 0;
-    int x = openat(a->dir_fd, f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), y = openat(b->dir_fd, f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int x = openat(a->dir_fd, f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC),
+        y = openat(b->dir_fd, f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct other o = {y, f->path, 0};
     bool ok = (x >= 0 && y >= 0 && !fstat(y, &st) && (uint64_t)st.st_size == f->bytes) ||
               pome_fail(err, POME_ERROR_IO, "%s/%s: the copy is not there or has another size", b->path, f->path);
     if (ok)
         posix_fadvise(y, 0, 0, POSIX_FADV_DONTNEED); /* what lies on the disk, where that can be had */
-    ok = ok && tree_read(x, f->path, f->bytes, compare_piece, &o, j, err) && tree_read(y, f->path, f->bytes, count_piece, &there, &quiet, err) &&
+    ok = ok && tree_read(x, f->path, f->bytes, compare_piece, &o, j, err) &&
+         tree_read(y, f->path, f->bytes, count_piece, &there, &quiet, err) &&
          (there == o.bytes || pome_fail(err, POME_ERROR_IO, "%s/%s: the copy holds what the original does not", b->path, f->path));
     if (x >= 0)
         close(x);

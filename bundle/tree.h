@@ -28,8 +28,8 @@ struct job {
     pome_progress_fn *progress; /* NULL: none */
     void *user;
     struct pome_progress report;
-    uint64_t shown;             /* when report.done was told last */
-    char why_not_instant[160];  /* why the file system could not share blocks; empty when it could */
+    uint64_t shown;            /* when report.done was told last */
+    char why_not_instant[160]; /* why the file system could not share blocks; empty when it could */
 };
 
 /* Begins step `number` of `count`, of `total` bytes. */
@@ -37,9 +37,10 @@ bool job_step(struct job *j, const char *name, uint32_t number, uint32_t count, 
 /* So many more bytes are done. False with OPERATION_CANCELLED. */
 bool job_advance(struct job *j, uint64_t bytes, struct pome_error *err);
 
-/* Copies a file of the tree into another bundle's folder, and syncs it: by sharing its blocks where the file system can, else its data without
- * its holes. */
-bool tree_copy_file(const struct bundle *from, const struct bundle *to, const struct tree_file *f, struct job *j, struct pome_error *err);
+/* Copies a file of the tree into another bundle's folder, and syncs it: by sharing its blocks where the file system can, else its
+ * data without its holes. */
+bool tree_copy_file(const struct bundle *from, const struct bundle *to, const struct tree_file *f, struct job *j,
+                    struct pome_error *err);
 
 /* The same from an open file of so many bytes. */
 bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t bytes, struct job *j, struct pome_error *err);
@@ -50,8 +51,8 @@ bool tree_copy(const struct bundle *from, const struct bundle *to, const struct 
 /* Reads both and compares. Errors: IO (they differ: which file, where). */
 bool tree_compare(const struct bundle *a, const struct bundle *b, const struct tree *t, struct job *j, struct pome_error *err);
 
-/* Calls each for the data of an open file, hole by hole left out, in pieces of at most TREE_PIECE bytes that begin at multiples of it (but after a hole). Pieces that
- * are zero are left out too. */
+/* Calls each for the data of an open file, hole by hole left out, in pieces of at most TREE_PIECE bytes that begin at multiples of
+ * it (but after a hole). Pieces that are zero are left out too. */
 enum { TREE_PIECE = 65536 };
 typedef bool tree_piece_fn(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err);
 bool tree_read(int fd, const char *what, uint64_t bytes, tree_piece_fn *each, void *user, struct job *j, struct pome_error *err);

@@ -13,11 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-command_run cmd_bundle_info, cmd_bundle_check, cmd_bundle_repair, cmd_bundle_clone, cmd_bundle_move, cmd_bundle_export, cmd_bundle_import;
+command_run cmd_bundle_info, cmd_bundle_check, cmd_bundle_repair, cmd_bundle_clone, cmd_bundle_move, cmd_bundle_export,
+    cmd_bundle_import;
 
 static const char *no_machine(const struct pome_error *err)
 {
-    return err->code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines" : err->code == POME_ERROR_INVALID_BUNDLE ? "\"pome bundle check\" tells all that is wrong" : NULL;
+    return err->code == POME_ERROR_NOT_FOUND        ? "\"pome list\" shows all machines"
+           : err->code == POME_ERROR_INVALID_BUNDLE ? "\"pome bundle check\" tells all that is wrong"
+                                                    : NULL;
 }
 
 /* --- other tools' machines --- */
@@ -28,7 +31,8 @@ static void foreign_json(const struct pome_foreign_info *i, bool importable)
     cli_json_string(stdout, i->tool);
     fputs(",\"name\":", stdout);
     cli_json_string(stdout, i->name);
-    printf(",\"os\":\"%s\",\"boot\":\"%s\",\"cpu_count\":%" PRIu32 ",\"memory_bytes\":%" PRIu64 ",\"disks\":%" PRIu32 ",\"disk_bytes\":%" PRIu64 ",\"networks\":%" PRIu32,
+    printf(",\"os\":\"%s\",\"boot\":\"%s\",\"cpu_count\":%" PRIu32 ",\"memory_bytes\":%" PRIu64 ",\"disks\":%" PRIu32
+           ",\"disk_bytes\":%" PRIu64 ",\"networks\":%" PRIu32,
            i->os, i->boot, i->cpu_count, i->memory_bytes, i->disk_count, i->disk_bytes, i->network_count);
     if (i->mac_address[0])
         printf(",\"mac_address\":\"%s\"", i->mac_address);
@@ -37,17 +41,19 @@ static void foreign_json(const struct pome_foreign_info *i, bool importable)
     if (i->has_ecid)
         printf(",\"ecid\":\"%016" PRIX64 "\"", i->ecid);
     if (i->has_hardware_model)
-        printf(",\"hardware_model\":{\"platform_version\":%" PRIu32 ",\"minimum_os\":\"%" PRIu32 ".%" PRIu32 ".%" PRIu32 "\"}", i->platform_version, i->minimum_os[0],
-               i->minimum_os[1], i->minimum_os[2]);
+        printf(",\"hardware_model\":{\"platform_version\":%" PRIu32 ",\"minimum_os\":\"%" PRIu32 ".%" PRIu32 ".%" PRIu32 "\"}",
+               i->platform_version, i->minimum_os[0], i->minimum_os[1], i->minimum_os[2]);
     printf(",\"importable\":%s", importable ? "true" : "false");
 }
 
 static void foreign_text(const struct pome_foreign_info *i)
 {
     char a[16];
-    printf("Machine:    %s, of %s\nGuest:      %s, boots by %s\n", i->name, i->tool, i->os, !strcmp(i->boot, "linux") ? "a kernel given directly" : i->boot);
+    printf("Machine:    %s, of %s\nGuest:      %s, boots by %s\n", i->name, i->tool, i->os,
+           !strcmp(i->boot, "linux") ? "a kernel given directly" : i->boot);
     if (i->has_hardware_model)
-        printf("Platform:   version %" PRIu32 ", for hosts from macOS %" PRIu32 ".%" PRIu32 "\n", i->platform_version, i->minimum_os[0], i->minimum_os[1]);
+        printf("Platform:   version %" PRIu32 ", for hosts from macOS %" PRIu32 ".%" PRIu32 "\n", i->platform_version,
+               i->minimum_os[0], i->minimum_os[1]);
     if (i->has_ecid)
         printf("ECID:       %016" PRIX64 "\n", i->ecid);
     printf("CPUs:       %" PRIu32 "\nMemory:     %s\n", i->cpu_count, cli_size(i->memory_bytes, a));
@@ -90,18 +96,19 @@ static void info_json(const pome_bundle *b, const struct pome_bundle_info *i)
     cli_json_string(stdout, pome_bundle_name(b));
     fputs(",\"path\":", stdout);
     cli_json_string(stdout, pome_bundle_path(b));
-    printf(",\"platform\":\"%s\",\"installed\":%s,\"in_use\":%s,\"ecid\":\"%016" PRIX64 "\"", i->platform, pome_bundle_is_installed(b) ? "true" : "false",
-           busy ? "true" : "false", pome_bundle_ecid(b));
+    printf(",\"platform\":\"%s\",\"installed\":%s,\"in_use\":%s,\"ecid\":\"%016" PRIX64 "\"", i->platform,
+           pome_bundle_is_installed(b) ? "true" : "false", busy ? "true" : "false", pome_bundle_ecid(b));
     if (i->platform_name[0]) {
-        printf(",\"hardware_model\":{\"platform_version\":%" PRIu32 ",\"representation\":%" PRIu32 ",\"minimum_os\":\"%" PRIu32 ".%" PRIu32 ".%" PRIu32 "\",\"name\":",
+        printf(",\"hardware_model\":{\"platform_version\":%" PRIu32 ",\"representation\":%" PRIu32 ",\"minimum_os\":\"%" PRIu32
+               ".%" PRIu32 ".%" PRIu32 "\",\"name\":",
                i->platform_version, i->representation, i->minimum_os[0], i->minimum_os[1], i->minimum_os[2]);
         cli_json_string(stdout, i->platform_name);
         putchar('}');
     }
-    printf(",\"boot\":\"%s\",\"cpu_count\":%u,\"cpu_model\":\"%s\",\"memory_bytes\":%" PRIu64 ",\"disk_bytes\":%" PRIu64 ",\"disk_used_bytes\":%" PRIu64
-           ",\"bytes\":%" PRIu64 ",\"allocated_bytes\":%" PRIu64 "}\n",
-           i->boot, pome_bundle_cpu_count(b), i->cpu_model, pome_bundle_memory_size(b), pome_bundle_disk_size(b), pome_bundle_disk_used(b), i->bytes,
-           i->allocated_bytes);
+    printf(",\"boot\":\"%s\",\"cpu_count\":%u,\"cpu_model\":\"%s\",\"memory_bytes\":%" PRIu64 ",\"disk_bytes\":%" PRIu64
+           ",\"disk_used_bytes\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"allocated_bytes\":%" PRIu64 "}\n",
+           i->boot, pome_bundle_cpu_count(b), i->cpu_model, pome_bundle_memory_size(b), pome_bundle_disk_size(b),
+           pome_bundle_disk_used(b), i->bytes, i->allocated_bytes);
 }
 
 static void info_text(const pome_bundle *b, const struct pome_bundle_info *i)
@@ -111,13 +118,14 @@ static void info_text(const pome_bundle *b, const struct pome_bundle_info *i)
     bool busy = pome_bundle_is_in_use(b, &pid);
     printf("Machine:    %s\nPath:       %s\n", pome_bundle_name(b), pome_bundle_path(b));
     if (i->platform_name[0])
-        printf("Platform:   %s (%s, version %" PRIu32 "), for hosts from %" PRIu32 ".%" PRIu32 ".%" PRIu32 "\n", i->platform, i->platform_name, i->platform_version,
-               i->minimum_os[0], i->minimum_os[1], i->minimum_os[2]);
+        printf("Platform:   %s (%s, version %" PRIu32 "), for hosts from %" PRIu32 ".%" PRIu32 ".%" PRIu32 "\n", i->platform,
+               i->platform_name, i->platform_version, i->minimum_os[0], i->minimum_os[1], i->minimum_os[2]);
     else
         printf("Platform:   %s, boots by %s\n", i->platform, i->boot);
     printf("ECID:       %016" PRIX64 "\n", pome_bundle_ecid(b));
     printf("State:      %s\n", !pome_bundle_is_installed(b) ? "not installed" : busy ? "in use" : "stopped");
-    printf("CPUs:       %u (%s)\nMemory:     %s\n", pome_bundle_cpu_count(b), i->cpu_model, cli_size(pome_bundle_memory_size(b), a));
+    printf("CPUs:       %u (%s)\nMemory:     %s\n", pome_bundle_cpu_count(b), i->cpu_model,
+           cli_size(pome_bundle_memory_size(b), a));
     printf("Disk:       %s, %s on the host\n", cli_size(pome_bundle_disk_size(b), a), cli_size(pome_bundle_disk_used(b), c));
     printf("All files:  %s, %s on the host\n", cli_size(i->bytes, a), cli_size(i->allocated_bytes, c));
 }
@@ -150,7 +158,8 @@ int cmd_bundle_info(int argc, char **argv)
 static void count(const char *name, const struct cli_findings *l)
 {
     if (!l->json)
-        cli_note("%s: %zu error%s, %zu warning%s", name, l->errors, l->errors == 1 ? "" : "s", l->warnings, l->warnings == 1 ? "" : "s");
+        cli_note("%s: %zu error%s, %zu warning%s", name, l->errors, l->errors == 1 ? "" : "s", l->warnings,
+                 l->warnings == 1 ? "" : "s");
 }
 
 int cmd_bundle_check(int argc, char **argv)
@@ -169,7 +178,8 @@ int cmd_bundle_check(int argc, char **argv)
     bool ok = pome_bundle_check(name[0], cli_finding, &l, &err);
     cli_findings_end(&l);
     if (!ok && !l.errors)
-        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines" : NULL, "cannot check \"%s\"", name[0]);
+        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines" : NULL, "cannot check \"%s\"",
+                        name[0]);
     count(name[0], &l);
     if (l.repairable && !json)
         cli_note("Next: pome bundle repair %s", name[0]);
@@ -259,8 +269,9 @@ int cmd_bundle_clone(int argc, char **argv)
     if (status != CLI_GO_ON)
         return status;
     if (keep)
-        return cli_usage(argv[0], "--keep-identity: two machines with one ECID would share boot tickets, and must never run together;\n"
-                                  "  a copy to keep in a safe place is what \"pome bundle export\" makes");
+        return cli_usage(argv[0],
+                         "--keep-identity: two machines with one ECID would share boot tickets, and must never run together;\n"
+                         "  a copy to keep in a safe place is what \"pome bundle export\" makes");
     pome_bundle *copy = NULL, *b = pome_bundle_open(names[0], &err);
     if (b) {
         cli_progress_begin(&p, "Clone", json);
@@ -269,7 +280,12 @@ int cmd_bundle_clone(int argc, char **argv)
     }
     if (copy)
         print_done(copy, "Machine", &r, json);
-    status = copy ? CLI_OK : cli_fail(&err, b && err.code == POME_ERROR_BUSY ? "stop it first: what a running guest writes cannot be copied whole" : b ? NULL : no_machine(&err), "cannot clone \"%s\"", names[0]);
+    status = copy ? CLI_OK
+                  : cli_fail(&err,
+                             b && err.code == POME_ERROR_BUSY ? "stop it first: what a running guest writes cannot be copied whole"
+                             : b                              ? NULL
+                                                              : no_machine(&err),
+                             "cannot clone \"%s\"", names[0]);
     pome_bundle_free(copy);
     pome_bundle_free(b);
     return status;
@@ -279,7 +295,8 @@ int cmd_bundle_move(int argc, char **argv)
 {
     const char *names[2];
     bool json = false;
-    const struct cli_option options[] = {{"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0}, {0}};
+    const struct cli_option options[] = {
+        {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0}, {0}};
     struct pome_error err = {0};
     struct pome_copy_result r = POME_COPY_RESULT_INIT;
     struct cli_progress p;
@@ -333,7 +350,12 @@ int cmd_bundle_export(int argc, char **argv)
         char size[16];
         cli_note("%s: %s", path, cli_size((uint64_t)st.st_size, size));
     }
-    status = ok ? CLI_OK : cli_fail(&err, !b ? no_machine(&err) : err.code == POME_ERROR_EXISTS ? "choose another name, or give --force to replace it" : NULL, "cannot export \"%s\"", words[0]);
+    status = ok ? CLI_OK
+                : cli_fail(&err,
+                           !b                              ? no_machine(&err)
+                           : err.code == POME_ERROR_EXISTS ? "choose another name, or give --force to replace it"
+                                                           : NULL,
+                           "cannot export \"%s\"", words[0]);
     pome_bundle_free(b);
     return status;
 }
@@ -342,7 +364,8 @@ int cmd_bundle_import(int argc, char **argv)
 {
     const char *words[2];
     bool json = false;
-    const struct cli_option options[] = {{"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0}, {0}};
+    const struct cli_option options[] = {
+        {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0}, {0}};
     struct pome_error err = {0};
     struct cli_progress p;
     int status = cli_options(argc, argv, options, 1, 2, words);

@@ -33,7 +33,9 @@ int cmd_config_get(int argc, char **argv)
     char *text = b ? pome_bundle_config_get(b, words[1] ? words[1] : "", &err) : NULL;
     if (text)
         print_value(text, json);
-    status = text ? CLI_OK : cli_fail(&err, b ? "\"pome config get NAME\" shows all keys" : "\"pome list\" shows all machines", "cannot read the configuration of \"%s\"", words[0]);
+    status = text ? CLI_OK
+                  : cli_fail(&err, b ? "\"pome config get NAME\" shows all keys" : "\"pome list\" shows all machines",
+                             "cannot read the configuration of \"%s\"", words[0]);
     free(text);
     pome_bundle_free(b);
     return status;
@@ -51,7 +53,10 @@ int cmd_config_set(int argc, char **argv)
     pome_bundle *b = pome_bundle_open(words[0], &err);
     cli_findings_begin(&l, stderr, false);
     if (!b || !pome_bundle_config_set(b, words[1], words[2], cli_finding, &l, &err))
-        status = cli_fail(&err, !b ? "\"pome list\" shows all machines; \"pome config validate\" tells all that is wrong" : l.errors ? "as said above; nothing was changed" : NULL,
+        status = cli_fail(&err,
+                          !b         ? "\"pome list\" shows all machines; \"pome config validate\" tells all that is wrong"
+                          : l.errors ? "as said above; nothing was changed"
+                                     : NULL,
                           "cannot set %s of \"%s\"", words[1], words[0]);
     else
         status = CLI_OK;
@@ -106,6 +111,7 @@ int cmd_config_validate(int argc, char **argv)
     if (!ok && !l.errors) /* it could not be read */
         return cli_fail(&err, NULL, "cannot check the configuration of \"%s\"", name[0]);
     if (!json)
-        cli_note("%s: %zu error%s, %zu warning%s", name[0], l.errors, l.errors == 1 ? "" : "s", l.warnings, l.warnings == 1 ? "" : "s");
+        cli_note("%s: %zu error%s, %zu warning%s", name[0], l.errors, l.errors == 1 ? "" : "s", l.warnings,
+                 l.warnings == 1 ? "" : "s");
     return ok ? CLI_OK : CLI_FAILED;
 }

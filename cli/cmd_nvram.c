@@ -34,10 +34,10 @@ static int end(struct access *a, bool ok, const char *what, const char *name)
 {
     const char *hint = !a->bundle && a->err.code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines"
                        : a->err.code == POME_ERROR_NOT_FOUND             ? "\"pome nvram list NAME\" shows all variables"
-                       : a->err.code == POME_ERROR_BUSY                  ? "stop the machine first: its guest owns the NVRAM while it runs"
-                       : a->err.code == POME_ERROR_INVALID_BUNDLE        ? "\"pome bundle repair NAME\" makes NVRAM anew"
+                       : a->err.code == POME_ERROR_BUSY           ? "stop the machine first: its guest owns the NVRAM while it runs"
+                       : a->err.code == POME_ERROR_INVALID_BUNDLE ? "\"pome bundle repair NAME\" makes NVRAM anew"
                        : a->err.code == POME_ERROR_OUT_OF_DISK_SPACE && a->nvram ? "delete variables, or use a shorter value"
-                                                                         : NULL;
+                                                                                 : NULL;
     int status = ok ? CLI_OK : cli_fail(&a->err, hint, "cannot %s the NVRAM of \"%s\"", what, name);
     pome_nvram_free(a->nvram);
     pome_bundle_free(a->bundle);
@@ -167,8 +167,9 @@ static int list(int argc, char **argv, bool values)
         pome_nvram_each(a.nvram, show, &l);
         fputs(l.json ? "]\n" : "", stdout);
         if (!l.json && !values)
-            cli_note("Bank %d, generation %u; free: %zu bytes in common, %zu in system.", pome_nvram_bank(a.nvram), pome_nvram_generation(a.nvram),
-                     pome_nvram_free_bytes(a.nvram, POME_NVRAM_COMMON), pome_nvram_free_bytes(a.nvram, POME_NVRAM_SYSTEM));
+            cli_note("Bank %d, generation %u; free: %zu bytes in common, %zu in system.", pome_nvram_bank(a.nvram),
+                     pome_nvram_generation(a.nvram), pome_nvram_free_bytes(a.nvram, POME_NVRAM_COMMON),
+                     pome_nvram_free_bytes(a.nvram, POME_NVRAM_SYSTEM));
     }
     return end(&a, ok, "read", name[0]);
 }
@@ -230,7 +231,10 @@ int cmd_nvram_set(int argc, char **argv)
     ssize_t n = value ? decode(words[2], hex, value) : -1;
     if (n < 0) {
         free(value);
-        return cli_usage(argv[0], hex ? "%s: not pairs of hexadecimal digits" : "%s: after %% two hexadecimal digits are needed; %% itself is %%25", words[2]);
+        return cli_usage(argv[0],
+                         hex ? "%s: not pairs of hexadecimal digits"
+                             : "%s: after %% two hexadecimal digits are needed; %% itself is %%25",
+                         words[2]);
     }
     bool ok = begin(&a, words[0]) && pome_nvram_set(a.nvram, p, words[1], value, (size_t)n, &a.err);
     free(value);

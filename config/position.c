@@ -1,8 +1,8 @@
 /*
  * position.c - where in a JSON text a key or an item stands.
  *
- * jansson says where a text is no JSON, but not where a value was: this walks over the text once more. The text has been parsed, so it is well
- * formed; on one that is not, the walk only ends early.
+ * jansson says where a text is no JSON, but not where a value was: this walks over the text once more. The text has been parsed, so
+ * it is well formed; on one that is not, the walk only ends early.
  */
 #include "config/position.h"
 

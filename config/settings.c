@@ -1,11 +1,12 @@
 /*
  * settings.c - Config.json, one row per key.
  *
- * A new setting: a member of struct settings, a row here, a property in docs/config.schema.json, a line in docs/man/pome-config.5.scd. A new
- * rule: a row in rules.h and a check here.
+ * A new setting: a member of struct settings, a row here, a property in docs/config.schema.json, a line in
+ * docs/man/pome-config.5.scd. A new rule: a row in rules.h and a check here.
  *
- * How it works. Keys are rows; a row belongs to a section: the top of the file, the object "boot", or one of the lists, whose items are all made by the
- * same rows. Reading, checking and writing walk over the same tables. What one row cannot know (two keys together) is said in checks[].
+ * How it works. Keys are rows; a row belongs to a section: the top of the file, the object "boot", or one of the lists, whose items
+ * are all made by the same rows. Reading, checking and writing walk over the same tables. What one row cannot know (two keys
+ * together) is said in checks[].
  */
 #include "config/settings.h"
 #include "base/bits.h"
@@ -58,7 +59,8 @@ static const char *const virtio_only[] = {"virtio", NULL};
 static const struct row top_rows[] = {
     {"platform", WORD, FIELD(settings, platform), platforms, RULE_WORD, .fixed = true},
     {"cpuCount", U32, FIELD(settings, cpu_count), NULL, RULE_CPU_COUNT, 1, SETTINGS_MAX_CPUS, NULL, true, true},
-    {"memorySize", U64, FIELD(settings, memory_bytes), NULL, RULE_MEMORY_RANGE, SETTINGS_MIN_MEMORY, SETTINGS_MAX_MEMORY, NULL, true, false},
+    {"memorySize", U64, FIELD(settings, memory_bytes), NULL, RULE_MEMORY_RANGE, SETTINGS_MIN_MEMORY, SETTINGS_MAX_MEMORY, NULL,
+     true, false},
     {"cpuModel", TEXT, FIELD(settings, cpu_model), models, RULE_WORD},
     {NULL},
 };
@@ -107,8 +109,11 @@ static const struct section {
 } sections[] = {
     {NULL, top_rows, 0, 0, 0, false},
     {"boot", boot_rows, 0, 0, 0, false},
-#define LIST(key, member, count, rows, no_device) \
-    {key, rows, offsetof(struct settings, member), offsetof(struct settings, count), sizeof *((struct settings *)0)->member, no_device}
+#define LIST(key, member, count, rows, no_device)                                                                                  \
+    {                                                                                                                              \
+        key, rows, offsetof(struct settings, member), offsetof(struct settings, count), sizeof *((struct settings *)0)->member,    \
+            no_device                                                                                                              \
+    }
     LIST("disks", disks, n_disks, disk_rows, false),
     LIST("networks", networks, n_networks, network_rows, true),
     LIST("displays", displays, n_displays, display_rows, true),
@@ -162,7 +167,8 @@ static bool mac_ok(const char *text)
 {
     unsigned byte[6], any = 0;
     int end = 0;
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5], &end) != 6 || end != 17 || text[17])
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5], &end) != 6 ||
+        end != 17 || text[17])
         return false;
     for (int i = 0; i < 6; i++)
         any |= byte[i];
@@ -302,8 +308,8 @@ static void check_shares(const struct settings *s, const char *path, struct find
             }
 }
 
-static void check_input(const struct settings *s, const struct settings_device *devices, size_t n, const char *key, enum config_rule rule,
-                        const char *path, struct findings *out)
+static void check_input(const struct settings *s, const struct settings_device *devices, size_t n, const char *key,
+                        enum config_rule rule, const char *path, struct findings *out)
 {
     size_t usb = 0, mac = 0;
     for (size_t i = 0; i < n; i++) {
@@ -348,7 +354,8 @@ void settings_check(const struct settings *s, const char *path, struct findings 
     for (size_t c = 0; c < ARRAY_SIZE(sections); c++)
         for (size_t i = 0; i < count_of(&sections[c], s); i++)
             for (const struct row *r = sections[c].rows; r->key; r++)
-                check_value(r, (const char *)item_of(&sections[c], s, i) + r->at, path, field_name(&sections[c], i, r->key, field), out);
+                check_value(r, (const char *)item_of(&sections[c], s, i) + r->at, path, field_name(&sections[c], i, r->key, field),
+                            out);
     for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
         checks[i](s, path, out);
 }
@@ -367,7 +374,8 @@ void settings_check_host(const struct settings *s, const char *path, struct find
     char field[96];
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     if (pages > 0 && page > 0 && s->memory_bytes > (uint64_t)pages * (uint64_t)page)
-        BROKEN(RULE_MEMORY_HOST, "memorySize", "%llu, the host has %llu", (unsigned long long)s->memory_bytes, (unsigned long long)pages * (uint64_t)page);
+        BROKEN(RULE_MEMORY_HOST, "memorySize", "%llu, the host has %llu", (unsigned long long)s->memory_bytes,
+               (unsigned long long)pages * (uint64_t)page);
     for (size_t i = 0; i < s->n_shares; i++) {
         struct stat st;
         snprintf(field, sizeof field, "shares[%zu].path", i);
@@ -447,9 +455,19 @@ static const char *guess(const struct section *c, const char *key)
 {
     static const struct {
         const char *said, *meant;
-    } usual[] = {{"cpus", "cpuCount"},   {"cpu", "cpuCount"}, {"ram", "memorySize"},   {"memory", "memorySize"},    {"mem", "memorySize"},
-                 {"mac", "macAddress"},  {"name", "file"},    {"storage", "disks"},    {"storageDevices", "disks"}, {"networkDevices", "networks"},
-                 {"display", "displays"}, {"dpi", "pixelsPerInch"}, {"network", "networks"}};
+    } usual[] = {{"cpus", "cpuCount"},
+                 {"cpu", "cpuCount"},
+                 {"ram", "memorySize"},
+                 {"memory", "memorySize"},
+                 {"mem", "memorySize"},
+                 {"mac", "macAddress"},
+                 {"name", "file"},
+                 {"storage", "disks"},
+                 {"storageDevices", "disks"},
+                 {"networkDevices", "networks"},
+                 {"display", "displays"},
+                 {"dpi", "pixelsPerInch"},
+                 {"network", "networks"}};
     const char *best = c->rows[0].key;
     for (const struct row *r = c->rows + 1; r->key; r++)
         if (likeness(r->key, key) > likeness(best, key))
@@ -465,8 +483,10 @@ static const char *guess(const struct section *c, const char *key)
 
 static void wrong_type(const struct reading *d, const char *field, const json_t *v, const char *needed)
 {
-    static const char *const names[] = {"an object", "a list", "a text", "a whole number", "a number with a fraction", "true", "false", "null"};
-    findings_add(d->out, &config_rules[RULE_TYPE], d->path, field, "%s", json_is_integer(v) ? "a negative number" : names[json_typeof(v)]);
+    static const char *const names[] = {"an object", "a list", "a text", "a whole number", "a number with a fraction",
+                                        "true",      "false",  "null"};
+    findings_add(d->out, &config_rules[RULE_TYPE], d->path, field, "%s",
+                 json_is_integer(v) ? "a negative number" : names[json_typeof(v)]);
     findings_expected(d->out, "%s", needed);
 }
 
@@ -475,7 +495,8 @@ static void read_text(const struct reading *d, const struct row *r, const json_t
     const char *text = json_string_value(v);
     size_t n = json_string_length(v);
     if (n >= r->size) {
-        findings_add(d->out, &config_rules[r->rule == RULE_COMMAND_LINE ? RULE_COMMAND_LINE : RULE_TEXT], d->path, field, "%zu bytes long", n);
+        findings_add(d->out, &config_rules[r->rule == RULE_COMMAND_LINE ? RULE_COMMAND_LINE : RULE_TEXT], d->path, field,
+                     "%zu bytes long", n);
         findings_expected(d->out, "at most %zu bytes", r->size - 1);
         return;
     }
@@ -557,7 +578,8 @@ static void read_object(const struct reading *d, const struct section *c, size_t
         wrong_type(d, c->key ? field_name(c, i, "", field) : NULL, object, "an object");
         return;
     }
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
         const struct row *r = find(c->rows, key);
         const struct section *inner = c->key ? NULL : find_section(key);
         field_name(c, i, key, field);

@@ -17,14 +17,14 @@ enum { SETTINGS_MAX_BYTES = 65536, SETTINGS_MAX_CPUS = 8, SETTINGS_MAX_ITEMS = 1
 #define SETTINGS_MAX_MEMORY (UINT64_C(254) << 30)
 
 /* Words are kept as their number in the table of settings.c; 0 is the first one, the default. */
-enum { SETTINGS_APPLE, SETTINGS_GENERIC };                  /* platform */
+enum { SETTINGS_APPLE, SETTINGS_GENERIC };                          /* platform */
 enum { SETTINGS_BOOT_ROM, SETTINGS_BOOT_LINUX, SETTINGS_BOOT_EFI }; /* boot.type */
-enum { SETTINGS_VIRTIO, SETTINGS_USB, SETTINGS_NVME };      /* disks[].type */
-enum { SETTINGS_INPUT_USB, SETTINGS_INPUT_MAC };            /* keyboards[].type, pointingDevices[].type */
+enum { SETTINGS_VIRTIO, SETTINGS_USB, SETTINGS_NVME };              /* disks[].type */
+enum { SETTINGS_INPUT_USB, SETTINGS_INPUT_MAC };                    /* keyboards[].type, pointingDevices[].type */
 
 struct settings_disk {
     uint32_t type;
-    char file[128];      /* in the bundle */
+    char file[128]; /* in the bundle */
     char identifier[64];
     bool read_only;
 };
@@ -32,8 +32,8 @@ struct settings_disk {
 struct settings_network {
     uint32_t type; /* "nat", "bridged", "file" */
     char interface[64];
-    char mac[64];  /* "06:e8:a3:b0:23:b4"; empty: as Pome likes */
-    uint32_t mtu;  /* 0: default */
+    char mac[64]; /* "06:e8:a3:b0:23:b4"; empty: as Pome likes */
+    uint32_t mtu; /* 0: default */
 };
 
 struct settings_display {
@@ -62,15 +62,15 @@ struct settings {
     struct settings_network networks[SETTINGS_MAX_ITEMS];
     struct settings_display displays[SETTINGS_MAX_ITEMS];
     struct settings_share shares[SETTINGS_MAX_ITEMS];
-    struct settings_device keyboards[SETTINGS_MAX_ITEMS], pointing[SETTINGS_MAX_ITEMS], serial[SETTINGS_MAX_ITEMS], sockets[SETTINGS_MAX_ITEMS],
-        balloons[SETTINGS_MAX_ITEMS], audio[SETTINGS_MAX_ITEMS];
+    struct settings_device keyboards[SETTINGS_MAX_ITEMS], pointing[SETTINGS_MAX_ITEMS], serial[SETTINGS_MAX_ITEMS],
+        sockets[SETTINGS_MAX_ITEMS], balloons[SETTINGS_MAX_ITEMS], audio[SETTINGS_MAX_ITEMS];
 };
 
 /* 2 CPUs, 2 GiB, "default", platform "apple" with its boot ROM. */
 void settings_init(struct settings *s);
 
-/* Parses n bytes of JSON and checks them: every fault at once, with line and column. `path` names the file in findings. s is usable when no
- * error was found. */
+/* Parses n bytes of JSON and checks them: every fault at once, with line and column. `path` names the file in findings. s is usable
+ * when no error was found. */
 void settings_parse(const void *bytes, size_t n, const char *path, struct settings *s, struct findings *out);
 
 /* The same, when the first error is enough. Errors: INVALID_CONFIGURATION with the key, what was found, what is needed. */
@@ -99,8 +99,8 @@ char *settings_write(const struct settings *s, size_t *n);
 /* A value by its path ("memorySize", "disks[0]", "" for all): JSON text without a newline; free() it. NULL when there is none. */
 char *settings_get(const struct settings *s, const char *path);
 
-/* Sets one from JSON text, or plain text for strings and sizes ("4GiB"); "" removes it. s is changed only when all is right afterwards.
- * `what` names the file in findings. Errors are in out. */
+/* Sets one from JSON text, or plain text for strings and sizes ("4GiB"); "" removes it. s is changed only when all is right
+ * afterwards. `what` names the file in findings. Errors are in out. */
 bool settings_set(struct settings *s, const char *path, const char *value, const char *what, struct findings *out);
 
 #endif

@@ -46,7 +46,8 @@ static bool damaged(const struct adoption *a, const char *what, const char *why,
 /* --- tickets --- */
 
 /* Reads an old ticket and says whether the machine it comes from would take it. */
-static bool open_ticket(const struct adoption *a, const char *what, const void *bytes, size_t n, struct im4m *m, struct pome_error *err)
+static bool open_ticket(const struct adoption *a, const char *what, const void *bytes, size_t n, struct im4m *m,
+                        struct pome_error *err)
 {
     if (!im4m_read(bytes, n, m, err) || !ticket_verify(bytes, n, a->old_trust.anchor, err)) {
         err->code = POME_ERROR_INVALID_BUNDLE;
@@ -101,7 +102,8 @@ static bool renew_policy(struct adoption *a, const uint8_t *bytes, size_t n, uin
     if (ok && (!vuid || vuid->size != 16))
         ok = damaged(a, "POLICY/LOCAL.IM4", "names no volume group", err);
     if (ok) {
-        const struct policy_content content = {security_of(manp), a->nsih, a->trust.policy_nonces[0], a->rpnh, a->ronh, vuid->bytes};
+        const struct policy_content content = {security_of(manp), a->nsih, a->trust.policy_nonces[0],
+                                               a->rpnh,           a->ronh, vuid->bytes};
         ok = personalize_policy(&a->who, &content, t, im4p, err);
     }
     if (ok && img4_frame(sizeof im4p, t->der, t->size, NULL, 0, f) && (*file = malloc(f->head_size + sizeof im4p + f->tail_size))) {
@@ -127,7 +129,8 @@ struct volume {
     uint8_t *bytes[FAT_FILES_MAX];
 };
 
-static bool read_files(const struct adoption *a, const struct fat *f, uint32_t folder, const char *path, int depth, struct volume *v, struct pome_error *err)
+static bool read_files(const struct adoption *a, const struct fat *f, uint32_t folder, const char *path, int depth,
+                       struct volume *v, struct pome_error *err)
 {
     struct fat_entry e;
     for (size_t k = 0; fat_list(f, folder, k, &e); k++) {
@@ -245,7 +248,8 @@ static bool clear(const struct adoption *a, uint64_t offset, uint64_t bytes, str
     return true;
 }
 
-static bool write_volume(const struct adoption *a, const struct gpt_partition *p, const char *label, struct volume *v, struct pome_error *err)
+static bool write_volume(const struct adoption *a, const struct gpt_partition *p, const char *label, struct volume *v,
+                         struct pome_error *err)
 {
     uint8_t block[FAT_CLUSTER];
     uint64_t base = p->first * GPT_SECTOR, bytes = (p->last - p->first + 1) * GPT_SECTOR, offset;
@@ -263,8 +267,8 @@ static bool write_volume(const struct adoption *a, const struct gpt_partition *p
     return true;
 }
 
-static bool adopt_volume(struct adoption *a, const char *type_text, const char *label, bool (*renew_it)(struct adoption *, struct volume *, struct pome_error *),
-                         struct pome_error *err)
+static bool adopt_volume(struct adoption *a, const char *type_text, const char *label,
+                         bool (*renew_it)(struct adoption *, struct volume *, struct pome_error *), struct pome_error *err)
 {
     uint8_t type[16];
     struct fat f;
@@ -296,7 +300,8 @@ static bool adopt_firmware(struct adoption *a, struct pome_error *err)
     if (ok && (!img4_read(area, AUX_FIRMWARE_MAX, &i, err) || !i.im4m_bytes))
         ok = damaged(a, "AuxiliaryStorage, firmware", "is no Image4 file", err);
     ok = ok && renew(a, "AuxiliaryStorage, firmware", i.im4m_bytes, i.im4m_size, t, err);
-    if (ok && (!img4_frame(i.im4p_size, t->der, t->size, im4r, im4r_write(a->boot_nonce, im4r), f) || f->head_size + i.im4p_size + f->tail_size > AUX_FIRMWARE_MAX))
+    if (ok && (!img4_frame(i.im4p_size, t->der, t->size, im4r, im4r_write(a->boot_nonce, im4r), f) ||
+               f->head_size + i.im4p_size + f->tail_size > AUX_FIRMWARE_MAX))
         ok = damaged(a, "AuxiliaryStorage, firmware", "with its new ticket it does not fit", err);
     if (ok) {
         memset(erased, 0xff, AUX_FIRMWARE_MAX);
@@ -326,7 +331,8 @@ static bool adopt_nvram(struct adoption *a, struct pome_error *err)
     snprintf(nonce, sizeof nonce, "0x%016llx", (unsigned long long)a->boot_nonce);
     struct flash *f = flash_open(a->b, false, err);
     bool ok = f && nvram_set(f->bank, NVRAM_COMMON, "com.apple.System.boot-nonce", nonce, strlen(nonce), err) &&
-              nvram_set(f->bank, NVRAM_SYSTEM, "boop-storage-nonces", a->nonces, sizeof a->nonces, err) && flash_write(f, err) && flash_write(f, err);
+              nvram_set(f->bank, NVRAM_SYSTEM, "boop-storage-nonces", a->nonces, sizeof a->nonces, err) && flash_write(f, err) &&
+              flash_write(f, err);
     flash_close(f);
     return ok;
 }
@@ -341,7 +347,8 @@ static bool prepare(struct adoption *a, uint64_t ecid, struct pome_error *err)
     struct stat st;
     struct pome_error ignored;
     if (!p || p->version != PLATFORM_POME)
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: the tickets of an Apple machine are Apple's to issue: it cannot get another identity", a->from->path);
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
+                         "%s: the tickets of an Apple machine are Apple's to issue: it cannot get another identity", a->from->path);
     a->disk_fd = bundle_member_open(a->b, BUNDLE_DISK, O_RDWR, err);
     a->aux_fd = a->disk_fd < 0 ? -1 : bundle_member_open(a->b, BUNDLE_AUX, O_RDWR, err);
     if (a->aux_fd < 0 || !file_read_at(a->aux_fd, a->b->path, bytes, sizeof bytes, 0, err) || !aux_wrapper_read(bytes, &old, err))
@@ -366,7 +373,8 @@ static bool prepare(struct adoption *a, uint64_t ecid, struct pome_error *err)
     personalize_boot_nonce(a->boot_nonce, a->trust.boot_nonce);
     snprintf(a->version, sizeof a->version, "0");
     a->who = (struct personality){a->authority, ecid, p->board, p->chip, a->trust.boot_nonce, a->version};
-    return personalize_draw_nonce(a->nonces + RPNH, a->rpnh, err) && personalize_draw_nonce(a->nonces + LPNH, a->trust.policy_nonces[0], err) &&
+    return personalize_draw_nonce(a->nonces + RPNH, a->rpnh, err) &&
+           personalize_draw_nonce(a->nonces + LPNH, a->trust.policy_nonces[0], err) &&
            personalize_draw_nonce(a->nonces + RONH, a->ronh, err);
 }
 
@@ -387,8 +395,8 @@ bool restore_adopt(void *user, const struct bundle *from, struct bundle *staged,
     a->disk_fd = a->aux_fd = -1;
     bool ok = prepare(a, ecid, err) && adopt_firmware(a, err) &&
               adopt_volume(a, "69646961-6700-11AA-AA11-00306543ECAC", "ISC", renew_boot, err) &&
-              adopt_volume(a, "52637672-7900-11AA-AA11-00306543ECAC", "RECOVERY", renew_recovery, err) && adopt_wrapper(a, err) && adopt_nvram(a, err) &&
-              sync_all(a, err);
+              adopt_volume(a, "52637672-7900-11AA-AA11-00306543ECAC", "RECOVERY", renew_recovery, err) && adopt_wrapper(a, err) &&
+              adopt_nvram(a, err) && sync_all(a, err);
     authority_close(a->authority);
     if (a->disk)
         munmap((void *)(uintptr_t)a->disk, a->disk_bytes);

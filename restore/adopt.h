@@ -1,10 +1,11 @@
 /*
  * adopt.h - a copy of an installed machine gets an identity of its own.
  *
- * How it works. Everything that is bound to the old ECID is issued anew for the new one, by this host's authority: the tickets of the firmware, of the boot set and
- * of Recovery, for the digests that the old tickets have, and the LocalPolicy with the security it had; all nonces are drawn anew. A ticket that does not
- * verify against the authority that the machine trusted is not copied: nobody's changes get a signature by being cloned. The two FAT containers are
- * made anew with their files; the main container is not touched.
+ * How it works. Everything that is bound to the old ECID is issued anew for the new one, by this host's authority: the tickets of
+ * the firmware, of the boot set and of Recovery, for the digests that the old tickets have, and the LocalPolicy with the security
+ * it had; all nonces are drawn anew. A ticket that does not verify against the authority that the machine trusted is not copied:
+ * nobody's changes get a signature by being cloned. The two FAT containers are made anew with their files; the main container is
+ * not touched.
  */
 #ifndef RESTORE_ADOPT_H
 #define RESTORE_ADOPT_H

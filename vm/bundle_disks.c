@@ -20,7 +20,8 @@ static bool file_path(const struct bundle *b, const char *file, char path[PATH_M
     if (snprintf(path, PATH_MAX, "%s/%s", b->path, file) >= PATH_MAX)
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
     if (fstatat(b->dir_fd, file, &st, AT_SYMLINK_NOFOLLOW))
-        return errno == ENOENT ? pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is missing, Config.json names it", path) : pome_fail_errno(err, "%s", path);
+        return errno == ENOENT ? pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is missing, Config.json names it", path)
+                               : pome_fail_errno(err, "%s", path);
     return S_ISREG(st.st_mode) || pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is no regular file", path);
 }
 
@@ -29,12 +30,14 @@ bool bundle_disks_init(struct bundle_disks *d, const struct bundle *b, size_t ro
     const struct settings *s = &b->settings;
     d->n = 0;
     if (s->n_disks > room)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: %zu disks besides Disk.img, %zu are possible", b->path, s->n_disks, room);
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: %zu disks besides Disk.img, %zu are possible", b->path,
+                         s->n_disks, room);
     for (; d->n < s->n_disks; d->n++) {
         const struct settings_disk *from = &s->disks[d->n];
         if (!file_path(b, from->file, d->paths[d->n], err))
             return false;
-        d->disks[d->n] = (struct machine_disk){.path = d->paths[d->n], .read_only = from->read_only, .serial = from->identifier[0] ? from->identifier : NULL};
+        d->disks[d->n] = (struct machine_disk){
+            .path = d->paths[d->n], .read_only = from->read_only, .serial = from->identifier[0] ? from->identifier : NULL};
     }
     return true;
 }
@@ -43,8 +46,11 @@ static bool find_kernel(const struct bundle *b, char kernel[PATH_MAX], char ramd
 {
     if (b->settings.boot != SETTINGS_BOOT_LINUX)
         return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
-                         "%s: it boots by EFI, which Pome does not have yet; with a kernel in the bundle (boot.type \"linux\", boot.kernel) it starts", b->path);
-    return file_path(b, b->settings.kernel, kernel, err) && (!b->settings.ramdisk[0] || file_path(b, b->settings.ramdisk, ramdisk, err));
+                         "%s: it boots by EFI, which Pome does not have yet; with a kernel in the bundle (boot.type \"linux\", "
+                         "boot.kernel) it starts",
+                         b->path);
+    return file_path(b, b->settings.kernel, kernel, err) &&
+           (!b->settings.ramdisk[0] || file_path(b, b->settings.ramdisk, ramdisk, err));
 }
 
 struct vm *vm_create_generic(const struct bundle *b, const struct bundle_start *start, struct log *log, struct pome_error *err)

@@ -18,20 +18,23 @@ extern "C" {
 typedef struct pome_bundle pome_bundle;
 
 struct pome_bundle_options {
-    size_t size; /* of this struct: POME_BUNDLE_OPTIONS_INIT */
+    size_t size;           /* of this struct: POME_BUNDLE_OPTIONS_INIT */
     unsigned cpu_count;    /* 1..8; fixed at installation */
     uint64_t memory_size;  /* bytes, a multiple of 1 MiB */
     uint64_t disk_size;    /* bytes; Disk.img is sparse */
     const char *cpu_model; /* NULL: "default" */
 };
-#define POME_BUNDLE_OPTIONS_INIT {sizeof(struct pome_bundle_options), 2, UINT64_C(2) << 30, UINT64_C(8) << 30, NULL}
+#define POME_BUNDLE_OPTIONS_INIT                                                                                                   \
+    {                                                                                                                              \
+        sizeof(struct pome_bundle_options), 2, UINT64_C(2) << 30, UINT64_C(8) << 30, NULL                                          \
+    }
 
-/* Makes a bundle for an image: identity, empty auxiliary storage, sparse disk, Config.json. It is locked, and not installed: pome_install() comes next.
- * Owner:  the caller, who ends it with pome_bundle_free().
- * Errors: EXISTS, NOT_SUPPORTED (the image), INVALID_CONFIGURATION (a number out of range, or less than the image needs),
- *         OUT_OF_DISK_SPACE, PERMISSION, IO. On failure nothing is left.   Since: 0.1. */
-POME_API pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *image, const struct pome_bundle_options *options,
-                                         struct pome_error *err);
+/* Makes a bundle for an image: identity, empty auxiliary storage, sparse disk, Config.json. It is locked, and not installed:
+ * pome_install() comes next. Owner:  the caller, who ends it with pome_bundle_free(). Errors: EXISTS, NOT_SUPPORTED (the image),
+ * INVALID_CONFIGURATION (a number out of range, or less than the image needs), OUT_OF_DISK_SPACE, PERMISSION, IO. On failure
+ * nothing is left.   Since: 0.1. */
+POME_API pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *image,
+                                         const struct pome_bundle_options *options, struct pome_error *err);
 
 /* Opens a bundle and checks its files. Not locked.
  * Errors: NOT_FOUND, INVALID_BUNDLE, INVALID_CONFIGURATION (Config.json), PERMISSION.   Since: 0.1. */
@@ -47,7 +50,8 @@ POME_API bool pome_bundle_delete(const char *name, struct pome_error *err);
 POME_API const char *pome_bundle_name(const pome_bundle *bundle);
 POME_API const char *pome_bundle_path(const pome_bundle *bundle);
 POME_API bool pome_bundle_is_installed(const pome_bundle *bundle);
-/* Whether it could be started here; if not, why says what is missing: INVALID_STATE (not installed), NOT_SUPPORTED (a macOS machine). Since: 0.1. */
+/* Whether it could be started here; if not, why says what is missing: INVALID_STATE (not installed), NOT_SUPPORTED (a macOS
+ * machine). Since: 0.1. */
 POME_API bool pome_bundle_can_start(const pome_bundle *bundle, struct pome_error *why);
 POME_API bool pome_bundle_is_in_use(const pome_bundle *bundle, int *pid); /* by another process; pid 0: unknown; may be NULL */
 POME_API unsigned pome_bundle_cpu_count(const pome_bundle *bundle);
@@ -63,13 +67,14 @@ POME_API bool pome_bundle_keep_image(pome_bundle *bundle, const pome_restore_ima
 
 /* --- checking ------------------------------------------------------------------------------------------------------- */
 
-/* Checks every file of a bundle and what they must agree on, and changes nothing; the bundle may be so damaged that it cannot be opened. each is called for every
- * finding. True when none of them is an error.
- * Errors: INVALID_BUNDLE (errors were found: the first one, or this is no bundle), NOT_FOUND, PERMISSION.   Since: 0.1. */
+/* Checks every file of a bundle and what they must agree on, and changes nothing; the bundle may be so damaged that it cannot be
+ * opened. each is called for every finding. True when none of them is an error. Errors: INVALID_BUNDLE (errors were found: the
+ * first one, or this is no bundle), NOT_FOUND, PERMISSION.   Since: 0.1. */
 POME_API bool pome_bundle_check(const char *name, pome_finding_fn *each, void *user, struct pome_error *err);
 
-/* Mends what pome_bundle_check() calls repairable, and checks again: each is called for what is left. What is replaced is kept in the bundle, as FILE.old.
- * *mended: how many faults were; may be NULL. Errors: as pome_bundle_check(), and BUSY, OUT_OF_DISK_SPACE, IO.   Since: 0.1. */
+/* Mends what pome_bundle_check() calls repairable, and checks again: each is called for what is left. What is replaced is kept in
+ * the bundle, as FILE.old. *mended: how many faults were; may be NULL. Errors: as pome_bundle_check(), and BUSY, OUT_OF_DISK_SPACE,
+ * IO.   Since: 0.1. */
 POME_API bool pome_bundle_repair(const char *name, pome_finding_fn *each, void *user, unsigned *mended, struct pome_error *err);
 
 /* --- whole bundles -------------------------------------------------------------------------------------------------- */
@@ -80,35 +85,41 @@ struct pome_copy_result {
     bool instant;  /* by sharing blocks, or by renaming */
     char why[160]; /* why not; empty when instant */
 };
-#define POME_COPY_RESULT_INIT {sizeof(struct pome_copy_result), false, ""}
+#define POME_COPY_RESULT_INIT                                                                                                      \
+    {                                                                                                                              \
+        sizeof(struct pome_copy_result), false, ""                                                                                 \
+    }
 
-/* A copy with an identity (ECID) of its own; its boot tickets are issued anew, by this host's signing authority. The original must be installed and not in use, and
- * is locked meanwhile. progress, result: may be NULL. Owner: the caller.
- * Errors: BUSY, INVALID_STATE, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left.
- * Like:   tart clone.   Since: 0.1. */
-POME_API pome_bundle *pome_bundle_clone(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
-                                        struct pome_error *err);
+/* A copy with an identity (ECID) of its own; its boot tickets are issued anew, by this host's signing authority. The original must
+ * be installed and not in use, and is locked meanwhile. progress, result: may be NULL. Owner: the caller. Errors: BUSY,
+ * INVALID_STATE, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left. Like:   tart clone.   Since: 0.1.
+ */
+POME_API pome_bundle *pome_bundle_clone(pome_bundle *bundle, const char *name, struct pome_copy_result *result,
+                                        pome_progress_fn *progress, void *user, struct pome_error *err);
 
 /* Gives a bundle another name or place. To another file system it is copied, compared, and then removed where it was.
  * Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure it is where it was.   Since: 0.1. */
-POME_API bool pome_bundle_move(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
-                               struct pome_error *err);
+POME_API bool pome_bundle_move(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress,
+                               void *user, struct pome_error *err);
 
-/* Writes the bundle as one file, compressed, with digests, its holes left out. The file appears when it is whole. replace: an existing file.
- * Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.1. */
-POME_API bool pome_bundle_export(pome_bundle *bundle, const char *path, bool replace, pome_progress_fn *progress, void *user, struct pome_error *err);
+/* Writes the bundle as one file, compressed, with digests, its holes left out. The file appears when it is whole. replace: an
+ * existing file. Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.1. */
+POME_API bool pome_bundle_export(pome_bundle *bundle, const char *path, bool replace, pome_progress_fn *progress, void *user,
+                                 struct pome_error *err);
 
-/* Makes a bundle from such a file, or from the machine of another tool (pome_foreign_open()), which is copied and not changed. name NULL: as it was called. What
- * was exported keeps its identity: the two must not run together.
- * Errors: INVALID_DATA (what is wrong with the file, and where), INVALID_BUNDLE, NOT_SUPPORTED (a macOS guest), EXISTS, OUT_OF_DISK_SPACE,
- *         OPERATION_CANCELLED, IO. On failure nothing is left.   Since: 0.1. */
-POME_API pome_bundle *pome_bundle_import(const char *path, const char *name, pome_progress_fn *progress, void *user, struct pome_error *err);
+/* Makes a bundle from such a file, or from the machine of another tool (pome_foreign_open()), which is copied and not changed. name
+ * NULL: as it was called. What was exported keeps its identity: the two must not run together. Errors: INVALID_DATA (what is wrong
+ * with the file, and where), INVALID_BUNDLE, NOT_SUPPORTED (a macOS guest), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On
+ * failure nothing is left.   Since: 0.1. */
+POME_API pome_bundle *pome_bundle_import(const char *path, const char *name, pome_progress_fn *progress, void *user,
+                                         struct pome_error *err);
 
-/* A machine of another tool: Apple's sample apps, tart, VirtualBuddy, UTM, macosvm (its JSON file), vfkit (a file with its command line). */
+/* A machine of another tool: Apple's sample apps, tart, VirtualBuddy, UTM, macosvm (its JSON file), vfkit (a file with its command
+ * line). */
 struct pome_foreign_info {
-    size_t size;     /* of this struct: POME_FOREIGN_INFO_INIT */
+    size_t size;                      /* of this struct: POME_FOREIGN_INFO_INIT */
     char tool[32], name[256], os[16]; /* "tart", "dev", "macOS" or "Linux" */
-    char boot[16];   /* "linux", "efi", "macos" */
+    char boot[16];                    /* "linux", "efi", "macos" */
     uint32_t cpu_count, disk_count, network_count;
     uint64_t memory_bytes, disk_bytes; /* as Pome would take them; the first disk */
     char mac_address[24];              /* of the first network; empty: none */
@@ -117,18 +128,23 @@ struct pome_foreign_info {
     uint64_t ecid;
     uint32_t platform_version, minimum_os[3];
 };
-#define POME_FOREIGN_INFO_INIT {.size = sizeof(struct pome_foreign_info)}
+#define POME_FOREIGN_INFO_INIT                                                                                                     \
+    {                                                                                                                              \
+        .size = sizeof(struct pome_foreign_info)                                                                                   \
+    }
 
 /* The tool whose machine lies at a path, static text; NULL: none that is known. */
 POME_API const char *pome_foreign_tool(const char *path);
 
-/* Describes and checks it: each (may be NULL) is called for what is wrong and for what would be otherwise in Pome. True when it can be imported.
- * Errors: NOT_FOUND, INVALID_BUNDLE (not known, or an error was found), NOT_SUPPORTED (a macOS guest: info is filled all the same).   Since: 0.1. */
-POME_API bool pome_foreign_describe(const char *path, struct pome_foreign_info *info, pome_finding_fn *each, void *user, struct pome_error *err);
+/* Describes and checks it: each (may be NULL) is called for what is wrong and for what would be otherwise in Pome. True when it can
+ * be imported. Errors: NOT_FOUND, INVALID_BUNDLE (not known, or an error was found), NOT_SUPPORTED (a macOS guest: info is filled
+ * all the same).   Since: 0.1. */
+POME_API bool pome_foreign_describe(const char *path, struct pome_foreign_info *info, pome_finding_fn *each, void *user,
+                                    struct pome_error *err);
 
 /* What a bundle is. */
 struct pome_bundle_info {
-    size_t size; /* of this struct: POME_BUNDLE_INFO_INIT */
+    size_t size;            /* of this struct: POME_BUNDLE_INFO_INIT */
     char platform[16];      /* "apple", "generic" */
     char platform_name[32]; /* "Pome 1", "Apple vma2"; empty on the generic platform */
     uint32_t platform_version, minimum_os[3];
@@ -137,28 +153,32 @@ struct pome_bundle_info {
     uint64_t bytes, allocated_bytes; /* all files: their sizes; what they occupy */
     uint64_t files;
 };
-#define POME_BUNDLE_INFO_INIT {.size = sizeof(struct pome_bundle_info)}
+#define POME_BUNDLE_INFO_INIT                                                                                                      \
+    {                                                                                                                              \
+        .size = sizeof(struct pome_bundle_info)                                                                                    \
+    }
 POME_API bool pome_bundle_info(const pome_bundle *bundle, struct pome_bundle_info *info, struct pome_error *err);
 
 /* --- Config.json ---------------------------------------------------------------------------------------------------- */
 
-/* A value of Config.json by its path ("memorySize", "networks[0].macAddress", "" for all) as JSON text, which the caller frees with free().
- * Errors: NOT_FOUND.   Since: 0.1. */
+/* A value of Config.json by its path ("memorySize", "networks[0].macAddress", "" for all) as JSON text, which the caller frees with
+ * free(). Errors: NOT_FOUND.   Since: 0.1. */
 POME_API char *pome_bundle_config_get(const pome_bundle *bundle, const char *key, struct pome_error *err);
 
-/* Sets one: JSON text, plain text for words, sizes as "4GiB"; "" removes it. The whole configuration is checked first; each (may be NULL) is called for
- * everything that would be wrong with it. The bundle is locked from here on.
- * Errors: INVALID_CONFIGURATION, INVALID_STATE (what is fixed when a machine is installed: platform and cpuCount), BUSY, PERMISSION, IO.   Since: 0.1. */
+/* Sets one: JSON text, plain text for words, sizes as "4GiB"; "" removes it. The whole configuration is checked first; each (may be
+ * NULL) is called for everything that would be wrong with it. The bundle is locked from here on. Errors: INVALID_CONFIGURATION,
+ * INVALID_STATE (what is fixed when a machine is installed: platform and cpuCount), BUSY, PERMISSION, IO.   Since: 0.1. */
 POME_API bool pome_bundle_config_set(pome_bundle *bundle, const char *key, const char *value, pome_finding_fn *each, void *user,
                                      struct pome_error *err);
 
-/* Checks a bundle's Config.json, or, when name is the path of a file, that file: all faults at once, with line and column. True when no error was
- * found. Errors: INVALID_CONFIGURATION, NOT_FOUND, PERMISSION.   Since: 0.1. */
+/* Checks a bundle's Config.json, or, when name is the path of a file, that file: all faults at once, with line and column. True
+ * when no error was found. Errors: INVALID_CONFIGURATION, NOT_FOUND, PERMISSION.   Since: 0.1. */
 POME_API bool pome_bundle_config_validate(const char *name, pome_finding_fn *each, void *user, struct pome_error *err);
 
-/* Calls found for every bundle of $POME_HOME/vms, by name, until it returns false. bundle is NULL when it is damaged: why says what is
- * wrong. It is freed after the call. Since: 0.1. */
-typedef bool pome_bundle_found(void *user, const char *name, const char *path, const pome_bundle *bundle, const struct pome_error *why);
+/* Calls found for every bundle of $POME_HOME/vms, by name, until it returns false. bundle is NULL when it is damaged: why says what
+ * is wrong. It is freed after the call. Since: 0.1. */
+typedef bool pome_bundle_found(void *user, const char *name, const char *path, const pome_bundle *bundle,
+                               const struct pome_error *why);
 POME_API bool pome_bundle_list(pome_bundle_found *found, void *user, struct pome_error *err);
 
 #ifdef __cplusplus

@@ -18,12 +18,12 @@ enum pome_severity {
 
 /* One finding. Texts are borrowed and valid during the call, UTF-8, in English, never NULL but where it says so. */
 struct pome_finding {
-    size_t size;        /* of this struct, as the library knows it */
-    const char *code;   /* stable, for programs: "memory-range" */
+    size_t size;      /* of this struct, as the library knows it */
+    const char *code; /* stable, for programs: "memory-range" */
     enum pome_severity severity;
-    const char *path;   /* the file it is in; NULL: none */
-    const char *field;  /* the place in it: "networks[0].mtu", "GPT, primary header"; NULL: all of it */
-    int line, column;   /* in a text file, from 1; 0: not known */
+    const char *path;  /* the file it is in; NULL: none */
+    const char *field; /* the place in it: "networks[0].mtu", "GPT, primary header"; NULL: all of it */
+    int line, column;  /* in a text file, from 1; 0: not known */
     const char *found;
     const char *expected;
     const char *advice; /* what to do */

@@ -1,8 +1,8 @@
 /*
  * pome/nvram.h - the NVRAM variables of a machine that does not run.
  *
- * Like Apple's nvram(8): a variable is a name and bytes, in one of two partitions. A change is on disk when the call returns: it goes to the older of
- * the two banks, so that whatever happens meanwhile the newer one is still whole. One thread at a time.
+ * Like Apple's nvram(8): a variable is a name and bytes, in one of two partitions. A change is on disk when the call returns: it
+ * goes to the older of the two banks, so that whatever happens meanwhile the newer one is still whole. One thread at a time.
  */
 #ifndef POME_NVRAM_H
 #define POME_NVRAM_H
@@ -30,17 +30,19 @@ struct pome_nvram_variable {
 };
 
 /* Locks the bundle and reads its NVRAM. The bundle is borrowed and must outlive it.
- * Errors: BUSY (it runs), NOT_SUPPORTED (another platform), INVALID_BUNDLE (neither bank is valid: pome_bundle_repair()), IO.   Since: 0.1. */
+ * Errors: BUSY (it runs), NOT_SUPPORTED (another platform), INVALID_BUNDLE (neither bank is valid: pome_bundle_repair()), IO.
+ * Since: 0.1. */
 POME_API pome_nvram *pome_nvram_open(pome_bundle *bundle, struct pome_error *err);
 POME_API void pome_nvram_free(pome_nvram *nvram); /* NULL is fine */
 
-/* Calls each for every variable, common first, in the order they are stored, until it returns false. Texts are borrowed for the call. */
+/* Calls each for every variable, common first, in the order they are stored, until it returns false. Texts are borrowed for the
+ * call. */
 typedef bool pome_nvram_fn(void *user, const struct pome_nvram_variable *variable);
 POME_API void pome_nvram_each(const pome_nvram *nvram, pome_nvram_fn *each, void *user);
 
 /* One variable; what it points to is valid until the next call. Errors: NOT_FOUND.   Since: 0.1. */
-POME_API bool pome_nvram_get(pome_nvram *nvram, enum pome_nvram_partition partition, const char *name, struct pome_nvram_variable *variable,
-                             struct pome_error *err);
+POME_API bool pome_nvram_get(pome_nvram *nvram, enum pome_nvram_partition partition, const char *name,
+                             struct pome_nvram_variable *variable, struct pome_error *err);
 
 /* Sets one. partition: COMMON or SYSTEM. name: 1..127 printable ASCII characters but '='.
  * Errors: INVALID_DATA (the name), OUT_OF_DISK_SPACE (the partition is full; nothing is changed), IO.   Since: 0.1. */
