@@ -1,60 +1,93 @@
 #!/usr/bin/env -S python3 -B
-# a kernel update inside the guest: a new boot set, which full security does not start and says why
-import os, time
+# a kernel update inside the guest: a new boot set; full security wants it signed, reduced starts it, a spoiled one falls back
+import time
 from visit import *
 
+PROMPT = 'recovery# '
+LINE = 'console=ttyAMA0 root=PARTLABEL=Container ro pome.marker='
 
-def full_security():
-    r = pome('create', 'dev', '--image', IMAGE, '--cpus', '2', '--memory', '1GiB', '--disk', '4GiB')
-    assert r.returncode == 0, r.stderr
+
+def update(m, marker):
+    """As a kernel's package runs the hooks. There is no /boot/vmlinuz: the kernel is the one that runs. Gives the set's name."""
+    m.run('echo "%s%d" > /etc/kernel/cmdline' % (LINE, marker))
+    said = m.run('run-parts --report --exit-on-error --arg=$(uname -r) /etc/kernel/postinst.d && echo "all" "done"')
+    assert 'pome: boot set ' in said and 'all done' in said, said
+    return said.split('pome: boot set ')[1][:8], said
+
+
+def sets(m):
+    """Folders on the system container."""
+    return m.run('mount -t vfat -o ro /dev/vda1 /mnt; ls /mnt/BOOT; umount /mnt')
+
+
+def start(marker):
     m = Machine('start', 'dev')
     m.login()
-    m.run('echo "console=ttyAMA0 root=PARTLABEL=Container ro pome.marker=1" > /etc/kernel/cmdline')
-    # As a kernel's package runs it: there is no /boot/vmlinuz, so the kernel is the one that runs.
-    said = m.run('run-parts --report --exit-on-error --arg=$(uname -r) /etc/kernel/postinst.d && echo "all" "done"')
-    assert 'boot set ' in said and 'full security' in said and 'all done' in said, said
-    said = m.run('mount -t vfat /dev/vda1 /mnt && cd /mnt/BOOT && ls && cat ACTIVE PENDING && cd $(cat PENDING) && sha384sum -c DIGESTS && '
-                 'tail -c 60 CMDLINE.IM4; cd; umount /mnt')
-    assert said.count(': OK') == 3 and 'pome.marker=1' in said, said
-    # The kernel and the ramdisk are the ones of the signed set.
-    said = m.run('mount -t vfat /dev/vda1 /mnt; cmp /mnt/BOOT/*/KERNEL.IM4 && echo same "kernel"; ls -l /mnt/BOOT/*/RAMDISK.IM4; umount /mnt')
-    m.type('reboot')
-    m.login()
-    assert 'pome.marker' not in m.run('cat /proc/cmdline')
+    said = m.run('cat /proc/cmdline')
+    assert ('pome.marker=%d' % marker in said) if marker else ('pome.marker' not in said), said
+    return m
+
+
+def full():
+    """The new set is not started, and the guest and the firmware say what to do; the host signs it, then it is."""
+    r = pome('create', 'dev', '--image', IMAGE, '--cpus', '2', '--memory', '1GiB', '--disk', '4GiB', '--keep-image')
+    assert r.returncode == 0, r.stderr
+    m = start(0)
+    name, said = update(m, 1)
+    assert 'full security' in said and 'pome personalize' in said, said
+    said = m.run('mount -t vfat -o ro /dev/vda1 /mnt; cat /mnt/BOOT/PENDING; (cd /mnt/BOOT/%s && sha384sum -c DIGESTS); '
+                 'cmp /mnt/BOOT/*/KERNEL.IM4 && echo "same" kernel; umount /mnt' % name)
+    assert said.count(': OK') == 3 and name in said, said
     m.power_off()
-    assert 'full security' in pome('log', 'show', 'dev', '--last', 'boot').stdout
-
-
-def signed_by_the_host():
-    """pome personalize makes the guest's set the machine's own."""
+    m = start(0)
+    m.power_off()
+    assert 'full security does not start it' in pome('log', 'show', 'dev', '--last', 'boot').stdout
     r = pome('personalize', 'dev')
     assert r.returncode == 0, r.stderr
-    m = Machine('start', 'dev')
-    assert 'LocalPolicy ok, full security' in m.wait_for('Linux version')
-    m.login()
-    assert 'pome.marker=1' in m.run('cat /proc/cmdline')
-    m.power_off()
+    start(1).power_off()
     r = pome('personalize', 'dev')
     assert r.returncode == 3 and 'no boot set waits' in r.stderr, r.stderr
 
 
-def reduced_security():
-    """The guest decides: what its hook makes is what it starts next."""
-    assert pome('security', 'set', 'dev', 'reduced').returncode == 0
-    m = Machine('start', 'dev')
-    m.login()
-    m.run('echo "console=ttyAMA0 root=PARTLABEL=Container ro pome.marker=2" > /etc/kernel/cmdline')
-    said = m.run('run-parts --report --exit-on-error --arg=$(uname -r) /etc/kernel/postinst.d && echo "all" "done"')
-    assert 'all done' in said, said
+def reduced():
+    """The guest decides; the set before stays and older ones go; one that was spoiled is refused and the signed one starts."""
+    r = pome('security', 'set', 'dev', 'reduced')
+    assert r.returncode == 0, r.stderr
+    m = start(1)
+    first, said = update(m, 2)
+    assert 'the next start takes it' in said, said
     m.type('reboot')
     assert 'reduced security accepts it' in m.wait_for('Linux version')
     m.login()
-    assert 'pome.marker=2' in m.run('cat /proc/cmdline; tr "\\0" "\\n" < /proc/device-tree/chosen/pome,security')
+    assert 'pome.marker=2' in m.run('cat /proc/cmdline')
+    assert first in m.run('cat /proc/device-tree/chosen/pome,boot-set; echo')
+    second, _ = update(m, 3)
+    m.power_off()
+    m = start(3)
+    assert first in sets(m)
+    third, _ = update(m, 4)
+    there = sets(m)
+    assert third in there and second in there and first not in there, there
+    m.run('mount -t vfat /dev/vda1 /mnt; printf spoiled | dd of=/mnt/BOOT/%s/RAMDISK.IM4 bs=1 seek=100000 conv=notrunc; umount /mnt' % third)
+    m.power_off()
+    m = start(1)                    # the last one that was signed
     m.power_off()
 
 
+def installed_again():
+    """Recovery writes the image's boot set when the signed one is another."""
+    m = Machine('start', 'dev', '--recovery')
+    m.wait_for(PROMPT)
+    m.type('reinstall --erase -y')
+    said = m.wait_for('was installed again', 240)
+    assert "Writing the image's boot set" in said and 'Reduced security' in said, said
+    m.wait_for(PROMPT)
+    m.power_off()
+    start(0).power_off()
+
+
 need_image()
-for part in (full_security, signed_by_the_host, reduced_security):
+for part in (full, reduced, installed_again):
     begin = time.monotonic()
     part()
     print('\n%s: %.1f s' % (part.__name__, time.monotonic() - begin))
