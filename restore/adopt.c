@@ -77,14 +77,6 @@ static bool renew(struct adoption *a, const char *what, const void *bytes, size_
     return ok;
 }
 
-static enum policy_security security_of(const struct im4m_group *manp)
-{
-    const struct im4m_property *reduced = im4m_property(manp, "smb0"), *permissive = im4m_property(manp, "smb1");
-    if (!reduced || !reduced->integer)
-        return POLICY_FULL;
-    return permissive && permissive->integer ? POLICY_PERMISSIVE : POLICY_REDUCED;
-}
-
 /* The LocalPolicy as IMG4: security and volume group as they were, all nonces new. *file is for free(). */
 static bool renew_policy(struct adoption *a, const uint8_t *bytes, size_t n, uint8_t **file, size_t *size, struct pome_error *err)
 {
@@ -102,7 +94,7 @@ static bool renew_policy(struct adoption *a, const uint8_t *bytes, size_t n, uin
     if (ok && (!vuid || vuid->size != 16))
         ok = damaged(a, "POLICY/LOCAL.IM4", "names no volume group", err);
     if (ok) {
-        const struct policy_content content = {security_of(manp), a->nsih, a->trust.policy_nonces[0],
+        const struct policy_content content = {personalize_security(m), a->nsih, a->trust.policy_nonces[0],
                                                a->rpnh,           a->ronh, vuid->bytes};
         ok = personalize_policy(&a->who, &content, t, im4p, err);
     }

@@ -181,12 +181,6 @@ static struct boot *open_boot(struct bundle *b, bool change, bool any, struct po
 
 /* --- reading --- */
 
-static enum policy_security security_of(const struct boot *o)
-{
-    const struct im4m_property *smb0 = policy_property(o, "smb0", 0), *smb1 = policy_property(o, "smb1", 0);
-    return smb0 && smb0->integer ? smb1 && smb1->integer ? POLICY_PERMISSIVE : POLICY_REDUCED : POLICY_FULL;
-}
-
 /* BOOT/ACTIVE or BOOT/PENDING: "" when there is none or it is no name. */
 static void read_name(const struct boot *o, const char *path, char name[SET_NAME + 1])
 {
@@ -218,7 +212,7 @@ bool boot_state_read(struct bundle *b, struct boot_state *s, struct pome_error *
     struct boot *o = open_boot(b, false, false, err);
     if (!o)
         return false;
-    *s = (struct boot_state){.security = security_of(o)};
+    *s = (struct boot_state){.security = personalize_security(&o->policy)};
     memcpy(s->anchor, o->wrapper.trust.anchor, sizeof s->anchor);
     read_version(o, s->version);
     read_name(o, "BOOT/ACTIVE", s->active);
@@ -380,7 +374,7 @@ static bool sign_set(struct boot *o, const char *name, struct pome_error *err)
     bool ok = personalize_images(&who, images, ARRAY_SIZE(images), t, err) && fat_replace(&o->system.edit, path, t->der, t->size, err);
     sha384(t->der, t->size, nsih);
     free(t);
-    return ok && change_policy(o, security_of(o), nsih, err); /* from here on it is the machine's set */
+    return ok && change_policy(o, personalize_security(&o->policy), nsih, err); /* from here on it is the machine's set */
 }
 
 bool boot_sign_pending(struct bundle *b, struct pome_error *err)
@@ -497,7 +491,7 @@ static bool sign_all(struct boot *o, struct pome_error *err)
     read_name(o, "BOOT/ACTIVE", name);
     snprintf(folder, sizeof folder, "BOOT/%s", name);
     if (!renew_set(o, &o->system, folder, object_types, &who, nsih, err) || !renew_set(o, &o->recovery, "BOOT", recovery_types, &who, recovery_nsih, err) ||
-        !write_policy(o, &who, o->policy_current ? security_of(o) : POLICY_FULL, nsih, lpnh, err))
+        !write_policy(o, &who, o->policy_current ? personalize_security(&o->policy) : POLICY_FULL, nsih, lpnh, err))
         return false;
     struct aux_wrapper *w = &o->wrapper;
     *w = (struct aux_wrapper){.ecid = o->bundle->ecid, .board = o->platform->board, .chip = o->platform->chip};

@@ -75,6 +75,16 @@ bool personalize_images(const struct personality *who, const struct image_digest
     return ok;
 }
 
+enum policy_security personalize_security(const struct im4m *policy)
+{
+    const struct im4m_group *manp = im4m_group(policy, "MANP");
+    const struct im4m_property *reduced = manp ? im4m_property(manp, "smb0") : NULL;
+    const struct im4m_property *permissive = manp ? im4m_property(manp, "smb1") : NULL;
+    if (!reduced || !reduced->integer)
+        return POLICY_FULL;
+    return permissive && permissive->integer ? POLICY_PERMISSIVE : POLICY_REDUCED;
+}
+
 bool personalize_policy(const struct personality *who, const struct policy_content *policy, struct ticket *out, uint8_t im4p[POLICY_IM4P_BYTES],
                         struct pome_error *err)
 {

@@ -39,6 +39,9 @@ enum { POLICY_IM4P_BYTES = 22 };
 /* A signed ticket for these images. */
 bool personalize_images(const struct personality *who, const struct image_digest *images, size_t n, struct ticket *out, struct pome_error *err);
 
+/* The security that a LocalPolicy's ticket states; full when it states none. */
+enum policy_security personalize_security(const struct im4m *policy);
+
 /* The signed ticket of a LocalPolicy, and the IM4P that it is for. */
 bool personalize_policy(const struct personality *who, const struct policy_content *policy, struct ticket *out, uint8_t im4p[POLICY_IM4P_BYTES],
                         struct pome_error *err);
