@@ -14,6 +14,7 @@
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
 
+#include "base/records.h"
 #include "bus/cpu_ports.h"
 #include "mem/mem.h"
 #include <pome/error.h>
@@ -88,6 +89,14 @@ void cpu_set_reset(struct cpu_set *set);
  * counter (CNTVCT) stands still meanwhile. Not from a vCPU thread. Pausing a set that is not running is allowed. */
 void cpu_set_pause(struct cpu_set *set);
 void cpu_set_resume(struct cpu_set *set);
+
+/* Saved state of one vCPU, and of the set: what its counter has counted, in nanoseconds. While paused, or not running. cpu_load puts a saved state
+ * into a vCPU of the same model, lines from the interrupt controller excepted: load the controller after the vCPUs. On failure
+ * (RESTORE: which register, saved and present) the vCPU is to be reset. Saved bytes may be hostile. */
+void cpu_save(struct cpu_set *set, unsigned cpu, struct records *out);
+bool cpu_load(struct cpu_set *set, unsigned cpu, const uint8_t *bytes, size_t n, struct pome_error *err);
+uint64_t cpu_set_save_counter(struct cpu_set *set);
+void cpu_set_load_counter(struct cpu_set *set, uint64_t counted_ns);
 
 /* One page of text: registers, PSTATE, the system registers that matter. Exact only while paused or stopped. */
 void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to);

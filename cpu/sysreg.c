@@ -226,6 +226,27 @@ const char *sysreg_name(enum sysreg r)
     return rows[r].name;
 }
 
+/* ---- saved state ---- */
+
+enum sysreg_storage sysreg_storage(enum sysreg r)
+{
+    const struct row *row = &rows[r];
+    if (row->read == sysreg_read_ctl_p || row->read == sysreg_read_ctl_v)
+        return SYSREG_STORAGE;
+    if (row->read != sysreg_read_field)
+        return SYSREG_NO_STORAGE;
+    return row->write == sysreg_write_none && r != SR_RVBAR_EL1 && r != SR_OSLSR_EL1 ? SYSREG_IDENTITY : SYSREG_STORAGE;
+}
+
+void sysreg_load(struct vcpu *c, enum sysreg r, uint64_t v)
+{
+    uint64_t mask = r == SR_RVBAR_EL1 ? UINT64_MAX : r == SR_OSLSR_EL1 ? BIT(1) : rows[r].mask;
+    if (r == SR_SCTLR_EL1)
+        sysreg_write_sctlr(c, r, v);
+    else
+        c->sr[r] = (c->sr[r] & ~mask) | (v & mask);
+}
+
 /* Encoding to row + 1; 0: none. Built before the first vCPU runs. */
 static uint8_t index_of[1 << 16];
 static_assert(SR_COUNT < 255, "index_of holds bytes");

@@ -274,6 +274,11 @@ bool sysreg_write(struct vcpu *c, uint32_t enc, unsigned rt, uint64_t return_pc,
 /* ESR's ISS for a trapped MRS, MSR or SYS */
 uint32_t sysreg_iss(uint32_t enc, unsigned rt, bool read);
 const char *sysreg_name(enum sysreg r);
+/* For saved.c: does the register have storage of its own (sr[])? IDENTITY: it never changes. Load: a value cut to what the guest could have written;
+ * tables made from it are the caller's. */
+enum sysreg_storage { SYSREG_NO_STORAGE, SYSREG_IDENTITY, SYSREG_STORAGE };
+enum sysreg_storage sysreg_storage(enum sysreg r);
+void sysreg_load(struct vcpu *c, enum sysreg r, uint64_t v);
 void idregs_reset(struct vcpu *c);
 
 /* ---- tlb.c ---- */
