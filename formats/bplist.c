@@ -7,6 +7,17 @@
 
 enum { TRAILER = 32, DEPTH_LIMIT = 128 };
 
+/* Objects that have a count, by the high nibble of their marker: what one item takes. */
+static const struct {
+    enum bplist_type type;
+    uint8_t bytes, references;
+} counted[16] = {
+    [0x5] = {BPLIST_ASCII, 1, 0},
+    [0xa] = {BPLIST_ARRAY, 0, 1},
+    [0xc] = {BPLIST_SET, 0, 1}, /* libplist makes an array of it */
+    [0xd] = {BPLIST_DICT, 0, 2},
+};
+
 static uint64_t big_endian(const uint8_t *p, unsigned n)
 {
     uint64_t v = 0;
@@ -73,12 +84,12 @@ bool bplist_object(const struct bplist *b, uint64_t i, struct bplist_object *o)
     unsigned marker = b->bytes[at++], nibble = marker & 15;
     if (marker >> 4 == 1)
         return read_integer(b, at, nibble, o);
-    unsigned unit = marker >> 4 == 5 ? 1 : marker >> 4 == 10 ? b->ref_size : marker >> 4 == 13 ? 2u * b->ref_size : 0;
+    unsigned unit = counted[marker >> 4].bytes + counted[marker >> 4].references * b->ref_size;
     if (!unit)
         return true;
     if (!read_count(b, &at, nibble, &count) || count > (b->table - at) / unit)
         return false;
-    o->type = marker >> 4 == 5 ? BPLIST_ASCII : marker >> 4 == 10 ? BPLIST_ARRAY : BPLIST_DICT;
+    o->type = counted[marker >> 4].type;
     o->count = count;
     o->data = b->bytes + at;
     return true;
@@ -125,7 +136,7 @@ bool bplist_is_small(const struct bplist *b, unsigned max_depth, unsigned max_no
         struct bplist_object o;
         if (++nodes > max_nodes || !bplist_object(b, index, &o))
             return false;
-        if (o.type == BPLIST_ARRAY || o.type == BPLIST_DICT) {
+        if (o.type == BPLIST_ARRAY || o.type == BPLIST_SET || o.type == BPLIST_DICT) {
             if (depth == max_depth || depth == DEPTH_LIMIT || (o.type == BPLIST_DICT && !keys_are_text(b, &o)))
                 return false;
             stack[depth].o = o;

@@ -19,7 +19,7 @@ struct bplist {
     uint8_t offset_size, ref_size; /* bytes */
 };
 
-enum bplist_type { BPLIST_OTHER, BPLIST_INTEGER, BPLIST_ASCII, BPLIST_ARRAY, BPLIST_DICT };
+enum bplist_type { BPLIST_OTHER, BPLIST_INTEGER, BPLIST_ASCII, BPLIST_ARRAY, BPLIST_SET, BPLIST_DICT };
 
 struct bplist_object {
     enum bplist_type type;
@@ -34,7 +34,7 @@ bool bplist_open(const void *bytes, size_t n, struct bplist *b, struct pome_erro
 /* Object number i. False when i or its bytes are outside the list. */
 bool bplist_object(const struct bplist *b, uint64_t i, struct bplist_object *o);
 
-/* Index in the list of the k-th reference of an array or dict (dict: keys 0..count-1, values count..2*count-1). */
+/* Index in the list of the k-th reference of an array, set or dict (dict: keys 0..count-1, values count..2*count-1). */
 uint64_t bplist_reference(const struct bplist *b, const struct bplist_object *o, uint64_t k);
 
 /* The value of an ASCII key in a dict. */
