@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh WHAT...: installs what Pome needs from Debian, if it is missing. WHAT: build run test bench qemu.
+# deps.sh WHAT...: installs what Pome needs from Debian, if it is missing. WHAT: build run test fuzz bench qemu.
 # Quiet and without root when everything is there already.
 set -eu
 
@@ -9,6 +9,7 @@ build="gcc make meson ninja-build pkg-config gcc-aarch64-linux-gnu binutils-aarc
 run="mmdebstrap fakeroot systemd e2fsprogs cpio kmod xz-utils zstd ca-certificates"
 test="libcmocka-dev libzydis-dev libzycore-dev llvm-14-dev qemu-user python3 device-tree-compiler libplist-utils
  gcc-12 dosfstools mtools fdisk apfsprogs libfsapfs-utils"
+fuzz="clang-14 libclang-rt-14-dev"
 bench="busybox-static libc6-dev-arm64-cross"
 qemu="qemu-system-arm"
 
@@ -18,9 +19,10 @@ for what in "$@"; do
     build) want="$want $build" ;;
     run) want="$want $run" ;;
     test) want="$want $test" ;;
+    fuzz) want="$want $fuzz" ;;
     bench) want="$want $bench" ;;
     qemu) want="$want $qemu" ;;
-    *) echo "deps.sh: build, run, test, bench or qemu, not '$what'" >&2; exit 2 ;;
+    *) echo "deps.sh: build, run, test, fuzz, bench or qemu, not '$what'" >&2; exit 2 ;;
     esac
 done
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # test.sh all|san: builds and runs the tests; the last line counts what ran.
 # all: the ordinary build with every test, the unit tests again under ASan and UBSan, a clang build, a cross build for arm64,
-# and the whole-machine tests.
+# FUZZ_SECONDS (60; 0: none) of each fuzz target, and the whole-machine tests.
 set -u
 cd "$(dirname "$0")/.."
 passed=0 failed=0 skipped=0
@@ -36,6 +36,18 @@ run_meson() { # builddir label [meson test options]: runs its tests and adds up
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
+tally() { # adds up and shows the lines "ok|FAILED|skip NAME" of another script
+    local verdict name
+    while read -r verdict name; do
+        case $verdict in
+        ok) passed=$((passed + 1)) ;;
+        FAILED) failed=$((failed + 1)) ;;
+        skip) skipped=$((skipped + 1)) ;;
+        esac
+        printf '%-7s %s\n' "$verdict" "$name"
+    done
+}
+
 configure() { # builddir options...
     local dir=$1
     shift
@@ -55,18 +67,11 @@ fi
 step "build: ASan and UBSan" build_san
 run_meson build-san "sanitized: " --suite unit -t 4
 if [ "${1:-all}" = all ]; then
+    scripts/deps.sh fuzz 2>/dev/null # the fuzz step says what is missing
     command -v clang-14 >/dev/null && step "build: clang" build_clang
     step "build: arm64 compiles" build_arm64
-    if [ -x tests/machine/run.sh ]; then
-        while read -r verdict name; do
-            case $verdict in
-            ok) passed=$((passed + 1)) ;;
-            FAILED) failed=$((failed + 1)) ;;
-            skip) skipped=$((skipped + 1)) ;;
-            esac
-            printf '%-7s %s\n' "$verdict" "$name"
-        done < <(tests/machine/run.sh)
-    fi
+    tally < <(scripts/fuzz.sh all "${FUZZ_SECONDS:-60}")
+    tally < <(tests/machine/run.sh)
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
