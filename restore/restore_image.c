@@ -228,24 +228,24 @@ bool restore_image_read(struct restore_image *image, const struct manifest_compo
     if (!check && !unchecked)
         return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %s has no SHA-384 digest", zipin_path(image->zip), c->name);
     struct zipin_stream *s = zipin_stream_open(image->zip, (size_t)i, err);
-    struct sha384 *sum = s ? sha384_begin() : NULL;
-    uint8_t *block = sum ? malloc(ZIP_BLOCK) : NULL, got[SHA384_BYTES];
-    ssize_t n = -1;
-    if (s && !block)
+    struct hasher *sum = s ? hasher_begin() : NULL;
+    uint8_t got[SHA384_BYTES];
+    ssize_t n = sum ? 1 : -1;
+    if (s && !sum)
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to read %s", zipin_path(image->zip), c->name);
-    for (uint64_t at = 0; block && (n = zipin_read(s, block, ZIP_BLOCK, err)) > 0; at += (uint64_t)n) {
-        sha384_add(sum, block, (size_t)n);
-        if (sink && !sink(user, at, block, (size_t)n, err)) {
+    for (uint64_t at = 0; n > 0; at += (uint64_t)n) {
+        uint8_t *block = hasher_piece(sum);
+        n = zipin_read(s, block, HASHER_PIECE, err);
+        if (n > 0 && sink && !sink(user, at, block, (size_t)n, err))
             n = -1;
-            break;
-        }
+        else if (n > 0)
+            hasher_push(sum, (size_t)n);
     }
-    sha384_end(sum, n == 0 ? got : NULL);
+    hasher_end(sum, n == 0 ? got : NULL);
     if (n == 0)
         ok = !check || compare_digest(image, c, "", c->digest, got, err);
     if (unchecked)
         *unchecked = !check;
-    free(block);
     zipin_stream_close(s);
     return ok;
 }
