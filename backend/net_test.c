@@ -1,0 +1,286 @@
+/* net_test.c - networks: the queue of frames, the three forms of descriptors, user-mode NAT from the guest's side of the cable. */
+#include "backend/net_kind.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct loop *loop;
+static unsigned inputs, rooms, closings;
+
+static void on_input(void *ctx)
+{
+    inputs++;
+}
+static void on_room(void *ctx)
+{
+    rooms++;
+}
+static void on_closed(void *ctx, const char *why)
+{
+    closings++;
+}
+
+static void attach(struct net *n)
+{
+    inputs = rooms = closings = 0;
+    net_attach(n, &(struct net_client){ .input = on_input, .room = on_room, .closed = on_closed });
+}
+
+static int setup(void **state)
+{
+    loop = loop_create(NULL);
+    return !loop;
+}
+
+static int teardown(void **state)
+{
+    loop_destroy(loop);
+    return 0;
+}
+
+static void stop(void *ctx)
+{
+    loop_stop(loop);
+}
+
+static void run(unsigned ms)
+{
+    struct loop_timer t = { .fn = stop };
+    loop_timer_set(loop, &t, loop_now_ns() + ms * UINT64_C(1000000));
+    loop_run(loop);
+}
+
+/* ---- the queue ---- */
+
+static void no_destroy(struct net *n)
+{
+}
+
+/* Frames of all lengths come out as they went in, however often the ring goes round. */
+static void frames_stay_in_order(void **state)
+{
+    static const struct net_kind none = { .destroy = no_destroy };
+    struct net n;
+    assert_true(net_init(&n, &none, loop));
+    unsigned in = 0, out = 0, seed = 1, refused = 0;
+    for (unsigned i = 0; i < 200000; i++) {
+        seed = seed * 1103515245 + 12345;
+        size_t bytes = 1 + (seed >> 8) % (in % 7 ? 1514 : NET_FRAME_MAX);
+        if (seed >> 28 < 9) {
+            uint8_t *at = net_reserve(&n, bytes);
+            refused += !at;
+            if (!at)
+                continue;
+            assert_true(at >= n.queue.ring && at + bytes <= n.queue.ring + n.queue.bytes);
+            memset(at, (int)in, bytes);
+            le32_put(at, in++);
+            net_add(&n, MAX(bytes, 4));
+        } else if (n.queue.n) {
+            size_t got;
+            const uint8_t *at = net_first(&n, &got);
+            assert_int_equal(le32_get(at), out);
+            assert_int_equal(at[got - 1], got > 4 ? (uint8_t)out : at[got - 1]);
+            out++;
+            net_next(&n);
+        }
+    }
+    assert_true(refused > 100 && out > 10000);
+    net_finish(&n);
+}
+
+/* ---- descriptors ---- */
+
+static void put_text(struct net *n, const char *text)
+{
+    uint8_t frame[NET_HEADER + 100] = { 0 };
+    strcpy((char *)frame + NET_HEADER, text);
+    assert_true(net_put(n, frame, NET_HEADER + strlen(text)));
+}
+
+static void expect_text(struct net *n, const char *text)
+{
+    size_t got;
+    const uint8_t *at = net_first(n, &got);
+    assert_non_null(at);
+    assert_int_equal(got, NET_HEADER + strlen(text));
+    assert_memory_equal(at + NET_HEADER, text, strlen(text));
+    net_next(n);
+}
+
+static void datagrams_are_frames(void **state)
+{
+    int fd[2];
+    char text[100] = "";
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, fd), 0);
+    struct net *n = net_fd_create(loop, fd[0], NULL);
+    assert_non_null(n);
+    attach(n);
+    put_text(n, "to the host");
+    assert_int_equal(recv(fd[1], text, sizeof text, 0), 11);
+    assert_string_equal(text, "to the host");
+    send(fd[1], "one", 3, 0);
+    send(fd[1], "two", 3, 0);
+    run(5);
+    assert_true(inputs);
+    expect_text(n, "one");
+    expect_text(n, "two");
+    uint8_t big[NET_HEADER + 1500] = { 0 }; /* a reader that is slow is waited for */
+    unsigned sent = 0;
+    while (net_put(n, big, sizeof big))
+        assert_true(++sent < 100000);
+    assert_int_equal(rooms, 0);
+    while (recv(fd[1], big, sizeof big, MSG_DONTWAIT) >= 0)
+        ;
+    run(5);
+    assert_true(rooms > 0);
+    assert_true(net_put(n, big, sizeof big));
+    net_destroy(n);
+    close(fd[1]);
+}
+
+static void streams_carry_lengths(void **state)
+{
+    int fd[2];
+    uint8_t text[100];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    struct net *n = net_fd_create(loop, fd[0], NULL);
+    attach(n);
+    put_text(n, "hello");
+    assert_int_equal(recv(fd[1], text, sizeof text, 0), 9);
+    assert_memory_equal(text, "\0\0\0\5hello", 9);
+    for (unsigned i = 0; i < 14; i++) { /* byte by byte */
+        assert_int_equal(send(fd[1], &"\0\0\0\3one\0\0\0\3two"[i], 1, 0), 1);
+        run(1);
+    }
+    expect_text(n, "one");
+    expect_text(n, "two");
+    assert_int_equal(closings, 0);
+    send(fd[1], "\1\0\0\0", 4, 0); /* 16 MiB */
+    run(5);
+    assert_int_equal(closings, 1);
+    put_text(n, "nobody there");
+    net_destroy(n);
+    close(fd[1]);
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    n = net_fd_create(loop, fd[0], NULL);
+    attach(n);
+    close(fd[1]);
+    run(5);
+    assert_int_equal(closings, 1);
+    net_destroy(n);
+}
+
+static void files_are_refused(void **state)
+{
+    struct pome_error err;
+    char name[] = "/tmp/pome-net-test-XXXXXX";
+    int fd = mkstemp(name);
+    unlink(name);
+    assert_null(net_fd_create(loop, fd, &err));
+    assert_int_equal(err.code, POME_ERROR_INVALID_CONFIGURATION);
+    assert_null(net_unix_create(loop, "/nowhere/at/all", &err));
+    assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
+}
+
+/* ---- user-mode NAT ---- */
+
+static const uint8_t guest_mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
+
+/* Asks who has 10.0.2.<last>; true: somebody answered. */
+static bool arp(struct net *n, uint8_t last)
+{
+    uint8_t f[NET_HEADER + 42] = { 0 }, *e = f + NET_HEADER;
+    memset(e, 0xff, 6);
+    memcpy(e + 6, guest_mac, 6);
+    memcpy(e + 12, (uint8_t[]){ 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 }, 10);
+    memcpy(e + 22, guest_mac, 6);
+    memcpy(e + 28, (uint8_t[]){ 10, 0, 2, 15 }, 4);
+    memcpy(e + 38, (uint8_t[]){ 10, 0, 2, last }, 4);
+    net_put(n, f, sizeof f);
+    run(20);
+    bool answered = false;
+    size_t got;
+    for (const uint8_t *a; (a = net_first(n, &got)); net_next(n))
+        answered |= got >= NET_HEADER + 42 && a[NET_HEADER + 21] == 2 && a[NET_HEADER + 31] == last;
+    return answered;
+}
+
+static void the_gateway_answers(void **state)
+{
+    struct pome_error err;
+    struct net *n = net_user_create(loop, &(struct net_user_options){ 0 }, &err);
+    assert_non_null(n);
+    attach(n);
+    assert_true(net_mtu(n) > 60000);
+    assert_true(arp(n, 2));
+    assert_true(arp(n, 3));
+    assert_false(arp(n, 77));
+    uint8_t junk[NET_HEADER + 64];
+    for (unsigned i = 0; i < 20000; i++) { /* nothing of this is a packet */
+        size_t bytes = NET_HEADER + 1 + i % 64;
+        for (size_t k = 0; k < bytes; k++)
+            junk[k] = (uint8_t)rand();
+        net_put(n, junk, bytes);
+    }
+    run(5);
+    net_destroy(n);
+}
+
+static uint16_t free_port(void)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    getsockname(fd, (struct sockaddr *)&a, &len);
+    close(fd);
+    return ntohs(a.sin_port);
+}
+
+/* A connection to the forwarded port becomes a SYN on the cable; the port is taken as long as the network is there. */
+static void ports_are_forwarded(void **state)
+{
+    struct pome_error err = { 0 };
+    struct net_forward f = { .host_port = free_port(), .guest_port = 22 };
+    const struct net_user_options o = { .forwards = &f, .n_forwards = 1, .isolation = NET_CLOSED };
+    struct net *n = net_user_create(loop, &o, &err);
+    if (!n)
+        fail_msg("%s", err.message);
+    attach(n);
+    assert_null(net_user_create(loop, &o, &err));
+    assert_int_equal(err.code, POME_ERROR_BUSY);
+    assert_true(arp(n, 2)); /* it knows us from now on */
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(f.host_port) };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    run(50);
+    bool syn = false;
+    size_t got;
+    for (const uint8_t *p; (p = net_first(n, &got)); net_next(n)) {
+        const uint8_t *ip = p + NET_HEADER + 14, *tcp = ip + 20;
+        syn |= got >= NET_HEADER + 54 && ip[9] == 6 && be16_get(tcp + 2) == 22 && tcp[13] & 2;
+    }
+    assert_true(syn);
+    close(fd);
+    net_destroy(n);
+    strcpy(f.host_address, "example");
+    assert_null(net_user_create(loop, &o, &err));
+    assert_int_equal(err.code, POME_ERROR_INVALID_CONFIGURATION);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_stay_in_order),  cmocka_unit_test(datagrams_are_frames), cmocka_unit_test(streams_carry_lengths),
+        cmocka_unit_test(files_are_refused),     cmocka_unit_test(the_gateway_answers),  cmocka_unit_test(ports_are_forwarded),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

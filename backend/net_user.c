@@ -1,0 +1,358 @@
+/*
+ * net_user.c - user-mode NAT by libslirp (see net.h).
+ *
+ * libslirp speaks TCP/IP with the guest and sockets with the host. It is made for poll(): before each wait it says which
+ * descriptors it waits for (fill), after it takes what became ready (poll). Here they live in an epoll of their own, whose descriptor
+ * the loop watches: `fill` makes the set what libslirp wants by as few changes as possible.
+ *
+ * The MTU is as large as IP allows: nobody but the two of us sees it, TCP's connections end in libslirp on both sides, and the guest has
+ * a fraction of the packets to handle. Segments that are longer still need no cutting, either: it takes any packet.
+ *
+ * After a restore of a saved machine the connections of that time are unknown here: the guest gets a reset for each.
+ */
+#include "backend/net_kind.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <slirp/libslirp.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define MTU_MAX 65521 /* libslirp's */
+#define READY   32
+
+/* A descriptor that libslirp waits for. */
+struct waiting {
+    int fd;
+    uint32_t wanted, watched; /* EPOLL*; wanted 0: not since the last fill */
+    uint32_t ready;
+};
+
+struct net_user {
+    struct net n;
+    Slirp *slirp;
+    int epoll;
+    struct loop_watch watch;
+    struct loop_timer timer; /* libslirp's time-outs */
+    struct loop_task again;  /* fills after the guest's frames were taken */
+    bool watching;
+    struct waiting *waiting; /* index: what libslirp gets from add_poll */
+    size_t n_waiting, n_room;
+};
+
+/* ---- what libslirp asks of us ---- */
+
+static struct net_user *of(void *opaque)
+{
+    return opaque;
+}
+
+static ssize_t send_packet(const void *frame, size_t bytes, void *opaque)
+{
+    struct net_user *u = of(opaque);
+    uint8_t *at = bytes <= NET_FRAME_MAX ? net_reserve(&u->n, NET_HEADER + bytes) : NULL;
+    if (!at)
+        return (ssize_t)bytes; /* lost, as on a cable: TCP sends it again */
+    memset(at, 0, NET_HEADER);
+    at[0] = NET_DATA_VALID;
+    memcpy(at + NET_HEADER, frame, bytes);
+    net_add(&u->n, NET_HEADER + bytes);
+    net_input(&u->n);
+    return (ssize_t)bytes;
+}
+
+static void guest_error(const char *message, void *opaque)
+{
+}
+
+static int64_t clock_ns(void *opaque)
+{
+    return (int64_t)loop_now_ns();
+}
+
+struct user_timer {
+    struct loop_timer timer;
+    struct net_user *u;
+    SlirpTimerId id;
+    void *ctx;
+};
+
+static void timer_fired(void *ctx)
+{
+    struct user_timer *t = ctx;
+    slirp_handle_timer(t->u->slirp, t->id, t->ctx);
+}
+
+static void *timer_new(SlirpTimerId id, void *ctx, void *opaque)
+{
+    struct user_timer *t = calloc(1, sizeof *t);
+    if (t)
+        *t = (struct user_timer){ .timer = { .fn = timer_fired, .ctx = t }, .u = opaque, .id = id, .ctx = ctx };
+    return t;
+}
+
+static void timer_free(void *timer, void *opaque)
+{
+    struct user_timer *t = timer;
+    if (t)
+        loop_timer_cancel(of(opaque)->n.loop, &t->timer);
+    free(t);
+}
+
+static void timer_mod(void *timer, int64_t ms, void *opaque)
+{
+    struct user_timer *t = timer;
+    if (t)
+        loop_timer_set(of(opaque)->n.loop, &t->timer, (uint64_t)MAX(ms, 0) * 1000000);
+}
+
+static void register_fd(int fd, void *opaque)
+{
+}
+
+/* It is closed next: its number may come back for another socket. */
+static void unregister_fd(int fd, void *opaque)
+{
+    struct net_user *u = of(opaque);
+    for (size_t i = 0; i < u->n_waiting; i++)
+        if (u->waiting[i].fd == fd) {
+            if (u->waiting[i].watched)
+                epoll_ctl(u->epoll, EPOLL_CTL_DEL, fd, NULL);
+            u->waiting[i] = (struct waiting){ .fd = -1 };
+        }
+}
+
+static void refill_soon(void *opaque)
+{
+    loop_post(of(opaque)->n.loop, &of(opaque)->again);
+}
+
+static const SlirpCb callbacks = {
+    .send_packet = send_packet,
+    .guest_error = guest_error,
+    .clock_get_ns = clock_ns,
+    .timer_new_opaque = timer_new,
+    .timer_free = timer_free,
+    .timer_mod = timer_mod,
+    .register_poll_fd = register_fd,
+    .unregister_poll_fd = unregister_fd,
+    .notify = refill_soon,
+};
+
+/* ---- waiting ---- */
+
+static const struct {
+    int slirp;
+    uint32_t epoll;
+} event_names[] = {
+    { SLIRP_POLL_IN, EPOLLIN }, { SLIRP_POLL_OUT, EPOLLOUT }, { SLIRP_POLL_PRI, EPOLLPRI },
+    { SLIRP_POLL_ERR, EPOLLERR }, { SLIRP_POLL_HUP, EPOLLHUP },
+};
+
+static uint32_t to_epoll(int events)
+{
+    uint32_t e = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(event_names); i++)
+        e |= events & event_names[i].slirp ? event_names[i].epoll : 0;
+    return e;
+}
+
+static int from_epoll(uint32_t events)
+{
+    int s = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(event_names); i++)
+        s |= events & event_names[i].epoll ? event_names[i].slirp : 0;
+    return s;
+}
+
+/* The row of a descriptor, an empty one, or a new one; -1: no memory. */
+static int row_of(struct net_user *u, int fd)
+{
+    size_t empty = u->n_waiting;
+    for (size_t i = 0; i < u->n_waiting; i++) {
+        if (u->waiting[i].fd == fd)
+            return (int)i;
+        if (u->waiting[i].fd < 0)
+            empty = i;
+    }
+    if (empty == u->n_room) {
+        size_t room = MAX(16, 2 * u->n_room);
+        struct waiting *more = realloc(u->waiting, room * sizeof *more);
+        if (!more)
+            return -1;
+        u->waiting = more;
+        u->n_room = room;
+    }
+    if (empty == u->n_waiting)
+        u->n_waiting++;
+    u->waiting[empty] = (struct waiting){ .fd = fd };
+    return (int)empty;
+}
+
+static int add_poll(int fd, int events, void *opaque)
+{
+    struct net_user *u = of(opaque);
+    int i = row_of(u, fd);
+    if (i >= 0)
+        u->waiting[i].wanted |= to_epoll(events);
+    return i;
+}
+
+static int get_revents(int i, void *opaque)
+{
+    struct net_user *u = of(opaque);
+    return i >= 0 && (size_t)i < u->n_waiting ? from_epoll(u->waiting[i].ready) : 0;
+}
+
+/* Makes the epoll set what libslirp waits for now. */
+static void fill(struct net_user *u)
+{
+    uint32_t timeout_ms = UINT32_MAX;
+    for (size_t i = 0; i < u->n_waiting; i++)
+        u->waiting[i].wanted = u->waiting[i].ready = 0;
+    slirp_pollfds_fill(u->slirp, &timeout_ms, add_poll, u);
+    for (size_t i = 0; i < u->n_waiting; i++) {
+        struct waiting *w = &u->waiting[i];
+        struct epoll_event e = { .events = w->wanted, .data.u64 = i };
+        if (w->fd >= 0 && w->wanted != w->watched)
+            epoll_ctl(u->epoll, !w->wanted ? EPOLL_CTL_DEL : w->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, w->fd, &e);
+        w->watched = w->wanted;
+        if (!w->wanted)
+            w->fd = -1;
+    }
+    if (timeout_ms == UINT32_MAX)
+        loop_timer_cancel(u->n.loop, &u->timer);
+    else
+        loop_timer_set(u->n.loop, &u->timer, loop_now_ns() + (uint64_t)timeout_ms * 1000000);
+}
+
+/* Something is ready, or it is time. */
+static void poll_now(void *ctx)
+{
+    struct net_user *u = ctx;
+    struct epoll_event e[READY];
+    int n = epoll_wait(u->epoll, e, READY, 0);
+    for (int i = 0; i < n; i++)
+        u->waiting[e[i].data.u64].ready = e[i].events;
+    slirp_pollfds_poll(u->slirp, n < 0, get_revents, u);
+    fill(u);
+}
+
+static void on_ready(void *ctx, uint32_t events)
+{
+    poll_now(ctx);
+}
+
+static void fill_again(void *ctx)
+{
+    fill(ctx);
+}
+
+/* ---- the network's side ---- */
+
+static bool put(struct net *n, const uint8_t *header_and_frame, size_t bytes)
+{
+    struct net_user *u = CONTAINER_OF(n, struct net_user, n);
+    slirp_input(u->slirp, header_and_frame + NET_HEADER, (int)(bytes - NET_HEADER));
+    refill_soon(u);
+    return true;
+}
+
+static void destroy(struct net *n)
+{
+    struct net_user *u = CONTAINER_OF(n, struct net_user, n);
+    loop_unpost(n->loop, &u->again);
+    loop_timer_cancel(n->loop, &u->timer);
+    if (u->slirp)
+        slirp_cleanup(u->slirp);
+    loop_unpost(n->loop, &u->again);
+    if (u->watching)
+        loop_unwatch(n->loop, &u->watch);
+    if (u->epoll >= 0)
+        close(u->epoll);
+    net_finish(n);
+    free(u->waiting);
+    free(u);
+}
+
+static const struct net_kind kind = { .put = put, .destroy = destroy };
+
+static struct in_addr address(const char *text)
+{
+    struct in_addr a = { 0 };
+    inet_pton(AF_INET, text, &a);
+    return a;
+}
+
+static Slirp *start(struct net_user *u, const struct net_user_options *o)
+{
+    SlirpConfig c = {
+        .version = 4,
+        .restricted = o->isolation == NET_CLOSED,
+        .disable_host_loopback = o->isolation != NET_OPEN,
+        .in_enabled = true,
+        .vnetwork = address("10.0.2.0"),
+        .vnetmask = address("255.255.255.0"),
+        .vhost = address("10.0.2.2"),
+        .vdhcp_start = address("10.0.2.15"),
+        .vnameserver = address("10.0.2.3"),
+        .in6_enabled = true,
+        .vprefix_len = 64,
+        .vhostname = o->host_name,
+        .if_mtu = o->mtu ? o->mtu : MTU_MAX,
+        .if_mru = o->mtu ? o->mtu : MTU_MAX,
+    };
+    inet_pton(AF_INET6, "fec0::", &c.vprefix_addr6);
+    inet_pton(AF_INET6, "fec0::2", &c.vhost6);
+    inet_pton(AF_INET6, "fec0::3", &c.vnameserver6);
+    return slirp_new(&c, &callbacks, u);
+}
+
+static bool forward(struct net_user *u, const struct net_forward *f, struct pome_error *err)
+{
+    const char *text = f->host_address[0] ? f->host_address : "127.0.0.1";
+    struct sockaddr_in host = { .sin_family = AF_INET, .sin_port = htons(f->host_port) };
+    struct sockaddr_in6 host6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->host_port) };
+    struct sockaddr_in guest = { .sin_family = AF_INET, .sin_port = htons(f->guest_port), .sin_addr = address("10.0.2.15") };
+    struct sockaddr_in6 guest6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->guest_port) }; /* ::, whatever it chose */
+    int flags = f->udp ? SLIRP_HOSTFWD_UDP : 0, failed;
+    if (inet_pton(AF_INET, text, &host.sin_addr) == 1) {
+        failed = slirp_add_hostxfwd(u->slirp, (struct sockaddr *)&host, sizeof host, (struct sockaddr *)&guest, sizeof guest, flags);
+    } else if (inet_pton(AF_INET6, text, &host6.sin6_addr) == 1) {
+        failed = slirp_add_hostxfwd(u->slirp, (struct sockaddr *)&host6, sizeof host6, (struct sockaddr *)&guest6, sizeof guest6,
+                                    flags | SLIRP_HOSTFWD_V6ONLY);
+    } else {
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "forwarding: \"%s\" is no address", text);
+    }
+    if (failed && errno == EADDRINUSE)
+        return pome_fail(err, POME_ERROR_BUSY, "forwarding: %s port %u of %s is in use", f->udp ? "UDP" : "TCP", f->host_port, text);
+    return !failed || pome_fail_errno(err, "forwarding: %s port %u of %s", f->udp ? "UDP" : "TCP", f->host_port, text);
+}
+
+struct net *net_user_create(struct loop *loop, const struct net_user_options *options, struct pome_error *err)
+{
+    struct net_user *u = calloc(1, sizeof *u);
+    if (!u || !net_init(&u->n, &kind, loop)) {
+        free(u);
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "network");
+        return NULL;
+    }
+    u->n.abilities = NET_TAKES_SEGMENTS | NET_GIVES_VALID;
+    u->n.mtu = options->mtu ? options->mtu : MTU_MAX;
+    u->watch = (struct loop_watch){ .fn = on_ready, .ctx = u };
+    u->timer = (struct loop_timer){ .fn = poll_now, .ctx = u };
+    u->again = (struct loop_task){ .fn = fill_again, .ctx = u };
+    u->epoll = epoll_create1(EPOLL_CLOEXEC);
+    bool ok = u->epoll >= 0 ? (u->watching = loop_watch(loop, &u->watch, u->epoll, EPOLLIN, err)) : pome_fail_errno(err, "network");
+    if (ok && !(u->slirp = start(u, options)))
+        ok = pome_fail(err, POME_ERROR_NETWORK, "libslirp %s does not start", slirp_version_string());
+    for (size_t i = 0; ok && i < options->n_forwards; i++)
+        ok = forward(u, &options->forwards[i], err);
+    if (ok) {
+        fill(u);
+        return &u->n;
+    }
+    destroy(&u->n);
+    return NULL;
+}

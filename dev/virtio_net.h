@@ -1,0 +1,11 @@
+/* virtio_net.h - network device (VIRTIO 1.2, 5.1) on a backend/ network. */
+#ifndef DEV_VIRTIO_NET_H
+#define DEV_VIRTIO_NET_H
+
+#include "backend/net.h"
+#include "dev/virtio.h"
+
+/* net: owned from here on. mac: 6 bytes, unicast. mtu: largest IP packet, told to the driver; 0: as the network says. NULL: no memory. */
+struct virtio *virtio_net_create(struct bus *bus, struct net *net, const uint8_t mac[6], unsigned mtu);
+
+#endif
