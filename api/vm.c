@@ -12,12 +12,23 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SUBSCRIBERS = 8 };
+
+struct subscriber {
+    pome_vm_event_fn *fn;
+    void *user;
+};
 
 struct pome_vm {
     struct vm *vm;
-    enum pome_vm_state state;
     struct bundle *bundle; /* locked by us, until freed; NULL: none */
     struct log *log;
+    struct subscriber subscriber[SUBSCRIBERS];
+    bool dispatching, free_later;
+    struct pome_error shown; /* what pome_vm_error() lent out */
 };
 
 static pome_vm *allocate(struct pome_error *err)
@@ -84,8 +95,19 @@ pome_vm *pome_vm_new_from_bundle(pome_bundle *bundle, const struct pome_start_op
 
 void pome_vm_free(pome_vm *v)
 {
+    struct vm_event e;
     if (!v)
         return;
+    if (v->dispatching) {
+        v->free_later = true;
+        return;
+    }
+    if (v->vm) {
+        vm_shutdown(v->vm);
+        while (vm_take_event(v->vm, &e))
+            if (!e.event.kind)
+                e.done(e.user, e.event.error);
+    }
     vm_destroy(v->vm);
     log_close(v->log);
     if (v->bundle)
@@ -93,79 +115,250 @@ void pome_vm_free(pome_vm *v)
     free(v);
 }
 
-bool pome_vm_start(pome_vm *v, struct pome_error *err)
+/* --- what it is --- */
+
+enum pome_vm_state pome_vm_state(const pome_vm *v)
 {
-    if (!vm_start(v->vm, err))
-        return false;
-    v->state = POME_VM_RUNNING;
-    return true;
+    return vm_state(v->vm);
 }
+
+bool pome_vm_can(const pome_vm *v, enum pome_vm_operation op)
+{
+    return (unsigned)op < POME_VM_OPERATION_COUNT && vm_op_allowed(op, vm_state(v->vm));
+}
+
+bool pome_vm_can_start(const pome_vm *v)
+{
+    return pome_vm_can(v, POME_VM_OP_START);
+}
+
+bool pome_vm_can_pause(const pome_vm *v)
+{
+    return pome_vm_can(v, POME_VM_OP_PAUSE);
+}
+
+bool pome_vm_can_resume(const pome_vm *v)
+{
+    return pome_vm_can(v, POME_VM_OP_RESUME);
+}
+
+bool pome_vm_can_stop(const pome_vm *v)
+{
+    return pome_vm_can(v, POME_VM_OP_STOP);
+}
+
+bool pome_vm_can_request_stop(const pome_vm *v)
+{
+    return pome_vm_can(v, POME_VM_OP_REQUEST_STOP);
+}
+
+enum pome_stop_reason pome_vm_stop_reason(const pome_vm *v)
+{
+    return vm_stop_reason(v->vm);
+}
+
+const struct pome_error *pome_vm_error(const pome_vm *v)
+{
+    struct pome_error *shown = &((pome_vm *)v)->shown; /* every pome_vm was allocated here, none is const */
+    vm_error(v->vm, shown);
+    return shown;
+}
+
+/* --- what happens to it --- */
 
 int pome_vm_fd(const pome_vm *v)
 {
     return vm_fd(v->vm);
 }
 
+static void call_subscribers(pome_vm *v, const struct vm_event *e)
+{
+    for (size_t i = 0; i < SUBSCRIBERS && !v->free_later; i++)
+        if (v->subscriber[i].fn)
+            v->subscriber[i].fn(v->subscriber[i].user, v, &e->event);
+}
+
 enum pome_vm_state pome_vm_dispatch(pome_vm *v)
 {
-    static const enum pome_vm_state map[] = {
-        [VM_STOPPED] = POME_VM_STOPPED, [VM_RUNNING] = POME_VM_RUNNING, [VM_FAILED] = POME_VM_ERROR};
-    return v->state = map[vm_state(v->vm)];
+    struct vm_event e;
+    if (v->dispatching)
+        return vm_state(v->vm);
+    v->dispatching = true;
+    while (!v->free_later && vm_take_event(v->vm, &e)) {
+        if (e.event.kind)
+            call_subscribers(v, &e);
+        else
+            e.done(e.user, e.event.error);
+    }
+    v->dispatching = false;
+    enum pome_vm_state state = vm_state(v->vm);
+    if (v->free_later)
+        pome_vm_free(v);
+    return state;
 }
 
-enum pome_vm_state pome_vm_state(const pome_vm *v)
+bool pome_vm_subscribe(pome_vm *v, pome_vm_event_fn *fn, void *user, struct pome_error *err)
 {
-    return v->state;
+    for (size_t i = 0; i < SUBSCRIBERS; i++)
+        if (!v->subscriber[i].fn) {
+            v->subscriber[i] = (struct subscriber){fn, user};
+            return true;
+        }
+    return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: %d event functions are added already", SUBSCRIBERS);
 }
 
-enum pome_stop_reason pome_vm_stop_reason(const pome_vm *v)
+void pome_vm_unsubscribe(pome_vm *v, pome_vm_event_fn *fn, void *user)
 {
-    static const enum pome_stop_reason map[] = {
-        [VM_STOP_NONE] = POME_STOP_NONE,
-        [VM_STOP_GUEST_OFF] = POME_STOP_GUEST_OFF,
-        [VM_STOP_GUEST_RESET] = POME_STOP_GUEST_RESET,
-        [VM_STOP_GUEST_PANIC] = POME_STOP_GUEST_PANIC,
-        [VM_STOP_REQUEST] = POME_STOP_REQUEST,
-        [VM_STOP_ERROR] = POME_STOP_ERROR,
-    };
-    return map[vm_stop_reason(v->vm)];
+    for (size_t i = 0; i < SUBSCRIBERS; i++)
+        if (v->subscriber[i].fn == fn && v->subscriber[i].user == user) {
+            v->subscriber[i] = (struct subscriber){0};
+            return;
+        }
 }
 
-const struct pome_error *pome_vm_error(const pome_vm *v)
+/* --- waiting --- */
+
+static int64_t now_ms(void)
 {
-    return vm_error(v->vm);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-bool pome_vm_take_fault(pome_vm *v, struct pome_error *err)
+/* Dispatches until is_over(ctx). timeout_ms -1: for ever. */
+static bool wait_until(pome_vm *v, bool (*is_over)(pome_vm *v, void *ctx), void *ctx, const char *what, int timeout_ms, struct pome_error *err)
 {
-    return vm_take_fault(v->vm, err);
+    int64_t end = timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
+    if (v->dispatching)
+        return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: cannot be waited for in an event or completion function", what);
+    for (;;) {
+        pome_vm_dispatch(v);
+        if (is_over(v, ctx))
+            return true;
+        int64_t left = end == INT64_MAX ? -1 : end - now_ms();
+        if (end != INT64_MAX && left <= 0)
+            return pome_fail(err, POME_ERROR_TIMED_OUT, "%s: not done after %d ms", what, timeout_ms);
+        struct pollfd p = {.fd = pome_vm_fd(v), .events = POLLIN};
+        if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
+            return pome_fail_errno(err, "poll");
+    }
+}
+
+static bool has_stopped(pome_vm *v, void *ctx)
+{
+    enum pome_vm_state s = vm_state(v->vm);
+    return s == POME_VM_STOPPED || s == POME_VM_ERROR;
 }
 
 bool pome_vm_wait(pome_vm *v, int timeout_ms, struct pome_error *err)
 {
-    while (pome_vm_dispatch(v) == POME_VM_RUNNING) {
-        struct pollfd p = {.fd = pome_vm_fd(v), .events = POLLIN};
-        int n = poll(&p, 1, timeout_ms);
-        if (n == 0)
-            return pome_fail(err, POME_ERROR_TIMED_OUT, "the machine still runs after %d ms", timeout_ms);
-        if (n < 0 && errno != EINTR)
-            return pome_fail_errno(err, "poll");
+    return wait_until(v, has_stopped, NULL, "the machine's end", timeout_ms, err) && (pome_vm_dispatch(v), true);
+}
+
+/* Somebody who waits for an operation; the operation may outlive the wait. */
+struct waiter {
+    bool over, left, failed;
+    struct pome_error error;
+};
+
+static void waiter_done(void *user, const struct pome_error *err)
+{
+    struct waiter *w = user;
+    if (w->left) {
+        free(w);
+        return;
     }
-    return true;
+    w->over = true;
+    w->failed = err != NULL;
+    if (err)
+        w->error = *err;
 }
 
-bool pome_vm_request_stop(pome_vm *v, struct pome_error *err)
+static bool waiter_is_over(pome_vm *v, void *ctx)
 {
-    if (vm_state(v->vm) != VM_RUNNING)
-        return pome_fail(err, POME_ERROR_INVALID_STATE, "the machine does not run");
-    vm_request_stop(v->vm);
-    return true;
+    return ((struct waiter *)ctx)->over;
 }
 
-bool pome_vm_stop(pome_vm *v, struct pome_error *err)
+static bool operate(pome_vm *v, enum pome_vm_operation op, pome_done *done, void *user, struct pome_error *err)
 {
-    vm_kill(v->vm);
-    return pome_vm_wait(v, -1, err);
+    return vm_operate(v->vm, op, &(struct vm_work){.done = done, .user = user}, err);
+}
+
+static bool operate_wait(pome_vm *v, enum pome_vm_operation op, int timeout_ms, struct pome_error *err)
+{
+    if (v->dispatching)
+        return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: cannot be waited for in an event or completion function", vm_ops[op].name);
+    struct waiter *w = calloc(1, sizeof *w);
+    if (!w)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: out of memory");
+    if (!operate(v, op, waiter_done, w, err)) {
+        free(w);
+        return false;
+    }
+    if (!wait_until(v, waiter_is_over, w, vm_ops[op].name, timeout_ms, err)) {
+        w->left = true;
+        return false;
+    }
+    bool ok = !w->failed;
+    if (!ok && err)
+        *err = w->error;
+    free(w);
+    return ok;
+}
+
+/* --- operations --- */
+
+bool pome_vm_start(pome_vm *v, pome_done *done, void *user, struct pome_error *err)
+{
+    return operate(v, POME_VM_OP_START, done, user, err);
+}
+
+bool pome_vm_start_wait(pome_vm *v, int timeout_ms, struct pome_error *err)
+{
+    return operate_wait(v, POME_VM_OP_START, timeout_ms, err);
+}
+
+bool pome_vm_pause(pome_vm *v, pome_done *done, void *user, struct pome_error *err)
+{
+    return operate(v, POME_VM_OP_PAUSE, done, user, err);
+}
+
+bool pome_vm_pause_wait(pome_vm *v, int timeout_ms, struct pome_error *err)
+{
+    return operate_wait(v, POME_VM_OP_PAUSE, timeout_ms, err);
+}
+
+bool pome_vm_resume(pome_vm *v, pome_done *done, void *user, struct pome_error *err)
+{
+    return operate(v, POME_VM_OP_RESUME, done, user, err);
+}
+
+bool pome_vm_resume_wait(pome_vm *v, int timeout_ms, struct pome_error *err)
+{
+    return operate_wait(v, POME_VM_OP_RESUME, timeout_ms, err);
+}
+
+bool pome_vm_stop(pome_vm *v, pome_done *done, void *user, struct pome_error *err)
+{
+    return operate(v, POME_VM_OP_STOP, done, user, err);
+}
+
+bool pome_vm_stop_wait(pome_vm *v, int timeout_ms, struct pome_error *err)
+{
+    return operate_wait(v, POME_VM_OP_STOP, timeout_ms, err);
+}
+
+bool pome_vm_request_stop(pome_vm *v, const struct pome_stop_options *options, struct pome_error *err)
+{
+    struct pome_stop_options o = {0};
+    if (options)
+        memcpy(&o, options, MIN(options->size, sizeof o));
+    return vm_request_stop(v->vm, o.timeout_ms, o.force, err);
+}
+
+bool pome_vm_reset(pome_vm *v, struct pome_error *err)
+{
+    return vm_reset(v->vm, err);
 }
 
 char *pome_vm_stats_json(const pome_vm *v)

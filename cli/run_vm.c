@@ -11,11 +11,10 @@
 #include <string.h>
 
 /* The guest only sees an I/O error: that the host's disk is full is for its user to know, at once. A terminal in raw mode needs the CR. */
-static void tell_faults(pome_vm *vm)
+static void on_event(void *user, pome_vm *vm, const struct pome_vm_event *e)
 {
-    struct pome_error err = {0};
-    while (pome_vm_take_fault(vm, &err))
-        fprintf(stderr, "\rpome: %s\r\n  do:  free space on the host's disk, or stop the guest before it loses more\r\n", err.message);
+    if (e->kind == POME_VM_EVENT_FAULT)
+        fprintf(stderr, "\rpome: %s\r\n  do:  free space on the host's disk, or stop the guest before it loses more\r\n", e->error->message);
 }
 
 /* One round of waiting: true while the machine goes on. *left: the user wants to leave. */
@@ -30,8 +29,7 @@ static bool serve(pome_vm *vm, struct terminal *t, bool *closed, bool *left)
     if (poll(p, 4, -1) < 0 && errno != EINTR)
         return false;
     enum pome_vm_state state = pome_vm_dispatch(vm);
-    tell_faults(vm);
-    if (state != POME_VM_RUNNING)
+    if (state == POME_VM_STOPPED || state == POME_VM_ERROR)
         return false;
     if (terminal_signal()) {
         *left = true;
@@ -43,7 +41,7 @@ static bool serve(pome_vm *vm, struct terminal *t, bool *closed, bool *left)
         return true;
     switch (terminal_read(t)) {
     case TERMINAL_EXIT: *left = true; return false;
-    case TERMINAL_POWER: pome_vm_request_stop(vm, NULL); return true;
+    case TERMINAL_POWER: pome_vm_request_stop(vm, NULL, NULL); return true;
     case TERMINAL_CLOSED: *closed = true; return true;
     case TERMINAL_NONE:
     case TERMINAL_HELP: return true;
@@ -67,7 +65,7 @@ static int status_of(pome_vm *vm)
 int run_vm(pome_vm *vm, struct terminal *t, bool print_stats)
 {
     struct pome_error err = {0};
-    if (!pome_vm_start(vm, &err)) {
+    if (!pome_vm_subscribe(vm, on_event, NULL, &err) || !pome_vm_start(vm, NULL, NULL, &err)) {
         terminal_close(t);
         cli_fail(&err, NULL, "cannot start the machine");
         return CLI_FAILED;
@@ -76,7 +74,7 @@ int run_vm(pome_vm *vm, struct terminal *t, bool print_stats)
     while (serve(vm, t, &closed, &left))
         ;
     if (left)
-        pome_vm_stop(vm, NULL);
+        pome_vm_stop_wait(vm, -1, NULL);
     terminal_close(t);
     if (print_stats) {
         char *json = pome_vm_stats_json(vm);

@@ -98,6 +98,9 @@ bool cpu_load(struct cpu_set *set, unsigned cpu, const uint8_t *bytes, size_t n,
 uint64_t cpu_set_save_counter(struct cpu_set *set);
 void cpu_set_load_counter(struct cpu_set *set, uint64_t counted_ns);
 
+/* True from the moment that the set comes to its end, by itself or by cpu_set_stop, until the next start. While paused the answer holds. */
+bool cpu_set_is_ending(struct cpu_set *set);
+
 /* One page of text: registers, PSTATE, the system registers that matter. Exact only while paused or stopped. */
 void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to);
 

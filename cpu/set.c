@@ -327,3 +327,11 @@ void cpu_set_resume(struct cpu_set *set)
         vcpu_kick(set->cpu[i], CPU_PENDING_TIMER);
     world_resume(set, NULL);
 }
+
+bool cpu_set_is_ending(struct cpu_set *set)
+{
+    pthread_mutex_lock(&set->lock);
+    bool ending = set->ended || atomic_load(&set->stop);
+    pthread_mutex_unlock(&set->lock);
+    return ending;
+}

@@ -61,7 +61,7 @@ static void note(void *ctx, const char *text)
 {
     struct machine *m = ctx;
     if (m->events.note)
-        m->events.note(m->events.ctx, text);
+        m->events.note(m->events.ctx, "device", text);
 }
 
 static void fault(void *ctx, const char *text)
@@ -74,7 +74,10 @@ static void fault(void *ctx, const char *text)
 static void board_note(void *ctx, unsigned cpu, const char *text)
 {
     struct machine *m = ctx;
-    bus_note(&m->bus, "cpu %u: %s", cpu, text);
+    char line[200];
+    snprintf(line, sizeof line, "cpu %u: %s", cpu, text);
+    if (m->events.note)
+        m->events.note(m->events.ctx, "cpu", line);
 }
 
 /* There are two, for kernels with GPIO keys and for those with virtio input only; pressing both is harmless. */

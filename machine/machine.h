@@ -60,7 +60,7 @@ struct machine_events {
     void (*power_off)(void *ctx);                     /* PSCI SYSTEM_OFF */
     void (*reset)(void *ctx);                         /* PSCI SYSTEM_RESET */
     void (*panicked)(void *ctx, const char *what);    /* pvpanic: "panic", "crash loaded" */
-    void (*note)(void *ctx, const char *text);        /* a line for the machine's log */
+    void (*note)(void *ctx, const char *category, const char *text); /* a line for the machine's log: "device", "cpu" */
     void (*fault)(void *ctx, const char *text);       /* the host failed the guest; was a note already */
 };
 

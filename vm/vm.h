@@ -1,10 +1,10 @@
 /*
  * vm.h - the life of one machine: builds board and vCPUs from a description, runs them, restarts them when the guest
- * reboots, and knows why they stopped.
+ * reboots, freezes them, and knows why they stopped. What may be done in which state is the table of ops.inc.
  *
- * Threads: one machine loop thread (all device state), one thread per vCPU (cpu/), and one supervisor thread that starts
- * the vCPUs, waits for their end, and either starts them again (reboot) or ends the machine. The public functions are
- * called from one thread at a time, vm_request_stop and vm_kill from any.
+ * Threads: one machine loop thread (all device state), one thread per vCPU (cpu/), one supervisor thread that starts the
+ * vCPUs, waits for their end, and starts them again (reboot) or ends the machine, and one thread that carries out operations.
+ * The functions here may be called from any thread but those; vm_create and vm_destroy from one.
  */
 #ifndef VM_VM_H
 #define VM_VM_H
@@ -12,10 +12,7 @@
 #include "cpu/cpu.h"
 #include "log/log.h"
 #include "machine/machine.h"
-
-enum vm_state { VM_STOPPED, VM_RUNNING, VM_FAILED };
-
-enum vm_stop { VM_STOP_NONE, VM_STOP_GUEST_OFF, VM_STOP_GUEST_RESET, VM_STOP_GUEST_PANIC, VM_STOP_REQUEST, VM_STOP_ERROR };
+#include "vm/state.h"
 
 struct vm_config {
     enum machine_platform platform;
@@ -41,19 +38,60 @@ struct vm;
 
 /* Copies what it needs. The result is stopped. */
 struct vm *vm_create(const struct vm_config *config, struct pome_error *err);
-void vm_destroy(struct vm *vm); /* kills it first; NULL allowed */
+void vm_destroy(struct vm *vm); /* shuts it down first; NULL allowed */
+/* Ends the guest and the operation under way and waits for all threads but the operations': what is left is in the queue of events. */
+void vm_shutdown(struct vm *vm);
 
-bool vm_start(struct vm *vm, struct pome_error *err);
-int vm_fd(const struct vm *vm);            /* an eventfd: readable after the state changed */
-enum vm_state vm_state(struct vm *vm);     /* takes note and clears vm_fd */
-enum vm_stop vm_stop_reason(struct vm *vm);
-const struct pome_error *vm_error(struct vm *vm); /* of VM_STOP_ERROR and VM_STOP_GUEST_PANIC */
+/* --- operations --- */
 
-/* True when the host failed to do something for the guest (a disk is full) since the last call: err says what. vm_fd was made readable. */
-bool vm_take_fault(struct vm *vm, struct pome_error *err);
+/* What an operation needs besides its row. */
+struct vm_work {
+    /* SAVE and RESTORE: does it, on the operations' thread with the machine frozen: no vCPU runs, no device function is entered, no request
+     * is in flight, the guest's counter stands still, and nobody else touches machine or vCPUs. RESTORE finds the machine as after
+     * its creation. Should look at vm_is_closing() now and then. Others: NULL. */
+    bool (*run)(struct vm *vm, void *ctx, struct pome_error *err);
+    void *ctx;
+    /* Called by whoever takes the event; err NULL: success. NULL: nobody wants to know. */
+    void (*done)(void *user, const struct pome_error *err);
+    void *user;
+};
 
-void vm_request_stop(struct vm *vm); /* power button */
-void vm_kill(struct vm *vm);         /* ends the guest; returns at once */
+/* Begins START, PAUSE, RESUME, STOP, SAVE or RESTORE: the state is the one of the row's `during` when this returns, and `done` or
+ * `failed` later. work: NULL as {0}. Errors: those of the table; done is not called then. */
+bool vm_operate(struct vm *vm, enum pome_vm_operation op, const struct vm_work *work, struct pome_error *err);
+/* The same, and waits for its end. Not from a function that was called by the machine. */
+bool vm_operate_wait(struct vm *vm, enum pome_vm_operation op, const struct vm_work *work, struct pome_error *err);
+
+/* Presses the power button. timeout_ms not 0: when the guest still runs then, an event says so, and with `force` it is stopped. Time
+ * in which it is paused does not count. */
+bool vm_request_stop(struct vm *vm, unsigned timeout_ms, bool force, struct pome_error *err);
+/* Reset button: the guest starts anew, as after a reboot of its own; also when the machine stops at a guest's reset. */
+bool vm_reset(struct vm *vm, struct pome_error *err);
+
+/* --- what it is and why --- */
+
+enum pome_vm_state vm_state(struct vm *vm);
+enum pome_stop_reason vm_stop_reason(struct vm *vm);
+void vm_error(struct vm *vm, struct pome_error *err); /* of POME_STOP_ERROR and POME_STOP_GUEST_PANIC, else all zero */
 void vm_stats(struct vm *vm, struct cpu_stats *out);
+
+/* For what vm_work.run does. */
+const struct vm_config *vm_config(const struct vm *vm);
+struct machine *vm_machine(const struct vm *vm);
+struct cpu_set *vm_cpus(const struct vm *vm);
+bool vm_is_closing(struct vm *vm);                /* give up soon */
+void vm_progress(struct vm *vm, double fraction); /* tells the user, 0..1 */
+
+/* --- events --- */
+
+struct vm_event {
+    struct pome_vm_event event; /* kind 0: an operation's end; else what the application is told. event.error: points to `error` or NULL */
+    struct pome_error error;
+    void (*done)(void *user, const struct pome_error *err);
+    void *user;
+};
+
+int vm_fd(const struct vm *vm); /* an eventfd: readable while there are events */
+bool vm_take_event(struct vm *vm, struct vm_event *out); /* false: none */
 
 #endif

@@ -35,10 +35,13 @@ static bool wait_for_end(struct vm *vm, const struct configure *c, int console, 
 {
     int64_t begun = now_s(), heard = begun;
     off_t bytes = 0;
-    while (vm_state(vm) == VM_RUNNING) {
+    struct vm_event e;
+    while (vm_state(vm) == POME_VM_RUNNING) {
         struct pollfd p = {.fd = vm_fd(vm), .events = POLLIN};
         struct stat s = {0};
         poll(&p, 1, TICK_MS);
+        while (vm_take_event(vm, &e))
+            ; /* the state says enough */
         fstat(console, &s);
         if (!c->tick(c->user, (double)s.st_size / CONSOLE_BYTES))
             return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
@@ -50,11 +53,11 @@ static bool wait_for_end(struct vm *vm, const struct configure *c, int console, 
                              (long long)(now_s() - begun), c->log_path);
     }
     switch (vm_stop_reason(vm)) {
-    case VM_STOP_GUEST_OFF: return true;
-    case VM_STOP_GUEST_PANIC:
-    case VM_STOP_ERROR:
+    case POME_STOP_GUEST_OFF: return true;
+    case POME_STOP_GUEST_PANIC:
+    case POME_STOP_ERROR:
         if (err)
-            *err = *vm_error(vm);
+            vm_error(vm, err);
         return pome_fail_context(err, "the machine that configures the packages");
     default: return pome_fail(err, POME_ERROR_GUEST_CRASHED, "the machine that configures the packages restarted (log: %s)", c->log_path);
     }
@@ -114,7 +117,7 @@ static bool run(const struct configure *c, int console, struct pome_error *err)
     if (!make_archive(archive, err))
         return false;
     struct vm *vm = vm_create(&config, err);
-    bool ok = vm && vm_start(vm, err) && wait_for_end(vm, c, console, err);
+    bool ok = vm && vm_operate_wait(vm, POME_VM_OP_START, NULL, err) && wait_for_end(vm, c, console, err);
     vm_destroy(vm);
     return ok;
 }

@@ -1,0 +1,72 @@
+/*
+ * board.c - what the board tells the life of its machine, and the interrupt wires to the vCPUs. The board exists before the
+ * vCPUs do, so its interrupt port goes through two small functions here.
+ */
+#include "vm/life.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FAULT_AGAIN_NS INT64_C(10000000000)
+
+/* From a pvpanic device, or from the console: the guest printed its last words and has been silent since. */
+void board_panicked(void *ctx, const char *what)
+{
+    struct vm *vm = ctx;
+    log_host(vm->config.log, vm_subsystem, "guest", LOG_LEVEL_FAULT, "the guest reports: %s", what);
+    pthread_mutex_lock(&vm->lock);
+    vm->panicked = true;
+    pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", what);
+    tell(vm, POME_VM_EVENT_GUEST_PANIC, &vm->error);
+    pthread_mutex_unlock(&vm->lock);
+    cpu_set_stop(vm->cpus);
+}
+
+void board_note(void *ctx, const char *category, const char *text)
+{
+    struct vm *vm = ctx;
+    NOTE(vm, category, "%s", text);
+}
+
+/* The same one again is told every ten seconds, not for every block that a guest tries to write. */
+void board_fault(void *ctx, const char *text)
+{
+    struct vm *vm = ctx;
+    struct pome_error err;
+    int64_t now = (int64_t)loop_now_ns();
+    pthread_mutex_lock(&vm->lock);
+    if (strcmp(vm->fault, text) != 0 || now - vm->fault_ns > FAULT_AGAIN_NS) {
+        snprintf(vm->fault, sizeof vm->fault, "%s", text);
+        vm->fault_ns = now;
+        pome_fail(&err, POME_ERROR_IO, "%s", text);
+        tell(vm, POME_VM_EVENT_FAULT, &err);
+    }
+    pthread_mutex_unlock(&vm->lock);
+}
+
+void board_output(void *ctx, const uint8_t *bytes, size_t n)
+{
+    struct vm *vm = ctx;
+    log_guest_console(vm->config.log, bytes, n);
+    panic_watch_bytes(&vm->panic_watch, bytes, n);
+}
+
+void board_set_irq(void *ctx, unsigned cpu, bool level)
+{
+    struct vm *vm = ctx;
+    if (!vm->cpus)
+        return; /* the board resets its lines before there are vCPUs */
+    struct cpu_irq_port port = cpu_set_irq_port(vm->cpus);
+    port.set_irq(port.ctx, cpu, level);
+}
+
+void board_set_fiq(void *ctx, unsigned cpu, bool level)
+{
+    struct vm *vm = ctx;
+    if (!vm->cpus)
+        return; /* the board resets its lines before there are vCPUs */
+    struct cpu_irq_port port = cpu_set_irq_port(vm->cpus);
+    port.set_fiq(port.ctx, cpu, level);
+}
