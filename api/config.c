@@ -32,6 +32,8 @@ void pome_config_free(pome_config *c)
     free(c->kernel_path);
     free(c->initrd_path);
     free(c->command_line);
+    free(c->firmware_path);
+    free(c->variables_path);
     free(c);
 }
 
@@ -96,8 +98,15 @@ bool pome_config_set_cpu_model(pome_config *c, const char *name, struct pome_err
 bool pome_config_set_linux_boot(pome_config *c, const char *kernel_path, const char *initrd_path,
                                 const char *command_line, struct pome_error *err)
 {
+    c->efi = false;
     return set_text(&c->kernel_path, kernel_path, err) && set_text(&c->initrd_path, initrd_path, err) &&
            set_text(&c->command_line, command_line, err);
+}
+
+bool pome_config_set_efi_boot(pome_config *c, const char *firmware_path, const char *variables_path, struct pome_error *err)
+{
+    c->efi = true;
+    return set_text(&c->firmware_path, firmware_path, err) && set_text(&c->variables_path, variables_path, err);
 }
 
 bool pome_config_add_disk(pome_config *c, const struct pome_disk_options *options, struct pome_error *err)
@@ -164,10 +173,8 @@ static void check_disk(const pome_config *c, size_t i, struct findings *out, enu
             findings_add(out, &config_rules[RULE_DISK_TWICE], NULL, field, "%s, as disks[%zu]", d->path, k);
 }
 
-static void check(const pome_config *c, struct findings *out, enum pome_error_code *code)
+static void check_linux(const pome_config *c, struct findings *out, enum pome_error_code *code)
 {
-    settings_check_cpus(c->n_cpus, NULL, out);
-    settings_check_memory(c->ram_bytes, NULL, out);
     if (!c->kernel_path)
         findings_add(out, &config_rules[RULE_BOOT_MISSING], NULL, "bootLoader", "missing");
     else
@@ -176,6 +183,24 @@ static void check(const pome_config *c, struct findings *out, enum pome_error_co
         check_file("bootLoader.initialRamdisk", c->initrd_path, false, out, code);
     if (c->command_line && strlen(c->command_line) > SETTINGS_MAX_COMMAND_LINE)
         findings_add(out, &config_rules[RULE_COMMAND_LINE], NULL, "bootLoader.commandLine", "%zu bytes long", strlen(c->command_line));
+}
+
+static void check_efi(const pome_config *c, struct findings *out, enum pome_error_code *code)
+{
+    if (c->firmware_path)
+        check_file("bootLoader.firmware", c->firmware_path, false, out, code);
+    if (c->variables_path && !access(c->variables_path, F_OK))
+        check_file("bootLoader.variableStore", c->variables_path, true, out, code);
+}
+
+static void check(const pome_config *c, struct findings *out, enum pome_error_code *code)
+{
+    settings_check_cpus(c->n_cpus, NULL, out);
+    settings_check_memory(c->ram_bytes, NULL, out);
+    if (c->efi)
+        check_efi(c, out, code);
+    else
+        check_linux(c, out, code);
     for (size_t i = 0; i < c->n_disks; i++)
         check_disk(c, i, out, code);
 }

@@ -16,6 +16,8 @@ struct pome_config {
     uint64_t ram_bytes;
     char *cpu_model;
     char *kernel_path, *initrd_path, *command_line;
+    bool efi; /* instead of a kernel */
+    char *firmware_path, *variables_path;
     struct config_disk disks[CONFIG_MAX_DISKS];
     size_t n_disks;
     int console_in, console_out;

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "vm/bundle_vm.h"
+#include "vm/efi_firmware.h"
 #include "vm/vm.h"
 
 #include <errno.h>
@@ -39,9 +40,19 @@ static pome_vm *allocate(struct pome_error *err)
     return v;
 }
 
+/* The variable store is made when it is not there. */
+static bool prepare_efi(const pome_config *c, struct efi_firmware *f, struct pome_error *err)
+{
+    *f = (struct efi_firmware){0};
+    if (!c->efi)
+        return true;
+    return (!c->variables_path || efi_variables_create(c->variables_path, err)) && efi_firmware_load(c->firmware_path, f, err);
+}
+
 pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
 {
-    if (!pome_config_validate(c, NULL, NULL, err))
+    struct efi_firmware firmware;
+    if (!pome_config_validate(c, NULL, NULL, err) || !prepare_efi(c, &firmware, err))
         return NULL;
     struct machine_disk disks[CONFIG_MAX_DISKS] = {0};
     for (size_t i = 0; i < c->n_disks; i++)
@@ -49,13 +60,16 @@ pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
     const struct machine_linux boot = {c->kernel_path, c->initrd_path, c->command_line};
     struct vm_config vc = {
         .platform = MACHINE_GENERIC, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = disks,
-        .n_disks = c->n_disks, .linux_boot = &boot, .console_in = c->console_in, .console_out = c->console_out,
+        .n_disks = c->n_disks, .linux_boot = c->efi ? NULL : &boot, .rom = firmware.bytes, .rom_bytes = firmware.n,
+        .variables = c->variables_path, .console_in = c->console_in, .console_out = c->console_out,
         .stops_at_reset = c->stops_at_reset, .translation_cache = c->translation_cache,
     };
     if (c->cpu_model)
         cpu_model_find(c->cpu_model, &vc.cpu_model);
     pome_vm *v = allocate(err);
-    if (v && (v->vm = vm_create(&vc, err)))
+    bool ok = v && (v->vm = vm_create(&vc, err));
+    efi_firmware_free(&firmware); /* is in the machine's memory */
+    if (ok)
         return v;
     pome_vm_free(v);
     return NULL;

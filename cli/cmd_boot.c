@@ -14,7 +14,8 @@ struct boot_options {
     const char *kernel, *initrd, *append, *cpu, *cache;
     struct cli_list disks, read_only_disks;
     uint64_t cpus, memory;
-    bool no_reboot, stats;
+    const char *firmware, *variables;
+    bool efi, no_reboot, stats;
 };
 
 static bool add_disks(pome_config *config, const struct cli_list *list, bool read_only, struct pome_error *err)
@@ -36,7 +37,8 @@ static bool configure(pome_config *config, const struct boot_options *o, int con
     pome_config_set_stops_at_reset(config, o->no_reboot);
     pome_config_set_console(config, console_in, STDOUT_FILENO);
     return pome_config_set_cpu_model(config, o->cpu, err) && pome_config_set_translation_cache(config, o->cache, err) &&
-           pome_config_set_linux_boot(config, o->kernel, o->initrd, o->append, err) &&
+           (o->efi ? pome_config_set_efi_boot(config, o->firmware, o->variables, err)
+                   : pome_config_set_linux_boot(config, o->kernel, o->initrd, o->append, err)) &&
            add_disks(config, &o->disks, false, err) && add_disks(config, &o->read_only_disks, true, err);
 }
 
@@ -48,6 +50,9 @@ int cmd_boot(int argc, char **argv)
         {"kernel", 'k', CLI_TEXT, &o.kernel, "FILE", "arm64 Linux Image, plain or gzip'ed", 0, 0},
         {"initrd", 'i', CLI_TEXT, &o.initrd, "FILE", "initial ramdisk", 0, 0},
         {"append", 'a', CLI_TEXT, &o.append, "TEXT", "kernel command line", 0, 0},
+        {"efi", 'e', CLI_FLAG, &o.efi, NULL, "boot from the disks through UEFI firmware instead of a kernel", 0, 0},
+        {"firmware", 0, CLI_TEXT, &o.firmware, "FILE", "with --efi: this firmware, not the installed one", 0, 0},
+        {"variables", 0, CLI_TEXT, &o.variables, "FILE", "with --efi: keep its variables there (made if it is not there)", 0, 0},
         {"disk", 'd', CLI_LIST, &o.disks, "FILE", "raw disk image (several: vda, vdb, ...)", 0, 0},
         {"disk-ro", 0, CLI_LIST, &o.read_only_disks, "FILE", "the same, read-only; after the others", 0, 0},
         {"cpus", 'c', CLI_NUMBER, &o.cpus, "N", "virtual CPUs (1)", 1, pome_config_max_cpu_count()},
@@ -61,8 +66,12 @@ int cmd_boot(int argc, char **argv)
     int status = cli_options(argc, argv, options, 0, 0, NULL);
     if (status != CLI_GO_ON)
         return status;
-    if (!o.kernel)
-        return cli_usage("boot", "--kernel FILE is needed");
+    if (!o.kernel == !o.efi)
+        return cli_usage("boot", "--kernel FILE or --efi is needed, one of them");
+    if (!o.efi && (o.firmware || o.variables))
+        return cli_usage("boot", "--firmware and --variables go with --efi");
+    if (o.efi && (o.initrd || o.append[0]))
+        return cli_usage("boot", "--initrd and --append go with --kernel");
 
     struct pome_error err = {0};
     struct terminal terminal;

@@ -2,6 +2,7 @@
  * devices_test.c - what must hold for every device type: tables are sound, reset equals fresh, state survives save and
  * restore, every offset and size can be hit. A new device gets a row in `rows`.
  */
+#include "dev/cfi_flash.h"
 #include "dev/gicv3.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
@@ -37,6 +38,10 @@ static struct device *make_gicd(void)
     static const struct cpu_irq_port port = { .set_irq = no_irq, .set_fiq = no_irq };
     return gicv3_dist(gicv3_create(3, 96, &port));
 }
+static struct device *make_flash(void)
+{
+    return cfi_flash_create(flash_image_open(NULL, CFI_FLASH_BLOCK, r.loop, NULL));
+}
 static struct device *make_pl011(void)
 {
     return pl011_create((struct irq_line){ 0 }, console);
@@ -60,7 +65,7 @@ static const struct row {
     uint32_t bytes;
 } rows[] = {
     { "gicd", make_gicd, GIC_DIST_BYTES }, { "pl011", make_pl011, 0x1000 },   { "pl031", make_pl031, 0x1000 },
-    { "pl061", make_pl061, 0x1000 },       { "pvpanic", make_pvpanic, 2 },
+    { "pl061", make_pl061, 0x1000 },       { "pvpanic", make_pvpanic, 2 },    { "flash", make_flash, CFI_FLASH_BLOCK },
 };
 
 static struct device *start(const struct row *row)

@@ -153,7 +153,7 @@ void gicv3_ppi(struct gicv3 *g, unsigned cpu, unsigned intid, bool level)
 void gic_cpu_reset(struct gic_cpu *c)
 {
     uint32_t line = c->own.line; /* wires are driven by others, not by us */
-    *c = (struct gic_cpu){ .asleep = 1, .bpr = { 2, 3 } };
+    *c = (struct gic_cpu){ .bpr = { 2, 3 } }; /* awake, as the firmware at EL3 leaves it that answers our PSCI calls: EDK2 relies on it */
     c->own.edge = 0xffff;
     c->own.line = line;
 }

@@ -1,7 +1,8 @@
 /*
  * fuzz_board.c - accesses of any kind to the interrupt controller (registers, CPU interface, wires, messages), the UART, the
- * clock and the GPIO. The CPU inputs must always agree with what the controller would acknowledge.
+ * clock, the GPIO and the flash. The CPU inputs must always agree with what the controller would acknowledge.
  */
+#include "dev/cfi_flash.h"
 #include "dev/gicv3.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct bus bus;
 static struct gicv3 *gic;
-static struct device *dev[4];
+static struct device *dev[5];
 static bool level[2][CPUS];
 
 static void set_irq(void *ctx, unsigned cpu, bool on)
@@ -31,7 +32,7 @@ static const struct {
     uint64_t gpa;
     uint32_t bytes;
 } range[] = { { 0x08000000, GIC_DIST_BYTES }, { 0x080a0000, CPUS * GIC_FRAME_BYTES }, { 0x09000000, 0x1000 },
-              { 0x09010000, 0x1000 },         { 0x09030000, 0x1000 } };
+              { 0x09010000, 0x1000 },         { 0x09030000, 0x1000 },         { 0x04000000, CFI_FLASH_BLOCK } };
 
 static void start(void)
 {
@@ -46,9 +47,10 @@ static void start(void)
     dev[1] = pl011_create(gicv3_spi(gic, 1), NULL);
     dev[2] = pl031_create(gicv3_spi(gic, 2), loop);
     dev[3] = pl061_create(gicv3_spi(gic, 3));
+    dev[4] = cfi_flash_create(flash_image_open(NULL, CFI_FLASH_BLOCK, loop, NULL));
     bus_map(&bus, range[0].gpa, range[0].bytes, dev[0]);
     bus_map(&bus, range[1].gpa, range[1].bytes, gicv3_redist(gic));
-    for (unsigned i = 1; i < 4; i++)
+    for (unsigned i = 1; i < 5; i++)
         bus_map(&bus, range[i + 1].gpa, range[i + 1].bytes, dev[i]);
 }
 
@@ -76,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!gic)
         start();
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 5; i++)
         dev[i]->type->reset(dev[i]);
     const uint8_t *p = data, *end = data + size;
     while (p < end) {

@@ -28,7 +28,8 @@ struct platform {
     unsigned n_spis;
     unsigned first_msi_spi; /* SPIs from here to the last are for messages */
     uint64_t pci_mmio_gpa, pci_mmio_bytes, pci_pio_gpa, pci_pio_bytes; /* windows of the PCI Express bus */
-    uint64_t rom_gpa, rom_bytes, cfg_gpa, cfg_bytes; /* 0 bytes: no such region */
+    uint64_t rom_gpa, rom_bytes; /* of a boot ROM or firmware, when the configuration has one */
+    uint64_t cfg_gpa, cfg_bytes; /* 0 bytes: no such region */
     const struct part *parts; /* the interrupt controller is the first */
     size_t n_parts;
 };
@@ -64,15 +65,17 @@ bool make_pl011(struct machine *m, const struct part *p, struct pome_error *err)
 bool make_pl031(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pl061(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_flash(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err);
 void describe_gic(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl011(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl031(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl061(const struct machine *m, const struct part *p, void *fdt);
 void describe_pcie(const struct machine *m, const struct part *p, void *fdt);
+void describe_flash(const struct machine *m, const struct part *p, void *fdt);
 void describe_pvpanic(const struct machine *m, const struct part *p, void *fdt);
 
-/* Keeps a new device for reset and destruction (in reverse order), and puts it on the map unless gpa is 0. */
+/* Keeps a new device for reset and destruction (in reverse order), and puts it on the map unless it has no bytes there. */
 bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t bytes, struct pome_error *err);
 
 /* What /chosen says. */

@@ -114,12 +114,10 @@ static bool add_memory(struct machine *m, struct pome_error *err)
 {
     const struct platform *p = m->platform;
     const struct machine_config *c = &m->config;
-    if (c->rom_bytes && !p->rom_bytes)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the generic platform has no boot ROM");
     if (!mem_add_ram(m->mem, p->ram_gpa, c->ram_bytes, err))
         return false;
-    if (p->rom_bytes && !mem_add_rom(m->mem, p->rom_gpa, p->rom_bytes, c->rom, c->rom_bytes, err))
-        return pome_fail_context(err, "boot ROM");
+    if (c->rom_bytes && !mem_add_rom(m->mem, p->rom_gpa, p->rom_bytes, c->rom, c->rom_bytes, err))
+        return pome_fail_context(err, p->cfg_bytes ? "boot ROM" : "firmware");
     return true;
 }
 
@@ -170,7 +168,7 @@ static bool add_cfg(struct machine *m, struct pome_error *err)
     return true;
 }
 
-/* With a boot ROM the machine can start as it is: ROM at pc, the tree at the start of RAM. */
+/* With a boot ROM or firmware the machine can start as it is: that at pc, the tree at the start of RAM. */
 static bool prepare_rom_entry(struct machine *m, struct pome_error *err)
 {
     if (!m->config.rom_bytes)
@@ -179,7 +177,7 @@ static bool prepare_rom_entry(struct machine *m, struct pome_error *err)
     void *fdt = fdt_write(m, &(struct fdt_chosen){ 0 }, &bytes, err);
     if (!fdt || !machine_place_fdt(m, fdt, bytes, m->platform->ram_gpa, err))
         return false;
-    if (!mem_find(m->mem, m->platform->cfg_gpa) && !add_cfg(m, err))
+    if (m->platform->cfg_bytes && !mem_find(m->mem, m->platform->cfg_gpa) && !add_cfg(m, err))
         return false;
     m->entry = (struct machine_entry){ .pc = m->platform->rom_gpa, .x0 = m->platform->ram_gpa };
     m->has_entry = true;
@@ -273,7 +271,7 @@ const void *machine_fdt(const struct machine *m, size_t *bytes)
 static void forget_boot_flags(struct machine *m)
 {
     uint32_t flags = m->config.boot_flags & FW_START_VERBOSE;
-    if (m->config.rom_bytes)
+    if (m->config.rom_bytes && m->platform->cfg_bytes)
         mem_rom_write(m->mem, m->platform->cfg_gpa + FW_CFG_START, &flags, sizeof flags);
 }
 

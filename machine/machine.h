@@ -45,8 +45,9 @@ struct machine_config {
     struct loop *loop;                /* borrowed; outlives the machine */
     struct console *console;          /* the PL011's other side; NULL: output is dropped. Borrowed */
     struct console *virtio_console;   /* a virtio console's other side (hvc0); NULL: no such device. Borrowed */
-    const void *rom;                  /* boot ROM of MACHINE_APPLE, copied; NULL: none */
-    size_t rom_bytes;                 /* at most 1 MiB */
+    const void *rom;                  /* MACHINE_APPLE: its boot ROM. MACHINE_GENERIC: firmware in flash at 0. Copied; NULL: none */
+    size_t rom_bytes;                 /* at most 1 MiB, 64 MiB */
+    const char *variables;            /* with such firmware: the file behind its second flash, where it keeps variables; NULL: not kept */
     const void *boot_info;            /* MACHINE_APPLE: first bytes of the configuration region (firmware/cfg.h), copied; */
     size_t boot_info_bytes;           /* at most 4096. The machine fills in the fields below, CPUs, memory and FDT */
     uint64_t ecid;                    /* MACHINE_APPLE: what the boot ROM checks tickets against; 0: as in boot_info */
@@ -83,8 +84,8 @@ struct machine_linux {
 };
 bool machine_load_linux(struct machine *m, const struct machine_linux *what, struct pome_error *err);
 
-/* Where vCPU 0 starts: pc, and the device tree's address in x0. Set by machine_load_linux; with a boot ROM: the ROM and
- * a device tree (without bootargs) at the start of RAM. false: nothing to start was loaded. */
+/* Where vCPU 0 starts: pc, and the device tree's address in x0. Set by machine_load_linux; with a boot ROM or firmware: its
+ * beginning and a device tree (without bootargs) at the start of RAM. false: nothing to start was loaded. */
 struct machine_entry {
     uint64_t pc, x0;
 };

@@ -54,7 +54,6 @@ static void bad_configurations_are_named(void **state)
         { { .n_cpus = 1, .ram_bytes = 256 * MiB + 4096 }, "memory" },
         { { .n_cpus = 1, .ram_bytes = 256 * MiB, .n_disks = 17 }, "disks" },
         { { .n_cpus = 1, .ram_bytes = 256 * MiB, .platform = 7 }, "platform" },
-        { { .n_cpus = 1, .ram_bytes = 256 * MiB, .rom = "x", .rom_bytes = 1 }, "ROM" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct pome_error err = { 0 };

@@ -5,6 +5,7 @@
 #include "machine/board.h"
 
 #include "base/error.h"
+#include "dev/cfi_flash.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
@@ -21,7 +22,7 @@ bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t b
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "device at 0x%llx", (unsigned long long)gpa);
     assert(m->n_devices < MAX_DEVICES);
     m->device[m->n_devices++] = dev;
-    if (gpa)
+    if (bytes)
         bus_map(&m->bus, gpa, bytes, dev);
     return true;
 }
@@ -134,6 +135,33 @@ void describe_pl061(const struct machine *m, const struct part *p, void *fdt)
     FDT_CELLS(fdt, "linux,code", 116);
     FDT_CELLS(fdt, "gpios", PHANDLE_GPIO, POWER_PIN, 0);
     fdt_end_node(fdt);
+    fdt_end_node(fdt);
+}
+
+/* Only with firmware: the flash it is in, of which the reads are memory's, and the one where it keeps variables. */
+bool make_flash(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    if (!m->config.rom_bytes)
+        return true;
+    if (!machine_add(m, write_protected_flash_create(), m->platform->rom_gpa, m->platform->rom_bytes, err))
+        return false;
+    struct flash_image *image = flash_image_open(m->config.variables, p->bytes, m->config.loop, err);
+    if (!image)
+        return false;
+    struct device *flash = cfi_flash_create(image);
+    if (!flash)
+        flash_image_close(image);
+    return machine_add(m, flash, p->gpa, p->bytes, err);
+}
+
+/* mtd/mtd-physmap.yaml */
+void describe_flash(const struct machine *m, const struct part *p, void *fdt)
+{
+    if (!m->config.rom_bytes)
+        return;
+    fdt_node(fdt, p);
+    FDT_STRINGS(fdt, "compatible", "cfi-flash");
+    FDT_CELLS(fdt, "bank-width", 4);
     fdt_end_node(fdt);
 }
 

@@ -22,8 +22,9 @@ struct vm_config {
     const struct machine_disk *disks;
     size_t n_disks;
     const struct machine_linux *linux_boot; /* direct boot; NULL: the boot ROM below */
-    const void *rom;                        /* borrowed for the life of the vm */
+    const void *rom;                        /* or firmware, see machine_config; borrowed during vm_create */
     size_t rom_bytes;
+    const char *variables; /* see machine_config; borrowed during vm_create */
     uint64_t ecid;       /* see machine_config */
     uint32_t boot_flags; /* see machine_config */
     const void *boot_info; /* see machine_config */

@@ -49,6 +49,14 @@ POME_API bool pome_config_set_cpu_model(pome_config *config, const char *name, s
 POME_API bool pome_config_set_linux_boot(pome_config *config, const char *kernel_path, const char *initrd_path,
                                          const char *command_line, struct pome_error *err);
 
+/* Boots UEFI firmware built for QEMU's "virt" machine, as distributions ship it; it finds a boot loader on the disks.
+ * firmware_path:  NULL: the one that is installed (package qemu-efi-aarch64).
+ * variables_path: the file in which the firmware keeps its variables (boot entries before all), 64 MiB, sparse; made when it is not there, locked
+ *                 while the machine exists. NULL: they are forgotten when the machine is freed.
+ * Both copied; read by pome_vm_new(). Instead of pome_config_set_linux_boot(), the last call counts.
+ * Like:   VZEFIBootLoader with VZEFIVariableStore.   Since: 0.2. */
+POME_API bool pome_config_set_efi_boot(pome_config *config, const char *firmware_path, const char *variables_path, struct pome_error *err);
+
 struct pome_disk_options {
     size_t size;      /* of this struct: POME_DISK_OPTIONS_INIT */
     const char *path; /* a raw image, a multiple of 512 bytes long */
