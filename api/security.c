@@ -4,7 +4,7 @@
 #include "api/bundle.h"
 #include "base/bits.h"
 #include "base/error.h"
-#include "restore/boot_state.h"
+#include "restore/policy_request.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -60,7 +60,57 @@ bool pome_bundle_set_security(pome_bundle *bundle, enum pome_security security, 
     enum policy_security s = (enum policy_security)security;
     if ((unsigned)security > POME_SECURITY_PERMISSIVE)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "security %u is not known", (unsigned)security);
+    if (!bundle->b->installed) {
+        bundle->b->install_security = security;
+        return true;
+    }
     return with_lock(bundle, set_security, &s, err);
+}
+
+static bool read_request(struct bundle *b, void *arg, struct pome_error *err)
+{
+    return policy_request_read(b, arg, err);
+}
+
+bool pome_bundle_policy_request(pome_bundle *bundle, struct pome_policy_request *request, struct pome_error *err)
+{
+    struct policy_request from;
+    if (!with_lock(bundle, read_request, &from, err))
+        return false;
+    struct pome_policy_request r = {.size = request->size, .valid = from.valid, .wanted = (enum pome_security)from.wanted,
+                                    .current = (enum pome_security)from.current};
+    snprintf(r.why, sizeof r.why, "%s", from.why);
+    memcpy(request, &r, MIN(request->size, sizeof r));
+    return true;
+}
+
+static bool approve(struct bundle *b, void *arg, struct pome_error *err)
+{
+    return policy_request_approve(b, *(enum policy_security *)arg, err);
+}
+
+bool pome_bundle_policy_approve(pome_bundle *bundle, enum pome_security security, struct pome_error *err)
+{
+    enum policy_security s = (enum policy_security)security;
+    if ((unsigned)security > POME_SECURITY_PERMISSIVE)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "security %u is not known", (unsigned)security);
+    return with_lock(bundle, approve, &s, err);
+}
+
+static bool deny(struct bundle *b, void *arg, struct pome_error *err)
+{
+    return policy_request_deny(b, arg, err);
+}
+
+bool pome_bundle_policy_deny(pome_bundle *bundle, struct pome_error *err)
+{
+    static char reason[] = "the owner of the host said no";
+    return with_lock(bundle, deny, reason, err);
+}
+
+bool pome_boot_arg_allowed(const char *word)
+{
+    return boot_arg_allowed(word);
 }
 
 static bool personalize(struct bundle *b, void *arg, struct pome_error *err)

@@ -40,6 +40,7 @@ struct bundle {
     struct settings settings;
     struct hardware_model model;
     uint64_t ecid;
+    unsigned install_security; /* of the LocalPolicy that an installation writes: enum policy_security; 0: full */
     uint64_t disk_bytes, disk_used; /* size of Disk.img; bytes it occupies on the host */
 };
 

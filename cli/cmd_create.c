@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/policy_request.h"
 #include "cli/progress.h"
 
 #include <pome/config.h>
@@ -13,17 +14,20 @@
 
 command_run cmd_create, cmd_install, cmd_delete;
 
-static bool install(pome_bundle *b, pome_restore_image *image, bool again, const char *title, bool json, struct pome_error *err)
+static bool install(pome_bundle *b, pome_restore_image *image, enum pome_security security, bool again, bool json, struct pome_error *err)
 {
     struct cli_progress p;
-    cli_progress_begin(&p, title, json);
+    bool over = pome_bundle_is_installed(b); /* then its policy is another machine's until this one is installed */
+    if (!over && !pome_bundle_set_security(b, security, err))
+        return false;
+    cli_progress_begin(&p, "Installation", json);
     bool ok = pome_install(b, image, again, cli_progress_show, &p, err);
     cli_progress_end(&p, ok);
-    return ok;
+    return ok && (!over || security == POME_SECURITY_FULL || pome_bundle_set_security(b, security, err));
 }
 
 /* `name` as the user gave it: a path when the machine lies outside the folder of machines. */
-static void print_result(const pome_bundle *b, const char *name, bool json)
+static void print_result(const pome_bundle *b, const char *name, enum pome_security security, bool json)
 {
     struct pome_error why = {0};
     bool can_start = pome_bundle_can_start(b, &why);
@@ -32,7 +36,7 @@ static void print_result(const pome_bundle *b, const char *name, bool json)
         cli_json_string(stdout, pome_bundle_name(b));
         fputs(",\"path\":", stdout);
         cli_json_string(stdout, pome_bundle_path(b));
-        printf(",\"installed\":%s,\"can_start\":%s", pome_bundle_is_installed(b) ? "true" : "false", can_start ? "true" : "false");
+        printf(",\"security\":\"%s\",\"installed\":%s,\"can_start\":%s", pome_security_name(security), pome_bundle_is_installed(b) ? "true" : "false", can_start ? "true" : "false");
         if (!can_start) {
             fputs(",\"why\":", stdout);
             cli_json_string(stdout, why.message);
@@ -47,7 +51,7 @@ static void print_result(const pome_bundle *b, const char *name, bool json)
         cli_note("It cannot start: %s\n\"pome log show %s\" says what was installed.", why.message, name);
 }
 
-static int create(const char *name, const char *path, const struct pome_bundle_options *o, bool keep, bool json)
+static int create(const char *name, const char *path, const struct pome_bundle_options *o, enum pome_security security, bool keep, bool json)
 {
     struct pome_error err = {0};
     int status = CLI_OK;
@@ -63,7 +67,7 @@ static int create(const char *name, const char *path, const struct pome_bundle_o
                           "cannot create \"%s\"", name);
         goto end;
     }
-    if ((keep && !pome_bundle_keep_image(b, image, &err)) || !install(b, image, false, "Installation", json, &err)) {
+    if ((keep && !pome_bundle_keep_image(b, image, &err)) || !install(b, image, security, false, json, &err)) {
         /* Nothing is left of a creation that failed: the name is free again. Closing first gives the lock back. */
         struct pome_error second = {0};
         status = cli_fail(&err, NULL, "cannot install \"%s\"", name);
@@ -73,7 +77,7 @@ static int create(const char *name, const char *path, const struct pome_bundle_o
             cli_fail(&second, NULL, "cannot remove what was made of \"%s\"", name);
         goto end;
     }
-    print_result(b, name, json);
+    print_result(b, name, security, json);
 end:
     pome_bundle_free(b);
     pome_restore_image_free(image);
@@ -82,7 +86,8 @@ end:
 
 int cmd_create(int argc, char **argv)
 {
-    const char *image = NULL, *name[1];
+    const char *image = NULL, *security = "full", *authority = NULL, *name[1];
+    enum pome_security level;
     struct pome_bundle_options o = POME_BUNDLE_OPTIONS_INIT;
     uint64_t cpus = o.cpu_count;
     bool json = false, keep = false;
@@ -93,6 +98,8 @@ int cmd_create(int argc, char **argv)
         {"memory", 'm', CLI_SIZE, &o.memory_size, "SIZE", "memory: 512MiB, 4GiB, ... (default 2GiB)", pome_config_min_memory_size(),
          pome_config_max_memory_size()},
         {"disk", 'd', CLI_SIZE, &o.disk_size, "SIZE", "size of the disk, which is sparse (default 8GiB)", UINT64_C(1) << 20, UINT64_C(1) << 44},
+        {"security", 0, CLI_TEXT, &security, "LEVEL", "how strictly its boot is checked: full (default), reduced or permissive", 0, 0},
+        {"authority", 0, CLI_TEXT, &authority, "PATH", "the authority that signs its boot: a folder, or one PEM file", 0, 0},
         {"cpu-model", 0, CLI_TEXT, &o.cpu_model, "MODEL", "\"default\" or \"apple\"", 0, 0},
         {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},
         {0},
@@ -102,16 +109,22 @@ int cmd_create(int argc, char **argv)
         return status;
     if (!image)
         return cli_usage("create", "--image FILE is missing; \"pome image build debian -o FILE\" makes one");
+    if (!cli_security("create", security, &level))
+        return CLI_USAGE;
     o.cpu_count = (unsigned)cpus;
-    return create(name[0], image, &o, keep, json);
+    cli_use_authority(authority);
+    return create(name[0], image, &o, level, keep, json);
 }
 
 int cmd_install(int argc, char **argv)
 {
-    const char *path = NULL, *name[1];
+    const char *path = NULL, *security = "full", *authority = NULL, *name[1];
+    enum pome_security level;
     bool json = false, again = false;
     const struct cli_option options[] = {
         {"image", 'i', CLI_TEXT, &path, "FILE", "restore image to install (required)", 0, 0},
+        {"security", 0, CLI_TEXT, &security, "LEVEL", "how strictly its boot is checked: full (default), reduced or permissive", 0, 0},
+        {"authority", 0, CLI_TEXT, &authority, "PATH", "the authority that signs its boot: a folder, or one PEM file", 0, 0},
         {"erase", 0, CLI_FLAG, &again, NULL, "install again over an installed machine: its disk is lost", 0, 0},
         {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},
         {0},
@@ -126,17 +139,20 @@ int cmd_install(int argc, char **argv)
         return status;
     if (!path)
         return cli_usage("install", "--image FILE is missing");
+    if (!cli_security("install", security, &level))
+        return CLI_USAGE;
+    cli_use_authority(authority);
     struct pome_error err = {0};
     pome_restore_image *image = NULL;
     pome_bundle *b = pome_bundle_open(name[0], &err);
-    if (!b || !(image = pome_restore_image_load(path, &err)) || !install(b, image, again, "Installation", json, &err))
+    if (!b || !(image = pome_restore_image_load(path, &err)) || !install(b, image, level, again, json, &err))
         status = cli_fail(&err,
                           err.code == POME_ERROR_INVALID_STATE         ? "--erase installs again; all that is on the machine's disk is lost"
                           : err.code == POME_ERROR_OPERATION_CANCELLED ? "the same command starts the installation again"
                                                                        : NULL,
                           "cannot install \"%s\"", name[0]);
     else {
-        print_result(b, name[0], json);
+        print_result(b, name[0], level, json);
         status = CLI_OK;
     }
     pome_restore_image_free(image);

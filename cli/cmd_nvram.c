@@ -8,6 +8,7 @@
 #include "cli/output.h"
 
 #include <pome/nvram.h>
+#include <pome/security.h>
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -211,6 +212,16 @@ static ssize_t decode(const char *text, bool hex, uint8_t *out)
     return (ssize_t)n;
 }
 
+/* The firmware leaves some words out: better said now than found out at the next start. */
+static void tell_filtered(const char *value, size_t n)
+{
+    char *words = strndup(value, n), *rest = NULL;
+    for (char *w = words ? strtok_r(words, " \t\n", &rest) : NULL; w; w = strtok_r(NULL, " \t\n", &rest))
+        if (!pome_boot_arg_allowed(w))
+            cli_note("\"%s\" is left out under full security, and in Recovery always: \"pome security get NAME\" shows the machine's", w);
+    free(words);
+}
+
 int cmd_nvram_set(int argc, char **argv)
 {
     const char *words[3], *partition = NULL;
@@ -237,6 +248,8 @@ int cmd_nvram_set(int argc, char **argv)
                          words[2]);
     }
     bool ok = begin(&a, words[0]) && pome_nvram_set(a.nvram, p, words[1], value, (size_t)n, &a.err);
+    if (ok && p == POME_NVRAM_COMMON && !strcmp(words[1], "boot-args"))
+        tell_filtered((const char *)value, (size_t)n);
     free(value);
     return end(&a, ok, "change", words[0]);
 }

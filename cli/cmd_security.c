@@ -1,15 +1,17 @@
-/* cmd_security.c - pome security get, set; personalize; authority show, create. */
+/* cmd_security.c - pome security get, set, approve, deny; personalize; authority show, create. */
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/policy_request.h"
 
 #include <pome/security.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-command_run cmd_security_get, cmd_security_set, cmd_personalize, cmd_authority_show, cmd_authority_create;
+command_run cmd_security_approve, cmd_security_deny, cmd_security_get, cmd_security_set, cmd_personalize, cmd_authority_show, cmd_authority_create;
 
 static void print_hex(const uint8_t *bytes, size_t n)
 {
@@ -17,21 +19,14 @@ static void print_hex(const uint8_t *bytes, size_t n)
         printf("%02x", *bytes++);
 }
 
-/* --authority DIR is POME_AUTHORITY for this command. */
-static void use_authority(const char *folder)
-{
-    if (folder)
-        setenv("POME_AUTHORITY", folder, 1);
-}
-
 static int fail(const struct pome_error *err, const pome_bundle *b, const char *what, const char *name)
 {
     struct pome_authority_info i = POME_AUTHORITY_INFO_INIT;
     bool none = b && err->code == POME_ERROR_NOT_FOUND && !pome_authority(false, &i, NULL);
-    const char *hint = none ? "give the folder of the authority that signed it with --authority DIR"
+    const char *hint = none ? "give the folder of the authority that signed it with --authority PATH"
                        : !b && err->code == POME_ERROR_NOT_FOUND      ? "\"pome list\" shows all machines"
                        : err->code == POME_ERROR_BUSY               ? "stop the machine first"
-                       : err->code == POME_ERROR_PERMISSION         ? "give the authority that signed it with --authority DIR, or let it trust this one: "
+                       : err->code == POME_ERROR_PERMISSION         ? "give the authority that signed it with --authority PATH, or let it trust this one: "
                                                                        "\"pome personalize NAME --all\""
                        : err->code == POME_ERROR_NOT_FOUND          ? "the machine's kernel hook makes one when its kernel is updated"
                        : err->code == POME_ERROR_INVALID_DATA       ? "in the machine, make the boot set again"
@@ -39,19 +34,27 @@ static int fail(const struct pome_error *err, const pome_bundle *b, const char *
     return cli_fail(err, hint, "cannot %s \"%s\"", what, name);
 }
 
-static void print_policy(const struct pome_boot_policy *p, const char *name, bool json)
+/* asked: NULL when Recovery asks for nothing. */
+static void print_policy(const struct pome_boot_policy *p, const struct pome_policy_request *asked, const char *name, bool json)
 {
     if (json) {
         printf("{\"security\":\"%s\",\"signedSet\":\"%s\",\"pendingSet\":", pome_security_name(p->security), p->signed_set);
         cli_json_string(stdout, p->pending_set[0] ? p->pending_set : NULL);
         printf(",\"version\":");
         cli_json_string(stdout, p->version);
+        printf(",\"requested\":");
+        cli_json_string(stdout, asked && asked->valid ? pome_security_name(asked->wanted) : NULL);
         printf(",\"authority\":\"");
         print_hex(p->authority, sizeof p->authority);
         printf("\"}\n");
         return;
     }
     printf("Security:    %s\nSigned set:  %s\n", pome_security_name(p->security), p->signed_set);
+    if (asked && asked->valid)
+        printf("Asked for:   %s, by Recovery; \"pome security approve %s\" or \"pome security deny %s\" answers\n", pome_security_name(asked->wanted),
+               name, name);
+    else if (asked)
+        printf("Asked for:   something that cannot be followed: %s\n", asked->why);
     if (p->pending_set[0])
         printf("Pending set: %s, made in the machine; %s\n", p->pending_set,
                p->security == POME_SECURITY_FULL ? "not started before it is signed" : "started without a signature");
@@ -72,11 +75,12 @@ int cmd_security_get(int argc, char **argv)
         return status;
     struct pome_error err = {0};
     struct pome_boot_policy p = POME_BOOT_POLICY_INIT;
+    struct pome_policy_request r = POME_POLICY_REQUEST_INIT;
     pome_bundle *b = pome_bundle_open(name, &err);
     if (!b || !pome_bundle_boot_policy(b, &p, &err))
         status = fail(&err, b, "read the security of", name);
     else
-        print_policy(&p, name, json), status = CLI_OK;
+        print_policy(&p, pome_bundle_policy_request(b, &r, NULL) ? &r : NULL, name, json), status = CLI_OK;
     pome_bundle_free(b);
     return status;
 }
@@ -85,21 +89,88 @@ int cmd_security_set(int argc, char **argv)
 {
     const char *words[2], *authority = NULL;
     const struct cli_option options[] = {
-        {"authority", 0, CLI_TEXT, &authority, "DIR", "folder of the signing authority", 0, 0},
+        {"authority", 0, CLI_TEXT, &authority, "PATH", "the signing authority: its folder, or one PEM file", 0, 0},
         {0},
     };
-    int status = cli_options(argc, argv, options, 2, 2, words), level = POME_SECURITY_FULL;
+    enum pome_security level;
+    int status = cli_options(argc, argv, options, 2, 2, words);
     if (status != CLI_GO_ON)
         return status;
-    while (level <= POME_SECURITY_PERMISSIVE && strcmp(words[1], pome_security_name((enum pome_security)level)))
-        level++;
-    if (level > POME_SECURITY_PERMISSIVE)
-        return cli_usage("security set", "\"%s\" is not full, reduced or permissive", words[1]);
+    if (!cli_security("security set", words[1], &level))
+        return CLI_USAGE;
     struct pome_error err = {0};
-    use_authority(authority);
+    cli_use_authority(authority);
     pome_bundle *b = pome_bundle_open(words[0], &err);
-    bool ok = b && pome_bundle_set_security(b, (enum pome_security)level, &err);
+    bool ok = b && pome_bundle_set_security(b, level, &err);
     status = ok ? CLI_OK : fail(&err, b, "set the security of", words[0]);
+    pome_bundle_free(b);
+    return status;
+}
+
+static int fail_request(const struct pome_error *err, const pome_bundle *b, const char *name)
+{
+    if (b && err->code == POME_ERROR_NOT_FOUND && strstr(err->message, "asked for nothing"))
+        return cli_fail(err, "in Recovery, \"security reduced\" asks (pome start NAME --recovery); \"pome security set\" needs no request",
+                        "cannot answer \"%s\"", name);
+    return err->code == POME_ERROR_INVALID_STATE ? cli_fail(err, "\"pome security deny NAME\" takes the request away", "cannot answer \"%s\"", name)
+                                                 : fail(err, b, "answer", name);
+}
+
+/* The level that is approved: the one that was named, else the one that is asked for when the owner says yes to it. */
+static bool agreed(const struct pome_policy_request *r, const char *name, const char *word, enum pome_security *level)
+{
+    if (word)
+        return true;
+    *level = r->wanted;
+    if (!isatty(STDIN_FILENO)) {
+        cli_usage("security approve", "without a terminal to ask on, say what is approved: pome security approve %s %s", name, pome_security_name(r->wanted));
+        return false;
+    }
+    return policy_request_ask(r, name);
+}
+
+int cmd_security_approve(int argc, char **argv)
+{
+    const char *words[2], *authority = NULL;
+    const struct cli_option options[] = {
+        {"authority", 0, CLI_TEXT, &authority, "PATH", "the signing authority: its folder, or one PEM file", 0, 0},
+        {0},
+    };
+    enum pome_security level = POME_SECURITY_FULL;
+    int status = cli_options(argc, argv, options, 1, 2, words);
+    if (status != CLI_GO_ON)
+        return status;
+    if (words[1] && !cli_security("security approve", words[1], &level))
+        return CLI_USAGE;
+    struct pome_error err = {0};
+    struct pome_policy_request r = POME_POLICY_REQUEST_INIT;
+    cli_use_authority(authority);
+    pome_bundle *b = pome_bundle_open(words[0], &err);
+    if (!b || !pome_bundle_policy_request(b, &r, &err))
+        status = fail_request(&err, b, words[0]);
+    else if (r.valid && !agreed(&r, words[0], words[1], &level))
+        status = isatty(STDIN_FILENO) ? CLI_FAILED : CLI_USAGE;
+    else if (!pome_bundle_policy_approve(b, level, &err))
+        status = fail_request(&err, b, words[0]);
+    else
+        cli_note("approved: \"%s\" has %s security from its next start on", words[0], pome_security_name(level)), status = CLI_OK;
+    pome_bundle_free(b);
+    return status;
+}
+
+int cmd_security_deny(int argc, char **argv)
+{
+    static const struct cli_option options[] = {{0}};
+    const char *name;
+    struct pome_error err = {0};
+    int status = cli_options(argc, argv, options, 1, 1, &name);
+    if (status != CLI_GO_ON)
+        return status;
+    pome_bundle *b = pome_bundle_open(name, &err);
+    if (b && pome_bundle_policy_deny(b, &err))
+        cli_note("refused: \"%s\" keeps its security", name), status = CLI_OK;
+    else
+        status = fail_request(&err, b, name);
     pome_bundle_free(b);
     return status;
 }
@@ -110,7 +181,7 @@ int cmd_personalize(int argc, char **argv)
     bool all = false;
     const struct cli_option options[] = {
         {"all", 0, CLI_FLAG, &all, NULL, "issue every ticket anew, for a machine that was copied or an authority that was replaced", 0, 0},
-        {"authority", 0, CLI_TEXT, &authority, "DIR", "folder of the signing authority", 0, 0},
+        {"authority", 0, CLI_TEXT, &authority, "PATH", "the signing authority: its folder, or one PEM file", 0, 0},
         {0},
     };
     int status = cli_options(argc, argv, options, 1, 1, &name);
@@ -118,7 +189,7 @@ int cmd_personalize(int argc, char **argv)
         return status;
     struct pome_error err = {0};
     struct pome_boot_policy p = POME_BOOT_POLICY_INIT;
-    use_authority(authority);
+    cli_use_authority(authority);
     pome_bundle *b = pome_bundle_open(name, &err);
     if (b && pome_bundle_personalize(b, all, &err) && pome_bundle_boot_policy(b, &p, &err)) {
         cli_note("\"%s\": boot set %s is signed", name, p.signed_set);
@@ -135,7 +206,7 @@ static int authority(int argc, char **argv, bool make)
     bool json = false;
     const char *folder = NULL;
     const struct cli_option options[] = {
-        {"authority", 0, CLI_TEXT, &folder, "DIR", "its folder", 0, 0},
+        {"authority", 0, CLI_TEXT, &folder, "PATH", "its folder, or one PEM file", 0, 0},
         {"json", 0, CLI_FLAG, &json, NULL, "as JSON", 0, 0},
         {0},
     };
@@ -144,7 +215,7 @@ static int authority(int argc, char **argv, bool make)
         return status;
     struct pome_error err = {0};
     struct pome_authority_info i = POME_AUTHORITY_INFO_INIT;
-    use_authority(folder);
+    cli_use_authority(folder);
     if (!pome_authority(make, &i, &err))
         return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome authority create\" makes one; so does the first \"pome create\"" : NULL,
                         "cannot open the signing authority");

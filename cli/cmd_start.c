@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/policy_request.h"
 #include "cli/run_vm.h"
 
 #include <stdio.h>
@@ -48,6 +49,8 @@ static int start(pome_bundle *bundle, const char *name, const struct start_argum
 int cmd_start(int argc, char **argv)
 {
     struct start_arguments a = {0};
+    enum pome_security level;
+    const char *approve = NULL;
     const struct cli_option options[] = {
         {"recovery", 'r', CLI_FLAG, &a.recovery, NULL, "start into Recovery, this time only", 0, 0},
         {"picker", 0, CLI_FLAG, &a.picker, NULL, "ask on the console what to start", 0, 0},
@@ -56,6 +59,7 @@ int cmd_start(int argc, char **argv)
         {"stop-in-stage2", 0, CLI_FLAG, &a.stop2, NULL, "stop in the stage-2 firmware, which was verified", 0, 0},
         {"memory", 'm', CLI_SIZE, &a.memory, "SIZE", "memory for this start", pome_config_min_memory_size(),
          pome_config_max_memory_size()},
+        {"approve-policy", 0, CLI_TEXT, &approve, "LEVEL", "with --recovery: what Recovery may ask for and gets: full, reduced or permissive", 0, 0},
         {"verbose", 'v', CLI_FLAG, &a.verbose, NULL, "the boot stages say more", 0, 0},
         {"no-reboot", 0, CLI_FLAG, &a.no_reboot, NULL, "end when the guest reboots", 0, 0},
         {"stats", 0, CLI_FLAG, &a.stats, NULL, "print the engine's counters as JSON at the end", 0, 0},
@@ -67,11 +71,18 @@ int cmd_start(int argc, char **argv)
         return status;
     if (a.recovery + a.dfu + a.stop1 + a.stop2 + a.picker > 1)
         return cli_usage("start", "--recovery, --picker, --dfu, --stop-in-stage1 and --stop-in-stage2 exclude each other");
+    if (approve && !a.recovery)
+        return cli_usage("start", "--approve-policy is for a start with --recovery");
+    if (approve && !cli_security("start", approve, &level))
+        return CLI_USAGE;
     struct pome_error err = {0};
     pome_bundle *bundle = pome_bundle_open(name, &err);
     if (!bundle)
         return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "see what there is with \"pome list\"" : NULL, "cannot start \"%s\"", name);
+    if (approve)
+        policy_request_clear(bundle);
     status = start(bundle, name, &a);
+    status = policy_request_settle(bundle, name, approve, isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && status < 128, status);
     pome_bundle_free(bundle);
     return status;
 }

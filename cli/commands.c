@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-command_run cmd_authority_create, cmd_authority_show, cmd_personalize, cmd_security_get, cmd_security_set;
+command_run cmd_authority_create, cmd_authority_show, cmd_personalize, cmd_security_approve, cmd_security_deny, cmd_security_get, cmd_security_set;
 command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
     cmd_image_diff, cmd_image_download, cmd_image_extract, cmd_image_info, cmd_image_latest, cmd_image_list, cmd_image_verify, cmd_install,
@@ -41,6 +41,8 @@ const struct command commands[] = {
     {"nvram print", "nvram print NAME [options]", "Show all NVRAM variables with their values", cmd_nvram_print},
     {"security get", "security get NAME [--json]", "Show how strictly a machine's boot is checked", cmd_security_get},
     {"security set", "security set NAME full|reduced|permissive [options]", "Set how strictly a machine's boot is checked", cmd_security_set},
+    {"security approve", "security approve NAME [full|reduced|permissive] [options]", "Give a machine the security that its Recovery asks for", cmd_security_approve},
+    {"security deny", "security deny NAME", "Refuse what a machine's Recovery asks for", cmd_security_deny},
     {"personalize", "personalize NAME [--all] [options]", "Sign the boot set that a machine's guest made", cmd_personalize},
     {"authority show", "authority show [options]", "Show the authority that signs boot tickets", cmd_authority_show},
     {"authority create", "authority create [options]", "Make the authority that signs boot tickets, if there is none", cmd_authority_create},

@@ -14,11 +14,13 @@
 #define NOP        4
 #define END        9
 
-static const char names[] = "bootargs\0linux,initrd-start\0linux,initrd-end\0pome,security\0pome,boot-set";
+static const char names[] = "bootargs\0linux,initrd-start\0linux,initrd-end\0pome,security\0pome,boot-set\0pome,ecid\0pome,policy-nonce";
 #define NAME_START    9
 #define NAME_END      28
 #define NAME_SECURITY 45
 #define NAME_BOOT_SET 59
+#define NAME_ECID     73
+#define NAME_NONCE    83
 
 struct tree {
     const uint8_t *structure, *strings, *reservations;
@@ -93,6 +95,8 @@ static void put_chosen(struct out *o, uint32_t name, const struct fdt_chosen *c)
     put_text(o, name, c->bootargs);
     put_text(o, name + NAME_SECURITY, c->security);
     put_text(o, name + NAME_BOOT_SET, c->boot_set);
+    put_text(o, name + NAME_ECID, c->ecid);
+    put_text(o, name + NAME_NONCE, c->policy_nonce);
     if (c->initrd_start == c->initrd_end)
         return;
     fw_put_be64(b, c->initrd_start);

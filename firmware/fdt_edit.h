@@ -7,10 +7,11 @@
 struct fdt_chosen {
     const char *bootargs;
     uint64_t initrd_start, initrd_end; /* equal: no initial ramdisk */
-    const char *security, *boot_set;   /* pome,security and pome,boot-set (docs/boot.md); NULL: left out */
+    /* pome,security, pome,boot-set, pome,ecid and pome,policy-nonce (docs/boot.md); NULL: left out */
+    const char *security, *boot_set, *ecid, *policy_nonce;
 };
 
-/* fdt/n: the tree that Pome wrote. to/room: memory for the new tree. *bytes: its size. Replaces the three properties
+/* fdt/n: the tree that Pome wrote. to/room: memory for the new tree. *bytes: its size. Replaces the properties
  * that it sets; makes /chosen if there is none. */
 fw_why fdt_edit_chosen(const uint8_t *fdt, size_t n, const struct fdt_chosen *chosen, uint8_t *to, size_t room,
                        size_t *bytes);

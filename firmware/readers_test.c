@@ -10,6 +10,7 @@
 #include <libfdt.h>
 
 #include "firmware/fat.h"
+#include "firmware/boot_args.h"
 #include "firmware/fdt_edit.h"
 #include "firmware/kernel.h"
 #include "firmware/nvram.h"
@@ -257,6 +258,10 @@ static void check_edited(const uint8_t *fdt, size_t n)
     assert_int_equal(fw_be32((const uint8_t *)end + 4), 0x4321);
     assert_memory_equal(fdt_getprop(fdt, chosen, "linux,initrd-start", &length), "\0\0\0\1\0\0\x12\x34", 8);
     assert_int_equal(fdt_num_mem_rsv(fdt), 1);
+    assert_string_equal(fdt_getprop(fdt, chosen, "pome,security", &length), "full");
+    assert_string_equal(fdt_getprop(fdt, chosen, "pome,boot-set", &length), "recovery");
+    assert_string_equal(fdt_getprop(fdt, chosen, "pome,ecid", &length), "00000000000012ab");
+    assert_string_equal(fdt_getprop(fdt, chosen, "pome,policy-nonce", &length), "cd");
     int memory = fdt_path_offset(fdt, "/memory@0");
     assert_string_equal(fdt_getprop(fdt, memory, "three", &length), "ab");
 }
@@ -265,7 +270,7 @@ static void fdt_gets_its_chosen(void **state)
 {
     (void)state;
     uint8_t from[2048], to[2048];
-    const struct fdt_chosen c = {"console=x", 0x100001234, 0x100004321};
+    const struct fdt_chosen c = {"console=x", 0x100001234, 0x100004321, "full", "recovery", "00000000000012ab", "cd"};
     size_t n, length;
     for (int with = 0; with < 2; with++) {
         size_t bytes = make_tree(from, sizeof from, with);
@@ -309,6 +314,37 @@ static void fdt_damaged_is_harmless(void **state)
     }
 }
 
+/* What full security lets through of boot-args: whole words only, and nothing that Linux would read otherwise than it was read here. */
+static void boot_args_are_filtered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word;
+        bool allowed;
+    } rows[] = {
+        {"quiet", true}, {"loglevel=7", true}, {"systemd.show_status=0", true}, {"panic=-1", true}, {"mem=512M", true},
+        {"init=/bin/sh", false}, {"rdinit=/bin/sh", false}, {"root=/dev/vdb", false}, {"quietly", false}, {"quie", false}, {"quiet=1", false},
+        {"loglevel", false}, {"loglevel=", false}, {"loglevel=\"7", false}, {"loglevel=7\"", false}, {"\"quiet", false}, {"--", false},
+        {"loglevel=a/b", false}, {"loglevel=a=b", false}, {"module.sig_enforce=0", false}, {"=", false}, {"loglevel=\xff\x83", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (boot_args_allowed(rows[i].word, strlen(rows[i].word)) != rows[i].allowed)
+            fail_msg("%s: expected %d", rows[i].word, rows[i].allowed);
+    static const char text[] = "  quiet\tinit=x\n y ";
+    const char *word;
+    size_t at = 0, n, words = 0;
+    while ((n = boot_args_word(text, sizeof text - 1, &at, &word)))
+        assert_true(++words <= 3 && !memcmp(word, words == 1 ? "quiet" : words == 2 ? "init=x" : "y", n));
+    assert_int_equal(words, 3);
+    for (at = 0; (n = boot_args_word(boot_args_list, strlen(boot_args_list), &at, &word));) { /* every row is of use */
+        char filled[64] = "";
+        memcpy(filled, word, n);
+        if (word[n - 1] == '=')
+            strcpy(filled + n, "1");
+        assert_true(boot_args_allowed(filled, strlen(filled)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +355,7 @@ int main(void)
         cmocka_unit_test(kernel_header_is_checked),
         cmocka_unit_test(fdt_gets_its_chosen),
         cmocka_unit_test(fdt_damaged_is_harmless),
+        cmocka_unit_test(boot_args_are_filtered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
  * every check falls through to it; when that fails too, the picker asks what to do. Without an answer the machine reports
  * a panic and powers off.
  */
+#include "firmware/boot_args.h"
 #include "firmware/cfg.h"
 #include "firmware/fdt_edit.h"
 #include "firmware/nvram.h"
@@ -39,6 +40,7 @@ static struct loaded loaded;
 static struct system system;
 static const char *started; /* the set: "1A2B3C4D" or "recovery" */
 
+static const char recovery_name[] = "recovery";
 static const char container[] = "iBootSystemContainer", recovery_container[] = "RecoveryOSContainer";
 
 static bool failed(const char *set, const char *object, fw_why why)
@@ -134,7 +136,7 @@ static bool start_recovery(struct disk *disk)
     static const struct boot_set set = {"recovery:", "/BOOT", {"rkrn", "rrdk", "rcmd"}, NULL};
     struct fat fs;
     fw_why why = open_volume(disk, recovery_container, &fs);
-    started = "recovery";
+    started = recovery_name;
     return why ? failed("recovery", recovery_container, why) : set_load(&fs, &set, &machine, &loaded);
 }
 
@@ -165,13 +167,54 @@ static bool nvram_wants_recovery(struct disk *flash, struct nvram *nv, bool *hav
     return is_value(nv, "auto-boot", "false");
 }
 
+/* --- boot-args --- */
+
+static void left_out(const char *word, size_t n)
+{
+    char text[80];
+    size_t m = n < sizeof text - 1 ? n : sizeof text - 1;
+    for (size_t i = 0; i < m; i++)
+        text[i] = word[i] < ' ' || word[i] > '~' ? '?' : word[i]; /* it goes to somebody's terminal */
+    text[m] = 0;
+    fw_print("pome stage2: boot-args: %s is left out, %s does not allow it\n", text,
+             fw_same(started, recovery_name) ? "Recovery" : "full security");
+}
+
+/* Under full security, and in Recovery always, only the words that the filter knows. */
+static bool append_boot_args(const char *args, size_t n)
+{
+    bool filter = fw_same(started, recovery_name) || !system.open || system.policy.security == SECURITY_FULL;
+    const char *word;
+    size_t at = 0, m;
+    if (!filter)
+        return set_append_args(&loaded, args, n);
+    while ((m = boot_args_word(args, n, &at, &word)))
+        if (!boot_args_allowed(word, m))
+            left_out(word, m);
+        else if (!set_append_args(&loaded, word, m))
+            return false;
+    return true;
+}
+
 /* --- the kernel's device tree --- */
 
-/* The FDT that Pome wrote with /chosen filled in. */
+static const char *hex(const uint8_t *bytes, size_t n, char *text)
+{
+    for (size_t i = 0; i < 2 * n; i++)
+        text[i] = "0123456789abcdef"[bytes[i / 2] >> (i % 2 ? 0 : 4) & 15];
+    text[2 * n] = 0;
+    return text;
+}
+
+/* The FDT that Pome wrote with /chosen filled in. Who the machine is and which policy it follows goes into Recovery's requests for another one. */
 static fw_why make_fdt(void)
 {
+    char ecid[17], nonce[2 * SHA384_BYTES + 1];
+    uint8_t be[8];
+    fw_put_be64(be, machine.ecid);
     struct fdt_chosen chosen = {loaded.bootargs, loaded.ramdisk, loaded.ramdisk_end,
-                                system.open ? security_name(system.policy.security) : NULL, started};
+                                system.open ? security_name(system.policy.security) : NULL, started, hex(be, sizeof be, ecid),
+                                hex(machine.policy_nonces[0], SHA384_BYTES, nonce)};
     const uint8_t *fdt = (const uint8_t *)(uintptr_t)fw_cfg64(FW_CFG_FDT);
     size_t bytes, n;
     const char *host_args = fdt_bootargs(fdt, fw_cfg64(FW_CFG_FDT_SIZE), &n);
@@ -283,7 +326,7 @@ void fw_main(void)
         give_up("disk", why);
     choose(disk, recovery, start & FW_START_PICKER);
     const char *args = have_nvram ? nvram_get(&nv, "boot-args", &n) : NULL;
-    if (args && !set_append_args(&loaded, args, n))
+    if (args && !append_boot_args(args, n))
         give_up("boot-args", "command line is too long");
     if ((why = make_fdt()))
         give_up("device tree", why);

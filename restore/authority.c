@@ -58,12 +58,9 @@ static bool join(char out[PATH_MAX], const char *folder, const char *name, struc
 }
 
 /* Opens a file of the authority. Secret ones must be their owner's only. */
-static FILE *open_file(const char *folder, const char *name, bool secret, struct pome_error *err)
+static FILE *open_path(const char *path, bool secret, struct pome_error *err)
 {
-    char path[PATH_MAX];
     struct stat st;
-    if (!join(path, folder, name, err))
-        return NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st)) {
         pome_fail_errno(err, "%s: cannot open it", path);
@@ -77,6 +74,12 @@ static FILE *open_file(const char *folder, const char *name, bool secret, struct
     if (fd >= 0)
         close(fd);
     return NULL;
+}
+
+static FILE *open_file(const char *folder, const char *name, bool secret, struct pome_error *err)
+{
+    char path[PATH_MAX];
+    return join(path, folder, name, err) ? open_path(path, secret, err) : NULL;
 }
 
 static bool save(const char *folder, const char *name, EVP_PKEY *key, X509 *certificate, struct pome_error *err)
@@ -258,17 +261,41 @@ static bool check(struct authority *a, X509 *root, X509 *signer, struct pome_err
         return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: both keys must be RSA with %d bits", a->path, KEY_BITS);
     X509_NAME_get_text_by_NID(X509_get_subject_name(signer), NID_commonName, name, sizeof name);
     if (strcmp(name, signer_name) || X509_NAME_cmp(X509_get_issuer_name(signer), X509_get_subject_name(root)) || X509_verify(signer, root_key) != 1)
-        return pome_fail(err, POME_ERROR_INVALID_DATA, "%s/signer.pem: is not a certificate for \"%s\" from root.pem", a->path, signer_name);
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: the signer's certificate is not one for \"%s\" from the root", a->path, signer_name);
     if (X509_check_private_key(signer, a->key) != 1)
-        return pome_fail(err, POME_ERROR_INVALID_DATA, "%s/signer.key: is not the key of signer.pem", a->path);
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: the signer's key is not the one of its certificate", a->path);
     return true;
+}
+
+static bool read_folder(struct authority *a, X509 **root, X509 **signer, struct pome_error *err)
+{
+    *root = read_certificate(a->path, "root.pem", err);
+    *signer = *root ? read_certificate(a->path, "signer.pem", err) : NULL;
+    a->key = *signer ? read_key(a->path, "signer.key", err) : NULL;
+    return a->key;
+}
+
+/* One file with all that signing needs: the signer's key and certificate, then the root's certificate. */
+static bool read_bundle(struct authority *a, X509 **root, X509 **signer, struct pome_error *err)
+{
+    FILE *f = open_path(a->path, true, err);
+    if (!f)
+        return false;
+    a->key = PEM_read_PrivateKey(f, NULL, NULL, (void *)"");
+    rewind(f);
+    *signer = PEM_read_X509(f, NULL, NULL, NULL);
+    *root = *signer ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+    fclose(f);
+    return (a->key && *root) || pome_fail(err, POME_ERROR_INVALID_DATA,
+                                          "%s: does not hold a private key without a password, the signer's certificate and the root's, in PEM", a->path);
 }
 
 static bool load(struct authority *a, struct pome_error *err)
 {
-    X509 *root = read_certificate(a->path, "root.pem", err), *signer = root ? read_certificate(a->path, "signer.pem", err) : NULL;
-    a->key = signer ? read_key(a->path, "signer.key", err) : NULL;
-    bool ok = a->key && check(a, root, signer, err);
+    struct stat st;
+    X509 *root = NULL, *signer = NULL;
+    bool file = !stat(a->path, &st) && S_ISREG(st.st_mode);
+    bool ok = (file ? read_bundle : read_folder)(a, &root, &signer, err) && check(a, root, signer, err);
     if (ok) {
         size_t n = put_der(signer, a->chain);
         a->root = a->chain + n;

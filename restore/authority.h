@@ -2,7 +2,8 @@
  * authority.h - the local signing authority: the keys that sign boot tickets on this host (docs/boot.md section 2).
  *
  * A folder of its user's (0700) with root.pem, root.key, signer.pem and signer.key (0600). The root signs the signer's certificate once
- * and may then be kept elsewhere; the signer signs tickets. Both are RSA, 3072 bits. Machines know the digest of root.pem (DER).
+ * and may then be kept elsewhere; the signer signs tickets. Both are RSA, 3072 bits. Machines know the digest of root.pem (DER). In the place of the folder there may be one PEM file (0600) with the signer's key, its
+ * certificate, and the root's.
  */
 #ifndef RESTORE_AUTHORITY_H
 #define RESTORE_AUTHORITY_H

@@ -114,6 +114,35 @@ static void must_be_right(void **state)
     authority_close(a);
 }
 
+/* cat signer.key signer.pem root.pem: the same authority; parts that are missing or swapped are found. */
+static void one_file(void **state)
+{
+    static const struct {
+        const char *parts;
+        bool right;
+    } rows[] = {{"signer.key signer.pem root.pem", true}, {"signer.pem root.pem signer.key", true}, {"signer.key root.pem signer.pem", false},
+                {"signer.key signer.pem", false}, {"signer.pem root.pem", false}, {"root.key signer.pem root.pem", false}};
+    struct pome_error err = {0};
+    char command[512], path[128];
+    snprintf(path, sizeof path, "%s/one.pem", dir);
+    struct authority *a = authority_open(place, false, &err);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(command, sizeof command, "cd %s && cat %s > %s && chmod 600 %s", place, rows[i].parts, path, path);
+        assert_int_equal(system(command), 0);
+        struct authority *one = authority_open(path, true, &err);
+        assert_int_equal(one != NULL, rows[i].right);
+        if (one)
+            assert_memory_equal(authority_anchor(one), authority_anchor(a), SHA384_BYTES);
+        else
+            assert_int_equal(err.code, POME_ERROR_INVALID_DATA);
+        authority_close(one);
+    }
+    chmod(path, 0644);
+    assert_null(authority_open(path, false, &err));
+    assert_int_equal(err.code, POME_ERROR_PERMISSION);
+    authority_close(a);
+}
+
 static void signs(void **state)
 {
     static uint8_t ticket[IMAGE4_TICKET_MAX], unsigned_ticket[IMAGE4_TICKET_MAX];
@@ -147,6 +176,6 @@ static void signs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(made_once), cmocka_unit_test(must_be_right), cmocka_unit_test(signs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(made_once), cmocka_unit_test(must_be_right), cmocka_unit_test(one_file), cmocka_unit_test(signs)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

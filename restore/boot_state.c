@@ -214,6 +214,7 @@ bool boot_state_read(struct bundle *b, struct boot_state *s, struct pome_error *
         return false;
     *s = (struct boot_state){.security = personalize_security(&o->policy)};
     memcpy(s->anchor, o->wrapper.trust.anchor, sizeof s->anchor);
+    memcpy(s->policy_nonce, o->wrapper.trust.policy_nonces[0], sizeof s->policy_nonce);
     read_version(o, s->version);
     read_name(o, "BOOT/ACTIVE", s->active);
     read_name(o, "BOOT/PENDING", s->pending);

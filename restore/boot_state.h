@@ -15,7 +15,7 @@ struct boot_state {
     char active[9], pending[9]; /* names of sets; "": none */
     bool pending_signed;        /* it has a ticket */
     char version[64];           /* love of the policy */
-    uint8_t anchor[SHA384_BYTES];
+    uint8_t anchor[SHA384_BYTES], policy_nonce[SHA384_BYTES];
 };
 
 /* Errors: INVALID_BUNDLE (a volume or the policy is damaged, or the policy is not the machine's), INVALID_STATE (not installed). */

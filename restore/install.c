@@ -229,7 +229,8 @@ bool install_run(struct bundle *bundle, struct restore_image *image, pome_progre
         err = &own;
     if (!in)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to install");
-    *in = (struct install){.bundle = bundle, .image = image, .disk_fd = -1, .aux_fd = -1, .progress = progress, .user = user};
+    *in = (struct install){.bundle = bundle, .image = image, .disk_fd = -1, .aux_fd = -1,
+                           .security = (enum policy_security)bundle->install_security, .progress = progress, .user = user};
     in->journal = has_journal(in);
     bool ok = in->journal || bundle_set_not_installed(bundle, err);
     if (ok && bundle_log_path(bundle, path))

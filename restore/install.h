@@ -27,6 +27,7 @@ struct install {
     struct restore_image *image;
     struct log *log;
     int disk_fd, aux_fd;
+    enum policy_security security; /* that the machine gets */
 
     struct gpt gpt;
     bool journal, kept;           /* an earlier attempt wrote its journal; its partition map and OS image are right and stay */
@@ -45,7 +46,7 @@ struct install {
     int64_t shown_ns;
 };
 
-/* Runs all steps. The bundle must be locked. Errors: see pome_install. */
+/* Runs all steps. The bundle must be locked; its install_security is the machine's. Errors: see pome_install. */
 bool install_run(struct bundle *bundle, struct restore_image *image, pome_progress_fn *progress, void *user, struct pome_error *err);
 
 unsigned install_step_count(void);

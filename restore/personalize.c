@@ -156,7 +156,7 @@ static bool issue(struct install *in, const struct authority *authority, install
     uint8_t rpnh[SHA384_BYTES], ronh[SHA384_BYTES];
     const struct personality who = {authority, in->bundle->ecid, p->board, p->chip, in->trust.boot_nonce,
                                     m->long_version[0] ? m->long_version : m->version};
-    const struct policy_content policy = {POLICY_FULL, in->nsih, in->trust.policy_nonces[0], rpnh, ronh, in->volume_group};
+    const struct policy_content policy = {in->security, in->nsih, in->trust.policy_nonces[0], rpnh, ronh, in->volume_group};
     memset(in->nonces, 0, sizeof in->nonces);
     memcpy(in->trust.anchor, authority_anchor(authority), SHA384_BYTES);
     personalize_boot_nonce(in->boot_nonce, in->trust.boot_nonce);

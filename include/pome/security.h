@@ -36,10 +36,33 @@ struct pome_boot_policy {
 /* Errors: BUSY, INVALID_STATE (not installed), INVALID_BUNDLE (its policy is damaged or missing).   Since: 0.2. */
 POME_API bool pome_bundle_boot_policy(pome_bundle *bundle, struct pome_boot_policy *policy, struct pome_error *err);
 
-/* Signs another policy. Older ones are refused by the machine from then on.
+/* Signs another policy. Older ones are refused by the machine from then on. Of a bundle that is not installed: the security that pome_install() gives it,
+ * through this handle.
  * Errors: as above, and NOT_FOUND (there is no authority), PERMISSION (the machine trusts another one).
  * Like:   bputil(1).   Since: 0.2. */
 POME_API bool pome_bundle_set_security(pome_bundle *bundle, enum pome_security security, struct pome_error *err);
+
+/* What the machine's Recovery asks for: another security. Nobody signed it, and whatever runs in the guest can write one: it is a question
+ * to the owner and no more. */
+struct pome_policy_request {
+    size_t size; /* of this struct: POME_POLICY_REQUEST_INIT */
+    bool valid;  /* it is for this machine and for the policy that it has now */
+    enum pome_security wanted, current; /* wanted: if valid */
+    char why[128]; /* why it is not valid */
+};
+#define POME_POLICY_REQUEST_INIT {sizeof(struct pome_policy_request), false, POME_SECURITY_FULL, POME_SECURITY_FULL, ""}
+
+/* Errors: NOT_FOUND (it asks for nothing), BUSY, and those of pome_bundle_boot_policy().   Since: 0.2. */
+POME_API bool pome_bundle_policy_request(pome_bundle *bundle, struct pome_policy_request *request, struct pome_error *err);
+
+/* The owner's answer. Approved: signs a policy of this security if that is what is asked for. Refused: takes the request away. Either way the
+ * machine's log tells it.
+ * Errors: as above, INVALID_STATE (approved: the request is not valid, or for another security), and those of pome_bundle_set_security().   Since: 0.2. */
+POME_API bool pome_bundle_policy_approve(pome_bundle *bundle, enum pome_security security, struct pome_error *err);
+POME_API bool pome_bundle_policy_deny(pome_bundle *bundle, struct pome_error *err);
+
+/* True if full security, and Recovery always, lets this word of the NVRAM variable boot-args through to the kernel.   Since: 0.2. */
+POME_API bool pome_boot_arg_allowed(const char *word);
 
 /* Signs the boot set that the guest made; all: every ticket anew, with new nonces, by this host's authority, which the machine trusts from then on.
  * Errors: as above, and NOT_FOUND (nothing waits), INVALID_DATA (an object is damaged: it is not signed).   Since: 0.2. */

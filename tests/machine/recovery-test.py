@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
-# Recovery: passwords, NVRAM, the log, installing again with the data kept (also after a power cut) and erased
-import os, signal, time
+# Recovery: passwords, NVRAM, the log, another security that the host approves or not, installing again with the data kept (also after a power cut) and erased
+import json, os, pty, select, signal, subprocess, sys, time
 from visit import *
 
 PROMPT = 'recovery# '
@@ -8,8 +8,8 @@ NEW = 'correct horse 7'
 
 
 class Recovery(Machine):
-    def __init__(self):
-        super().__init__('start', 'dev', '--recovery')
+    def __init__(self, *options):
+        super().__init__('start', 'dev', '--recovery', *options)
         self.wait_for(PROMPT)
 
     def do(self, line, *answers):
@@ -41,15 +41,18 @@ def settings():
     assert 'was changed' in m.do('6', ('User (root): ', ''), ('password of root: ', NEW), ('again: ', NEW))
     assert 'auto-boot\ttrue' in m.do('nvram')
     m.do('nvram set boot-args pome.marker=%d systemd.show_status=0' % 41)
-    m.do('nvram set boot-args pome.marker=%d systemd.show_status=0' % 42)
+    said = m.do('nvram set boot-args pome.marker=%d systemd.show_status=0' % 42)
+    assert 'leaves out, and Recovery always: pome.marker=42' in said and 'always: systemd' not in said, said
     assert 'pome.marker=42' in m.do('nvram get boot-args')
     assert 'no variable' in m.do('nvram delete never-set')
     assert 'the host' in m.do('security')
     assert 'usage' not in m.do('reinstall --status')
     m.power_off()
     m = Machine('start', 'dev')
+    assert 'pome.marker=42 is left out, full security' in m.wait_for('starting the kernel')
     login_with(m, NEW)
-    assert 'pome.marker=42' in m.run('cat /proc/cmdline')
+    said = m.run('cat /proc/cmdline')
+    assert 'pome.marker' not in said and 'systemd.show_status=0' in said, said
     m.run('echo precious > /root/file; mkdir -p /home/me /usr/local/bin; echo mine > /usr/local/bin/tool; echo kept-name > /etc/hostname; '
           'rm -f /usr/bin/lsblk; echo broken > /usr/bin/find; echo lost > /usr/lib/stray; echo changed > /etc/issue; sync')
     m.power_off()
@@ -60,6 +63,67 @@ def settings():
     assert '\n30\r' in m.do('show-log -n 30 | wc -l')
     assert 'systemd' in m.do('show-log --journal -n 5')
     m.power_off()
+
+
+def cmdline(m):
+    """What a normal start says of itself, and its command line."""
+    said = m.wait_for('starting the kernel')
+    login_with(m, NEW)
+    said += m.run('cat /proc/cmdline')
+    m.power_off()
+    return said
+
+
+def asked():
+    return json.loads(pome('security', 'get', 'dev', '--json').stdout)
+
+
+def on_terminal(answer):
+    """Recovery asks for full security; its owner is asked on the terminal and types the answer."""
+    master, slave = pty.openpty()
+    p = subprocess.Popen([POME, 'start', 'dev', '--recovery'], stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    seen = b''
+    for text, keys in ((b'recovery# ', b'security full -y\n'), (b'says yes', b'shutdown\n'), (b'(yes/no): ', answer + b'\n')):
+        end = time.monotonic() + 120
+        while text not in seen:
+            assert time.monotonic() < end, seen[-500:]
+            if select.select([master], [], [], 0.2)[0]:
+                seen += os.read(master, 65536)
+        seen = seen.split(text, 1)[1]
+        os.write(master, keys)
+    assert p.wait(60) == 0
+    os.close(master)
+
+
+def policy():
+    """Recovery asks for another security. It is the host's owner who says yes, or not."""
+    m = Recovery()
+    assert 'full security already' in m.do('security full')
+    assert 'usage' not in m.do('security') and 'nothing was done' in m.do('security permissive', ('go on: ', 'no'))
+    assert 'is asked for permissive' in m.do('security permissive', ('go on: ', 'yes'))
+    assert 'asked for permissive' in m.do('5')
+    assert 'asked for nothing' in m.do('security --cancel')
+    assert 'is asked for reduced' in m.do('security reduced -y')
+    m.type('reboot')                                # the answer comes first
+    assert m.end() == 0
+    assert asked()['requested'] == 'reduced' and asked()['security'] == 'full'
+    assert pome('security', 'deny', 'dev').returncode == 0
+    assert 'full security does not allow it' in cmdline(Machine('start', 'dev'))
+    for ask, answer, then in (('permissive', 'reduced', 'full'), ('reduced', 'reduced', 'reduced')):
+        m = Recovery('--approve-policy', answer)
+        m.do('security %s -y' % ask)
+        m.power_off()
+        assert asked()['security'] == then and asked()['requested'] is None, (ask, answer, asked())
+    said = cmdline(Machine('start', 'dev'))
+    assert 'LocalPolicy ok, reduced security' in said and 'pome.marker=42' in said, said
+    on_terminal(b'no')
+    assert asked()['security'] == 'reduced' and asked()['requested'] is None
+    on_terminal(b'yes')
+    assert asked()['security'] == 'full' and asked()['requested'] is None
+    text = pome('log', 'show', 'dev').stdout
+    for line in ('refused: the owner of the host said no', 'was approved: a LocalPolicy was issued, security reduced', 'issued, security full'):
+        assert line in text, line
 
 
 def keep_data():
@@ -93,12 +157,13 @@ def erase():
     m.type('reboot')
     m.login()
     said = m.run('cat /root/file; cat /etc/hostname /proc/cmdline; df -k / | tail -1')
-    assert 'precious' not in said and 'pome.marker=42' in said and '\npome' in said.replace('\r', ''), said
+    assert 'precious' not in said and 'systemd.show_status=0' in said and '\npome' in said.replace('\r', ''), said
     m.power_off()
 
 
 need_image()
-for part in (settings, keep_data, erase):
-    begin = time.monotonic()
-    part()
-    print('\n%s: %.1f s' % (part.__name__, time.monotonic() - begin))
+for part in (settings, policy, keep_data, erase):
+    if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
+        begin = time.monotonic()
+        part()
+        print('\n%s: %.1f s' % (part.__name__, time.monotonic() - begin))

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "firmware/boot_args.h"
 #include "formats/image4.h"
 #include "formats/nvram.h"
 
@@ -290,6 +291,21 @@ static bool im4p_digest_command(int argc, char **argv, struct pome_error *err)
     return true;
 }
 
+/* --- boot-args TEXT: says which words full security leaves out --- */
+
+static bool boot_args_command(int argc, char **argv, struct pome_error *err)
+{
+    const char *word;
+    bool any = false;
+    size_t at = 0, n;
+    while ((n = boot_args_word(argv[0], strlen(argv[0]), &at, &word)))
+        if (!boot_args_allowed(word, n))
+            any = printf("Full security leaves out, and Recovery always: %.*s\n", (int)n, word) > 0;
+    if (any)
+        printf("It lets through: %s\n", boot_args_list);
+    return true;
+}
+
 static const struct {
     const char *name, *usage;
     int least; /* words after the name */
@@ -300,6 +316,7 @@ static const struct {
     {"write", "PATH SIZE", 2, write_command},
     {"sha384", "PATH [SIZE]", 1, sha384_command},
     {"im4p-digest", "PATH", 1, im4p_digest_command},
+    {"boot-args", "TEXT", 1, boot_args_command},
 };
 
 int main(int argc, char **argv)
