@@ -41,10 +41,11 @@ struct console {
     struct loop *loop;
     struct console_options o;
     pthread_mutex_t lock;
-    pthread_cond_t out_some, out_done, in_room;
+    pthread_cond_t out_some, out_done, in_room, in_idle;
     struct ring out, in;
     size_t writing; /* bytes taken from `out` that are not written yet */
     bool stop, wants_room, reader_runs, writer_runs;
+    bool held, reading; /* reading: the reader has found input and puts it into the ring */
     int wake, give_up; /* eventfds: end the reader; end a writer that waits */
     int out_fd;        /* ours */
     bool out_is_socket;
@@ -162,11 +163,29 @@ static void *writer(void *ctx)
 static size_t wait_for_room(struct console *c)
 {
     pthread_mutex_lock(&c->lock);
-    while (c->in.n == c->in.size && !c->stop)
+    while ((c->in.n == c->in.size || (c->held && !c->reading)) && !c->stop)
         pthread_cond_wait(&c->in_room, &c->lock);
     size_t room = c->stop ? 0 : c->in.size - c->in.n;
     pthread_mutex_unlock(&c->lock);
     return room;
+}
+
+/* False: not now. */
+static bool begin_reading(struct console *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->reading = !c->held;
+    bool go_on = c->reading;
+    pthread_mutex_unlock(&c->lock);
+    return go_on;
+}
+
+static void end_reading(struct console *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->reading = false;
+    pthread_cond_broadcast(&c->in_idle);
+    pthread_mutex_unlock(&c->lock);
 }
 
 static void *reader(void *ctx)
@@ -179,7 +198,7 @@ static void *reader(void *ctx)
             break;
         if (p[1].revents)
             break;
-        if (!p[0].revents)
+        if (!p[0].revents || !begin_reading(c))
             continue;
         ssize_t n = read(c->o.in_fd, bytes, room);
         if (!n || (n < 0 && errno != EINTR && errno != EAGAIN))
@@ -187,9 +206,11 @@ static void *reader(void *ctx)
         for (size_t done = 0; n > 0 && done < (size_t)n;) {
             done += console_type(c, bytes + done, (size_t)n - done); /* others may type in between */
             if (done < (size_t)n && !wait_for_room(c))
-                return NULL;
+                break;
         }
+        end_reading(c);
     }
+    end_reading(c);
     return NULL;
 }
 
@@ -239,6 +260,7 @@ struct console *console_create(struct loop *loop, const struct console_options *
     pthread_cond_init(&c->out_some, &monotonic);
     pthread_cond_init(&c->out_done, &monotonic);
     pthread_cond_init(&c->in_room, &monotonic);
+    pthread_cond_init(&c->in_idle, &monotonic);
     pthread_condattr_destroy(&monotonic);
     c->wake = eventfd(0, EFD_CLOEXEC);
     c->give_up = eventfd(0, EFD_CLOEXEC);
@@ -289,8 +311,28 @@ void console_destroy(struct console *c, unsigned drain_ms)
     pthread_cond_destroy(&c->out_some);
     pthread_cond_destroy(&c->out_done);
     pthread_cond_destroy(&c->in_room);
+    pthread_cond_destroy(&c->in_idle);
     pthread_mutex_destroy(&c->lock);
     free(c);
+}
+
+void console_hold(struct console *c, bool held)
+{
+    pthread_mutex_lock(&c->lock);
+    c->held = held;
+    while (held && c->reading && c->in.n < c->in.size) /* with a full ring it waits for the guest: no more is read until that takes some */
+        pthread_cond_wait(&c->in_idle, &c->lock);
+    pthread_cond_broadcast(&c->in_room);
+    pthread_mutex_unlock(&c->lock);
+}
+
+size_t console_pending(struct console *c, uint8_t *bytes)
+{
+    pthread_mutex_lock(&c->lock);
+    struct ring copy = c->in;
+    size_t n = ring_get(&copy, bytes, CONSOLE_IN_BYTES);
+    pthread_mutex_unlock(&c->lock);
+    return n;
 }
 
 void console_attach(struct console *c, const struct console_client *client)

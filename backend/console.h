@@ -40,6 +40,11 @@ size_t console_get(struct console *c, uint8_t *bytes, size_t n);             /* 
 /* Waits until the host has taken everything put so far; false after timeout_ms. */
 bool console_flush(struct console *c, unsigned timeout_ms);
 
+/* Held: nothing more is read from in_fd when this returns; what is not read stays with whoever reads it next. Any thread but the loop's. */
+void console_hold(struct console *c, bool held);
+/* Input that was read and the guest has not taken yet: copies it, at most CONSOLE_IN_BYTES; returns how much. */
+size_t console_pending(struct console *c, uint8_t *bytes);
+
 /* Input as if it came from in_fd (a caller that reads keys itself, tests); how many bytes were taken. Any thread. */
 size_t console_type(struct console *c, const uint8_t *bytes, size_t n);
 

@@ -355,6 +355,20 @@ bool disk_set_range(struct disk *d, const char *path, uint64_t first, uint64_t b
     return true;
 }
 
+bool disk_identity(const struct disk *d, struct disk_identity *out, struct pome_error *err)
+{
+    struct stat st;
+    if (fstat(d->fd, &st))
+        return pome_fail_errno(err, "%s", disk_path(d));
+    *out = (struct disk_identity){d->bytes, (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
+    return true;
+}
+
+bool disk_sync(struct disk *d, struct pome_error *err)
+{
+    return d->read_only || !fdatasync(d->fd) || pome_fail_errno(err, "%s: cannot write", disk_path(d));
+}
+
 void disk_close(struct disk *d)
 {
     if (!d)

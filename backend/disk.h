@@ -31,6 +31,15 @@ uint64_t disk_bytes(const struct disk *d);
 const char *disk_path(const struct disk *d); /* as it was opened; lives as long as the disk */
 bool disk_is_read_only(const struct disk *d);
 
+/* What tells that the image is the one it was: its size, and when it was written to last (ns since 1970). */
+struct disk_identity {
+    uint64_t bytes;
+    int64_t changed_ns;
+};
+bool disk_identity(const struct disk *d, struct disk_identity *out, struct pome_error *err);
+/* What was written is on the medium. */
+bool disk_sync(struct disk *d, struct pome_error *err);
+
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_WRITE_ZEROES };
 
 /* A request: the caller's memory until `done` was called. offset + bytes lie in the disk (checked by the caller; checked

@@ -31,20 +31,16 @@ size_t device_save_bytes(const struct device_type *type)
     return n;
 }
 
-static uint8_t *state_of(const struct device *dev)
+void state_save(const struct device_type *type, const void *of, uint8_t *to)
 {
-    return (uint8_t *)dev + dev->type->state_offset;
-}
-
-void device_save(const struct device *dev, uint8_t *to)
-{
-    for (size_t i = 0; i < dev->type->n_state; i++) {
-        const struct state_field *f = &dev->type->state[i];
+    const uint8_t *state = (const uint8_t *)of + type->state_offset;
+    for (size_t i = 0; i < type->n_state; i++) {
+        const struct state_field *f = &type->state[i];
         size_t n = strlen(f->name);
         *to++ = (uint8_t)n;
         memcpy(to, f->name, n);
         le32_put(to + n, f->bytes);
-        memcpy(to + n + 4, state_of(dev) + f->offset, f->bytes);
+        memcpy(to + n + 4, state + f->offset, f->bytes);
         to += n + 4 + f->bytes;
     }
 }
@@ -63,17 +59,28 @@ static bool matches(const struct device_type *type, const uint8_t *from, size_t 
     return true;
 }
 
-bool device_load(struct device *dev, const uint8_t *from, size_t bytes)
+bool state_load(const struct device_type *type, void *of, const uint8_t *from, size_t bytes)
 {
-    if (!matches(dev->type, from, bytes))
+    uint8_t *state = (uint8_t *)of + type->state_offset;
+    if (!matches(type, from, bytes))
         return false;
-    for (size_t i = 0; i < dev->type->n_state; i++) {
-        const struct state_field *f = &dev->type->state[i];
+    for (size_t i = 0; i < type->n_state; i++) {
+        const struct state_field *f = &type->state[i];
         from += 1 + strlen(f->name) + 4;
-        memcpy(state_of(dev) + f->offset, from, f->bytes);
+        memcpy(state + f->offset, from, f->bytes);
         from += f->bytes;
     }
-    if (dev->type->restored)
-        dev->type->restored(dev);
+    if (type->restored)
+        type->restored(of);
     return true;
+}
+
+void device_save(const struct device *dev, uint8_t *to)
+{
+    state_save(dev->type, dev, to);
+}
+
+bool device_load(struct device *dev, const uint8_t *from, size_t bytes)
+{
+    return state_load(dev->type, dev, from, bytes);
 }

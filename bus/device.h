@@ -81,4 +81,8 @@ size_t device_save_bytes(const struct device_type *type);
 void device_save(const struct device *dev, uint8_t *to);
 bool device_load(struct device *dev, const uint8_t *from, size_t bytes);
 
+/* The same for a state that lies elsewhere than dev->type says: `of` is the struct that type's state_offset counts from. */
+void state_save(const struct device_type *type, const void *of, uint8_t *to);
+bool state_load(const struct device_type *type, void *of, const uint8_t *from, size_t bytes);
+
 #endif

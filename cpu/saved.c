@@ -44,6 +44,11 @@ void cpu_save(struct cpu_set *set, unsigned cpu, struct records *out)
             records_put_u64(out, sysreg_name(r), c->sr[r]);
 }
 
+unsigned cpu_set_count(const struct cpu_set *set)
+{
+    return set->o.n_cpus;
+}
+
 uint64_t cpu_set_save_counter(struct cpu_set *set)
 {
     return (set->paused ? set->paused_at_ns : host_now_ns()) - set->count_base_ns;

@@ -115,6 +115,11 @@ static void tables_are_sound(void **state)
     check_tables(virtio_pci_device(r.t)->type);
     check_tables(virtio_pci_function(r.t)->type);
     rig_finish(&r);
+    struct device *d = start(&rows[0]);
+    struct virtio *v = virtio_console_create(&r.bus, console);
+    check_tables(v->type->own);
+    v->type->destroy(v);
+    finish(d);
 }
 
 static uint8_t *saved(struct device *d, size_t *n)

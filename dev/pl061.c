@@ -51,6 +51,12 @@ static void update(struct pl061 *d)
     irq_set(&d->irq, raw(d) & d->s.ie);
 }
 
+bool pl061_input_is_high(struct device *dev, unsigned pin)
+{
+    const struct pl061 *d = (const struct pl061 *)dev;
+    return d->s.in >> (pin & 7) & 1;
+}
+
 void pl061_input(struct device *dev, unsigned pin, bool high)
 {
     struct pl061 *d = (struct pl061 *)dev;

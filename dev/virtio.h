@@ -35,6 +35,8 @@ struct virtio_type {
     void (*config_written)(struct virtio *v, uint32_t offset, unsigned bytes, uint64_t value);
     void (*reset)(struct virtio *v);                  /* no request is under way; NULL: nothing to do */
     void (*destroy)(struct virtio *v);                /* frees the device */
+    /* Guest-visible state besides virtio's own: name, state table, restored; offsets count from the struct virtio. NULL: none. */
+    const struct device_type *own;
 };
 
 struct virtio_state {

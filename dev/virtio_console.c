@@ -10,28 +10,35 @@
 
 enum { RX, TX };
 
+struct vcon_state {
+    uint64_t sent; /* bytes of the chain at the head of TX that went out */
+};
+
 struct vcon {
     struct virtio v;
     struct console *console;
-    uint64_t sent; /* bytes of the chain at the head of TX that went out */
+    struct vcon_state s;
 };
+
+static const struct state_field state[] = { STATE(struct vcon_state, sent) };
+static const struct device_type own_state = { .name = "virtio-console", DEVICE_STATE(struct vcon, s, state) };
 
 static struct vcon *of(struct virtio *v)
 {
     return CONTAINER_OF(v, struct vcon, v);
 }
 
-/* Sends the readable part of a chain from d->sent on; false: the console is full. */
+/* Sends the readable part of a chain from d->s.sent on; false: the console is full. */
 static bool send(struct vcon *d, const struct virtq_chain *c)
 {
     uint8_t piece[1024];
-    while (d->sent < c->out_bytes) {
-        size_t n = virtq_chain_read(c, d->sent, piece, sizeof piece), taken = console_put(d->console, piece, n);
-        d->sent += taken;
+    while (d->s.sent < c->out_bytes) {
+        size_t n = virtq_chain_read(c, d->s.sent, piece, sizeof piece), taken = console_put(d->console, piece, n);
+        d->s.sent += taken;
         if (taken < n)
             return false;
     }
-    d->sent = 0;
+    d->s.sent = 0;
     return true;
 }
 
@@ -104,7 +111,7 @@ static void room(void *ctx)
 
 static void reset(struct virtio *v)
 {
-    of(v)->sent = 0;
+    of(v)->s.sent = 0;
 }
 
 static void destroy(struct virtio *v)
@@ -123,6 +130,7 @@ static const struct virtio_type vcon_type = {
     .notify = notify,
     .reset = reset,
     .destroy = destroy,
+    .own = &own_state,
 };
 
 struct virtio *virtio_console_create(struct bus *bus, struct console *console)

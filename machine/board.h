@@ -50,6 +50,7 @@ struct machine {
     struct pci_bus pci;
     struct disk_pool *disks;
     struct virtio *virtio[PCI_SLOTS]; /* by slot */
+    struct disk *disk[PCI_SLOTS];     /* of those that are block devices */
     struct virtio *button;
     struct loop_timer button_timer; /* lets the power button go */
     char console_path[40]; /* node of the serial port */

@@ -89,6 +89,11 @@ static void press(struct machine *m, bool down)
     bus_unlock(&m->bus);
 }
 
+static void let_go_soon(struct machine *m)
+{
+    loop_timer_set(m->config.loop, &m->button_timer, loop_now_ns() + BUTTON_NS);
+}
+
 static void release_button(void *ctx)
 {
     press(ctx, false);
@@ -290,7 +295,13 @@ void machine_reset(struct machine *m)
 void machine_power_button(struct machine *m)
 {
     press(m, true);
-    loop_timer_set(m->config.loop, &m->button_timer, loop_now_ns() + BUTTON_NS);
+    let_go_soon(m);
+}
+
+void machine_restored(struct machine *m)
+{
+    if (pl061_input_is_high(m->gpio, POWER_PIN)) /* it was saved while pressed: nobody else would let it go */
+        let_go_soon(m);
 }
 
 bool machine_output_done(struct machine *m)
@@ -310,8 +321,18 @@ static void hold(struct machine *m, bool held)
     bus_unlock(&m->bus);
 }
 
+/* Input that the guest has not got stays with its sender, so that it is not in a process that may end. */
+static void hold_consoles(struct machine *m, bool held)
+{
+    struct console *c[] = {m->config.console, m->config.virtio_console};
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+        if (c[i])
+            console_hold(c[i], held);
+}
+
 bool machine_quiesce(struct machine *m, unsigned timeout_ms)
 {
+    hold_consoles(m, true);
     hold(m, true);
     return !m->disks || disk_pool_drain(m->disks, timeout_ms);
 }
@@ -319,6 +340,7 @@ bool machine_quiesce(struct machine *m, unsigned timeout_ms)
 void machine_unquiesce(struct machine *m)
 {
     hold(m, false);
+    hold_consoles(m, false);
 }
 
 void machine_describe(const struct machine *m, void (*each)(void *ctx, const char *text), void *ctx)

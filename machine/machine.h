@@ -11,11 +11,13 @@
 #define MACHINE_MACHINE_H
 
 #include "base/loop.h"
+#include "base/records.h"
 #include "bus/cpu_ports.h"
 #include "mem/mem.h"
 
 struct machine;
-struct console; /* backend/console.h */
+struct console;     /* backend/console.h */
+struct device_type; /* bus/device.h */
 
 enum machine_platform {
     MACHINE_GENERIC, /* the map that EDK2's ArmVirtQemu and U-Boot's qemu_arm64 expect; RAM at 0x40000000 */
@@ -107,6 +109,23 @@ void machine_power_button(struct machine *m);
 /* True when the serial port holds no byte that the console has not taken yet (it gives it what it holds). For the end of a
  * run, after console_flush: `while (!(console_flush(...) && machine_output_done(m)));` */
 bool machine_output_done(struct machine *m);
+
+/* Saved state, saved.c. With the machine at rest (machine_quiesce) and nobody else in it. */
+struct machine_state {
+    const char *name;               /* where it is: "pl011@9000000", "virtio-blk.1" (PCI slot); for the call only */
+    const struct device_type *type; /* of the state: state_save(type, of, ...), state_load */
+    void *of;
+};
+/* Every state that there is, in the order to load them in; ends early, false, when each returns false. */
+bool machine_each_state(struct machine *m, bool (*each)(void *ctx, const struct machine_state *s), void *ctx);
+/* What must be the same where a saved state goes on, as texts with names ("CPUs": "2"): board, memory, devices, disks and that they were not
+ * changed meanwhile. What was written to the disks is on the medium afterwards. */
+bool machine_facts(struct machine *m, struct records *out, struct pome_error *err);
+/* Console input that the guest has not got yet; true after loading: it was taken. */
+void machine_save_input(struct machine *m, struct records *out);
+bool machine_load_input(struct machine *m, const uint8_t *bytes, size_t n);
+/* All states are loaded. */
+void machine_restored(struct machine *m);
 
 /* Stops taking new requests from the guest and waits until none is in flight (at most timeout_ms; false: still busy).
  * Call with the vCPUs stopped and the loop running, not on the loop's thread. */

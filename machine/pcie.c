@@ -45,7 +45,9 @@ static bool plug_disk(struct machine *m, unsigned slot, const struct machine_dis
         return false;
     }
     struct virtio *v = virtio_blk_create(&m->bus, d, c->serial, (uint32_t)c->role);
-    if (!v)
+    if (v)
+        m->disk[slot] = d;
+    else
         disk_close(d);
     return plug(m, slot, v, err);
 }

@@ -149,3 +149,10 @@ bool mem_rom_write(struct mem *m, uint64_t gpa, const void *from, size_t bytes)
     memcpy(to, from, bytes);
     return !mprotect(r->hva, r->bytes, PROT_READ);
 }
+
+bool mem_clear(struct mem *m, uint64_t gpa, struct pome_error *err)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    assert(r && r->gpa == gpa && !r->read_only);
+    return !madvise(r->hva, r->bytes, MADV_DONTNEED) || pome_fail_errno(err, "clearing %" PRIu64 " MiB of guest memory", r->bytes / MiB);
+}

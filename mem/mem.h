@@ -30,6 +30,9 @@ bool mem_add_rom(struct mem *m, uint64_t gpa, uint64_t bytes, const void *data, 
 /* Changes a ROM's bytes from the host's side; with no vCPU or device running. false: the range is not in one ROM. */
 bool mem_rom_write(struct mem *m, uint64_t gpa, const void *from, size_t bytes);
 
+/* The RAM at gpa (where a region begins) reads as zeros again and occupies nothing; with no vCPU or device running. */
+bool mem_clear(struct mem *m, uint64_t gpa, struct pome_error *err);
+
 /* The region that holds gpa, or NULL. */
 const struct mem_region *mem_find(const struct mem *m, uint64_t gpa);
 

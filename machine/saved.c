@@ -1,0 +1,124 @@
+/* saved.c - a machine's saved state: which states there are and how they are called, and what must agree (see machine.h). */
+#include "machine/board.h"
+
+#include "base/error.h"
+#include "dev/virtio_pci.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+static const char *const console_names[] = {"serial port", "virtio console"};
+
+/* Of a device on the map: its address; of one in a PCI slot: the slot. */
+static void name_of(const struct machine *m, const struct device *dev, char name[48])
+{
+    for (size_t i = 0; i < m->bus.n_ranges; i++)
+        if (m->bus.range[i].dev == dev) {
+            snprintf(name, 48, "%s@%" PRIx64, dev->type->name, m->bus.range[i].gpa);
+            return;
+        }
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
+        const struct virtio *v = m->virtio[slot];
+        if (!v)
+            continue;
+        if (dev == &v->device)
+            snprintf(name, 48, "%s.%u", v->type->name, slot);
+        else if (dev == virtio_pci_device(v->transport) || dev == virtio_pci_function(v->transport))
+            snprintf(name, 48, "%s.%u", dev->type->name, slot);
+    }
+}
+
+/* The part that the kind of virtio device adds. */
+static bool own_state(struct machine *m, const struct device *dev, struct machine_state *s, char name[48])
+{
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
+        if (m->virtio[slot] && dev == &m->virtio[slot]->device && m->virtio[slot]->type->own) {
+            *s = (struct machine_state){name, m->virtio[slot]->type->own, m->virtio[slot]};
+            snprintf(name, 48, "%s.%u/own", m->virtio[slot]->type->name, slot);
+            return true;
+        }
+    return false;
+}
+
+bool machine_each_state(struct machine *m, bool (*each)(void *ctx, const struct machine_state *s), void *ctx)
+{
+    char name[48];
+    for (size_t i = 0; i < m->n_devices; i++) {
+        struct machine_state s = {name, m->device[i]->type, m->device[i]};
+        name_of(m, m->device[i], name);
+        if (s.type->n_state && !each(ctx, &s))
+            return false;
+        if (own_state(m, m->device[i], &s, name) && !each(ctx, &s))
+            return false;
+    }
+    return true;
+}
+
+static void put(struct records *out, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void put(struct records *out, const char *name, const char *format, ...)
+{
+    char text[96];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    records_put_text(out, name, text);
+}
+
+static bool disk_facts(struct machine *m, unsigned slot, struct records *out, struct pome_error *err)
+{
+    struct disk *d = m->disk[slot];
+    struct disk_identity id;
+    char name[64], when[40];
+    if (!disk_sync(d, err) || !disk_identity(d, &id, err))
+        return false;
+    snprintf(name, sizeof name, "disk in PCI slot %u: size", slot);
+    put(out, name, "%" PRIu64 " bytes%s", id.bytes, disk_is_read_only(d) ? ", read-only" : "");
+    time_t t = (time_t)(id.changed_ns / 1000000000);
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
+    snprintf(name, sizeof name, "disk in PCI slot %u: written to last", slot);
+    put(out, name, "%s.%09u UTC", when, (unsigned)(id.changed_ns % 1000000000));
+    return true;
+}
+
+bool machine_facts(struct machine *m, struct records *out, struct pome_error *err)
+{
+    char name[48];
+    records_put_text(out, "platform", m->platform->model);
+    put(out, "CPUs", "%u", m->config.n_cpus);
+    put(out, "memory", "%" PRIu64 " bytes", m->config.ram_bytes);
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
+        if (!m->virtio[slot])
+            continue;
+        snprintf(name, sizeof name, "PCI slot %u", slot);
+        put(out, name, "%s", m->virtio[slot]->type->name);
+        snprintf(name, sizeof name, "PCI slot %u: features", slot);
+        put(out, name, "0x%" PRIx64, m->virtio[slot]->offered);
+        if (m->disk[slot] && !disk_facts(m, slot, out, err))
+            return false;
+    }
+    return true;
+}
+
+void machine_save_input(struct machine *m, struct records *out)
+{
+    struct console *c[] = {m->config.console, m->config.virtio_console};
+    uint8_t bytes[CONSOLE_IN_BYTES];
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+        if (c[i])
+            records_put(out, console_names[i], bytes, console_pending(c[i], bytes));
+}
+
+bool machine_load_input(struct machine *m, const uint8_t *bytes, size_t n)
+{
+    struct console *c[] = {m->config.console, m->config.virtio_console};
+    struct record r;
+    for (size_t i = 0; i < ARRAY_SIZE(c); i++)
+        if (c[i] && records_find(bytes, n, console_names[i], &r) && console_type(c[i], r.bytes, r.n) != r.n)
+            return false;
+    return true;
+}

@@ -1,0 +1,418 @@
+/* saved.c - which sections a machine's file has (see saved.h). */
+#include "save/saved.h"
+
+#include "base/bits.h"
+#include "base/error.h"
+#include "bus/device.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STATE_VERSION = 1 };
+
+struct saved {
+    struct save_reader *r;
+};
+
+/* ---- saving ---- */
+
+struct writing {
+    struct save_writer *w;
+    struct pome_error *err;
+};
+
+static bool put_records(struct save_writer *w, const char *name, struct records *r, struct pome_error *err)
+{
+    bool ok = (!r->no_memory || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to save the machine")) &&
+              save_writer_section(w, name, STATE_VERSION, r->bytes, r->n, err);
+    records_free(r);
+    return ok;
+}
+
+static bool all_facts(const struct save_subject *s, struct records *out, struct pome_error *err)
+{
+    struct records_reader more = {s->facts->bytes, s->facts->bytes + s->facts->n};
+    struct record r;
+    if (!machine_facts(s->machine, out, err))
+        return false;
+    while (records_next(&more, &r))
+        records_put(out, r.name, r.bytes, r.n);
+    return true;
+}
+
+static bool write_cpus(struct save_writer *w, const struct save_subject *s, struct pome_error *err)
+{
+    char name[16];
+    struct records time = {0};
+    records_put_u64(&time, "counted ns", cpu_set_save_counter(s->cpus));
+    if (!put_records(w, "time", &time, err))
+        return false;
+    for (unsigned i = 0; i < cpu_set_count(s->cpus); i++) {
+        struct records r = {0};
+        cpu_save(s->cpus, i, &r);
+        snprintf(name, sizeof name, "cpu/%u", i);
+        if (!put_records(w, name, &r, err))
+            return false;
+    }
+    return true;
+}
+
+static bool write_state(void *ctx, const struct machine_state *s)
+{
+    struct writing *x = ctx;
+    char name[SAVE_NAME_MAX + 1];
+    size_t n = device_save_bytes(s->type);
+    uint8_t *bytes = malloc(n);
+    snprintf(name, sizeof name, "device/%s", s->name);
+    if (!bytes)
+        return pome_fail(x->err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to save it", name);
+    state_save(s->type, s->of, bytes);
+    bool ok = save_writer_section(x->w, name, STATE_VERSION, bytes, n, x->err);
+    free(bytes);
+    return ok;
+}
+
+static void memory_name(const struct mem_region *m, char name[SAVE_NAME_MAX + 1])
+{
+    snprintf(name, SAVE_NAME_MAX + 1, "memory/%" PRIx64, m->gpa);
+}
+
+static bool write_memory(struct save_writer *w, const struct mem *mem, const struct save_progress *progress, struct pome_error *err)
+{
+    char name[SAVE_NAME_MAX + 1];
+    const struct mem_region *r;
+    for (size_t i = 0; (r = mem_region(mem, i)); i++) {
+        const struct save_memory m = {.gpa = r->gpa, .bytes = r->bytes, .read_only = r->read_only, .from = r->hva};
+        memory_name(r, name);
+        if (!save_writer_memory(w, name, &m, r->read_only ? NULL : progress, err))
+            return false;
+    }
+    return true;
+}
+
+static bool write_all(struct save_writer *w, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
+{
+    struct records facts = {0}, input = {0};
+    struct writing x = {w, err};
+    if (!all_facts(s, &facts, err)) {
+        records_free(&facts);
+        return false;
+    }
+    machine_save_input(s->machine, &input);
+    return put_records(w, "facts", &facts, err) && put_records(w, "input", &input, err) && write_cpus(w, s, err) &&
+           machine_each_state(s->machine, write_state, &x) && write_memory(w, machine_mem(s->machine), progress, err) &&
+           save_writer_finish(w, err);
+}
+
+bool saved_write(const struct save_subject *s, int fd, const struct save_secret *secret, const struct save_progress *progress,
+                 struct pome_error *err)
+{
+    struct save_writer *w = save_writer_create(fd, secret, err);
+    bool ok = w && write_all(w, s, progress, err);
+    save_writer_free(w);
+    return ok;
+}
+
+/* ---- opening, comparing ---- */
+
+struct saved *saved_open(int fd, const struct save_secret *secret, struct pome_error *err)
+{
+    struct saved *f = calloc(1, sizeof *f);
+    if (!f) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to restore a machine");
+        return NULL;
+    }
+    f->r = save_reader_create(fd, secret, err);
+    if (f->r)
+        return f;
+    free(f);
+    return NULL;
+}
+
+void saved_free(struct saved *f)
+{
+    if (!f)
+        return;
+    save_reader_free(f->r);
+    free(f);
+}
+
+static const struct rule differs = {"SAVED_DIFFERS", POME_FINDING_ERROR, NULL, "make the machine what it was when it was saved, or start it anew", false};
+
+static void difference(struct findings *out, const char *field, const char *saved, const char *present)
+{
+    findings_add(out, &differs, NULL, field, "%s", present);
+    findings_expected(out, "%s", saved);
+}
+
+/* A section's bytes, which the caller frees; n 0 and NULL: there is none. False: it is damaged. */
+static bool section(const struct saved *f, const char *name, uint8_t **bytes, size_t *n, struct pome_error *err)
+{
+    const struct save_section *s = save_reader_find(f->r, name);
+    *bytes = NULL;
+    *n = 0;
+    if (!s)
+        return true;
+    if (s->version != STATE_VERSION)
+        return pome_fail(err, POME_ERROR_RESTORE, "%s: version: saved %u, present %u", name, s->version, STATE_VERSION);
+    *bytes = save_reader_bytes(f->r, s, err);
+    *n = s->blob.plain;
+    return *bytes;
+}
+
+static void text_of(const struct record *r, char text[128])
+{
+    snprintf(text, 128, "%.*s", (int)MIN(r->n, 127), (const char *)r->bytes);
+    for (char *p = text; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+}
+
+static void compare_facts(const uint8_t *saved, size_t n, const struct records *present, struct findings *out)
+{
+    struct records_reader here = {present->bytes, present->bytes + present->n}, there = {saved, saved + n};
+    struct record r, other;
+    char a[128], b[128];
+    while (records_next(&here, &r)) {
+        bool found = records_find(saved, n, r.name, &other);
+        text_of(&r, b);
+        if (found)
+            text_of(&other, a);
+        if (!found || strcmp(a, b))
+            difference(out, r.name, found ? a : "none", b);
+    }
+    while (records_next(&there, &r))
+        if (!records_find(present->bytes, present->n, r.name, &other)) {
+            text_of(&r, a);
+            difference(out, r.name, a, "none");
+        }
+}
+
+/* Walking over the states that are here, looking for what is there. */
+struct comparing {
+    const struct saved *f;
+    struct findings *out;
+    struct pome_error *err;
+    size_t n_states;
+};
+
+static void compare_fields(const char *name, const struct device_type *type, const uint8_t *bytes, size_t n, struct findings *out)
+{
+    struct records_reader there = {bytes, bytes + n};
+    struct record r;
+    char field[160], a[32], b[32];
+    size_t n_there = 0;
+    for (size_t i = 0; i < type->n_state; i++) {
+        bool found = records_find(bytes, n, type->state[i].name, &r);
+        snprintf(field, sizeof field, "%s: %s", name, type->state[i].name);
+        snprintf(a, sizeof a, "%u bytes", found ? r.n : 0);
+        snprintf(b, sizeof b, "%u bytes", type->state[i].bytes);
+        if (strcmp(a, b))
+            difference(out, field, a, b);
+    }
+    while (records_next(&there, &r)) {
+        bool known = false;
+        for (size_t i = 0; i < type->n_state; i++)
+            known |= !strcmp(type->state[i].name, r.name);
+        snprintf(field, sizeof field, "%s: %.40s", name, r.name);
+        snprintf(a, sizeof a, "%u bytes", r.n);
+        if (!known || ++n_there > type->n_state)
+            difference(out, field, a, "none");
+    }
+    if (there.at != there.end)
+        difference(out, name, "a damaged state", "one with fields");
+}
+
+static bool compare_state(void *ctx, const struct machine_state *s)
+{
+    struct comparing *c = ctx;
+    char name[SAVE_NAME_MAX + 1];
+    uint8_t *bytes;
+    size_t n;
+    snprintf(name, sizeof name, "device/%s", s->name);
+    if (!section(c->f, name, &bytes, &n, c->err))
+        return false;
+    c->n_states++;
+    if (bytes)
+        compare_fields(name, s->type, bytes, n, c->out);
+    else
+        difference(c->out, name, "none", "there");
+    free(bytes);
+    return true;
+}
+
+struct known_names {
+    const char *name;
+    bool found;
+};
+
+static bool is_known(void *ctx, const struct machine_state *s)
+{
+    struct known_names *k = ctx;
+    k->found |= !strcmp(k->name, s->name);
+    return true;
+}
+
+/* Saved sections that nothing here would take. */
+static void compare_names(const struct saved *f, const struct save_subject *s, struct findings *out)
+{
+    const struct save_section *there;
+    for (size_t i = 0; (there = save_reader_section(f->r, i)); i++) {
+        struct known_names k = {there->name + 7, false};
+        uint64_t gpa = strtoull(there->name + strcspn(there->name, "/") + 1, NULL, 16);
+        if (!strncmp(there->name, "device/", 7))
+            machine_each_state(s->machine, is_known, &k);
+        else if (!strncmp(there->name, "memory/", 7))
+            k.found = mem_find(machine_mem(s->machine), gpa) && mem_find(machine_mem(s->machine), gpa)->gpa == gpa;
+        else
+            k.found = true;
+        if (!k.found)
+            difference(out, there->name, "there", "none");
+    }
+}
+
+static bool compare_memory(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
+{
+    const struct mem_region *r;
+    char name[SAVE_NAME_MAX + 1], a[48], b[48];
+    for (size_t i = 0; (r = mem_region(machine_mem(s->machine), i)); i++) {
+        struct save_chunks c = {0};
+        memory_name(r, name);
+        const struct save_section *there = save_reader_find(f->r, name);
+        if (there && !save_reader_chunks(f->r, there, &c, err))
+            return false;
+        snprintf(a, sizeof a, "%" PRIu64 " bytes%s", c.bytes, c.read_only ? ", read-only" : "");
+        snprintf(b, sizeof b, "%" PRIu64 " bytes%s", r->bytes, r->read_only ? ", read-only" : "");
+        save_chunks_free(&c);
+        if (strcmp(a, b))
+            difference(out, name, a, b);
+    }
+    return true;
+}
+
+bool saved_compare(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
+{
+    struct records present = {0};
+    struct comparing c = {f, out, err, 0};
+    uint8_t *facts = NULL;
+    size_t n;
+    bool ok = section(f, "facts", &facts, &n, err) && all_facts(s, &present, err);
+    if (ok)
+        compare_facts(facts, n, &present, out);
+    ok = ok && machine_each_state(s->machine, compare_state, &c) && compare_memory(f, s, out, err);
+    if (ok)
+        compare_names(f, s, out);
+    free(facts);
+    records_free(&present);
+    return ok;
+}
+
+/* ---- loading ---- */
+
+static bool need(const struct saved *f, const char *name, uint8_t **bytes, size_t *n, struct pome_error *err)
+{
+    return section(f, name, bytes, n, err) && (*bytes || pome_fail(err, POME_ERROR_RESTORE, "%s: is not in the file", name));
+}
+
+static bool load_cpus(const struct saved *f, const struct save_subject *s, struct pome_error *err)
+{
+    char name[16];
+    uint8_t *bytes;
+    size_t n;
+    struct record r;
+    uint64_t counted;
+    if (!need(f, "time", &bytes, &n, err))
+        return false;
+    bool ok = records_find(bytes, n, "counted ns", &r) && record_u64(&r, &counted);
+    free(bytes);
+    if (!ok || counted > (uint64_t)INT64_MAX)
+        return pome_fail(err, POME_ERROR_RESTORE, "time: the saved counter is wrong");
+    cpu_set_load_counter(s->cpus, counted);
+    for (unsigned i = 0; i < cpu_set_count(s->cpus); i++) {
+        snprintf(name, sizeof name, "cpu/%u", i);
+        if (!need(f, name, &bytes, &n, err))
+            return false;
+        ok = cpu_load(s->cpus, i, bytes, n, err) || pome_fail_context(err, "%s", name);
+        free(bytes);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+struct loading {
+    const struct saved *f;
+    struct pome_error *err;
+};
+
+static bool load_state(void *ctx, const struct machine_state *s)
+{
+    struct loading *l = ctx;
+    char name[SAVE_NAME_MAX + 1];
+    uint8_t *bytes;
+    size_t n;
+    snprintf(name, sizeof name, "device/%s", s->name);
+    if (!need(l->f, name, &bytes, &n, l->err))
+        return false;
+    bool ok = state_load(s->type, s->of, bytes, n) || pome_fail(l->err, POME_ERROR_RESTORE, "%s: its state has other fields", name);
+    free(bytes);
+    return ok;
+}
+
+static bool load_input(const struct saved *f, const struct save_subject *s, struct pome_error *err)
+{
+    uint8_t *bytes;
+    size_t n;
+    if (!need(f, "input", &bytes, &n, err))
+        return false;
+    bool ok = machine_load_input(s->machine, bytes, n) || pome_fail(err, POME_ERROR_RESTORE, "input: more than a console holds");
+    free(bytes);
+    return ok;
+}
+
+/* A ROM's bytes go through a copy: guest and host may only read it. */
+static bool load_region(const struct saved *f, struct mem *mem, const struct mem_region *r, const struct save_chunks *c,
+                        const struct save_progress *progress, struct pome_error *err)
+{
+    if (!r->read_only)
+        return mem_clear(mem, r->gpa, err) && save_reader_memory(f->r, c, r->hva, progress, err);
+    uint8_t *copy = calloc(1, r->bytes);
+    bool ok = copy || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to restore a ROM");
+    ok = ok && save_reader_memory(f->r, c, copy, NULL, err);
+    ok = ok && (mem_rom_write(mem, r->gpa, copy, r->bytes) || pome_fail(err, POME_ERROR_RESTORE, "the ROM at 0x%" PRIx64 " cannot be written", r->gpa));
+    free(copy);
+    return ok;
+}
+
+static bool load_memory(const struct saved *f, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
+{
+    struct mem *mem = machine_mem(s->machine);
+    const struct mem_region *r;
+    char name[SAVE_NAME_MAX + 1];
+    for (size_t i = 0; (r = mem_region(mem, i)); i++) {
+        struct save_chunks c;
+        memory_name(r, name);
+        const struct save_section *there = save_reader_find(f->r, name);
+        if (!there)
+            return pome_fail(err, POME_ERROR_RESTORE, "%s: is not in the file", name);
+        if (!save_reader_chunks(f->r, there, &c, err))
+            return false;
+        bool ok = (c.bytes == r->bytes || pome_fail(err, POME_ERROR_RESTORE, "%s: saved %" PRIu64 " bytes, present %" PRIu64, name, c.bytes, r->bytes)) &&
+                  load_region(f, mem, r, &c, progress, err);
+        save_chunks_free(&c);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* Memory first: a device looks at its queues. vCPUs before the interrupt controller, which drives their lines. */
+bool saved_load(struct saved *f, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
+{
+    struct loading l = {f, err};
+    if (!load_memory(f, s, progress, err) || !load_cpus(f, s, err) || !machine_each_state(s->machine, load_state, &l) || !load_input(f, s, err))
+        return false;
+    machine_restored(s->machine);
+    return true;
+}

@@ -1,0 +1,40 @@
+/*
+ * saved.h - a whole machine into a file, and back.
+ *
+ * Sections: "facts" (texts that must be the same where the machine goes on), "time" (what the guest's counter has counted), "cpu/0"...,
+ * "device/NAME" as machine_each_state calls them, "input" (console input on its way), "memory/GPA". A state that has other fields, a device
+ * that is missing, a number that differs: every difference is told, none is ignored.
+ *
+ * Both directions need the machine at rest: vCPUs paused, machine quiesced, the loop's thread standing still.
+ */
+#ifndef SAVE_SAVED_H
+#define SAVE_SAVED_H
+
+#include "base/findings.h"
+#include "cpu/cpu.h"
+#include "machine/machine.h"
+#include "save/file.h"
+
+struct save_subject {
+    struct machine *machine;
+    struct cpu_set *cpus;
+    const struct records *facts; /* more of them, of whoever makes the machine: identity, CPU model */
+};
+
+/* fd: an empty file. What was written to the disks, and the file, are on the medium afterwards. */
+bool saved_write(const struct save_subject *s, int fd, const struct save_secret *secret, const struct save_progress *progress,
+                 struct pome_error *err);
+
+struct saved;
+
+/* fd is borrowed until saved_free. Errors: RESTORE, PERMISSION (see save_reader_create). */
+struct saved *saved_open(int fd, const struct save_secret *secret, struct pome_error *err);
+void saved_free(struct saved *f);
+
+/* Adds every difference between the saved machine and this one. */
+bool saved_compare(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err);
+
+/* Fills a machine that is as after its creation. On failure it is to be reset. */
+bool saved_load(struct saved *f, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err);
+
+#endif
