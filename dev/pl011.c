@@ -254,7 +254,8 @@ static void restored(void *dev)
     struct pl011 *d = dev;
     d->s.rx_n = MIN(d->s.rx_n, FIFO);
     d->s.tx_n = MIN(d->s.tx_n, FIFO);
-    drain(d);
+    if (d->s.tx_n)
+        drain(d);
     update(d);
 }
 

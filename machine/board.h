@@ -45,6 +45,7 @@ struct machine {
     struct cpu_board board;
     struct gicv3 *gic;
     struct device *gpio, *uart;
+    struct flash_image *flash; /* the variable store; NULL: none */
     struct device *device[MAX_DEVICES]; /* all there are, in order of creation */
     size_t n_devices;
     struct pci_bus pci;

@@ -124,6 +124,9 @@ bool machine_facts(struct machine *m, struct records *out, struct pome_error *er
 /* Console input that the guest has not got yet; true after loading: it was taken. */
 void machine_save_input(struct machine *m, struct records *out);
 bool machine_load_input(struct machine *m, const uint8_t *bytes, size_t n);
+/* The firmware's variable store, or NULL; *kept: a file holds it. Loading writes what differs; false: the file cannot be written. */
+const uint8_t *machine_variables(const struct machine *m, uint64_t *bytes, bool *kept);
+bool machine_load_variables(struct machine *m, const uint8_t *bytes);
 /* All states are loaded. */
 void machine_restored(struct machine *m);
 

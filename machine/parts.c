@@ -149,7 +149,9 @@ bool make_flash(struct machine *m, const struct part *p, struct pome_error *err)
     if (!image)
         return false;
     struct device *flash = cfi_flash_create(image);
-    if (!flash)
+    if (flash)
+        m->flash = image;
+    else
         flash_image_close(image);
     return machine_add(m, flash, p->gpa, p->bytes, err);
 }

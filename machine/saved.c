@@ -2,6 +2,7 @@
 #include "machine/board.h"
 
 #include "base/error.h"
+#include "backend/flash_image.h"
 #include "dev/virtio_pci.h"
 
 #include <inttypes.h>
@@ -119,6 +120,24 @@ bool machine_load_input(struct machine *m, const uint8_t *bytes, size_t n)
     struct record r;
     for (size_t i = 0; i < ARRAY_SIZE(c); i++)
         if (c[i] && records_find(bytes, n, console_names[i], &r) && console_type(c[i], r.bytes, r.n) != r.n)
+            return false;
+    return true;
+}
+
+const uint8_t *machine_variables(const struct machine *m, uint64_t *bytes, bool *kept)
+{
+    if (!m->flash)
+        return NULL;
+    *bytes = flash_image_bytes(m->flash);
+    *kept = m->config.variables;
+    return flash_image_data(m->flash);
+}
+
+bool machine_load_variables(struct machine *m, const uint8_t *bytes)
+{
+    const uint64_t n = flash_image_bytes(m->flash), piece = 4096;
+    for (uint64_t at = 0; at < n; at += piece)
+        if (memcmp(flash_image_data(m->flash) + at, bytes + at, piece) && flash_image_write(m->flash, at, bytes + at, piece))
             return false;
     return true;
 }

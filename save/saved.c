@@ -91,6 +91,14 @@ static bool write_memory(struct save_writer *w, const struct mem *mem, const str
     return true;
 }
 
+static bool write_variables(struct save_writer *w, const struct machine *m, struct pome_error *err)
+{
+    struct save_memory v = {0};
+    bool kept;
+    v.from = machine_variables(m, &v.bytes, &kept);
+    return !v.from || save_writer_memory(w, "variables", &v, NULL, err);
+}
+
 static bool write_all(struct save_writer *w, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
 {
     struct records facts = {0}, input = {0};
@@ -101,8 +109,8 @@ static bool write_all(struct save_writer *w, const struct save_subject *s, const
     }
     machine_save_input(s->machine, &input);
     return put_records(w, "facts", &facts, err) && put_records(w, "input", &input, err) && write_cpus(w, s, err) &&
-           machine_each_state(s->machine, write_state, &x) && write_memory(w, machine_mem(s->machine), progress, err) &&
-           save_writer_finish(w, err);
+           machine_each_state(s->machine, write_state, &x) && write_variables(w, s->machine, err) &&
+           write_memory(w, machine_mem(s->machine), progress, err) && save_writer_finish(w, err);
 }
 
 bool saved_write(const struct save_subject *s, int fd, const struct save_secret *secret, const struct save_progress *progress,
@@ -291,6 +299,45 @@ static bool compare_memory(const struct saved *f, const struct save_subject *s, 
     return true;
 }
 
+/* The saved variable store, which the caller frees; NULL and no error: neither has one. */
+static bool read_variables(const struct saved *f, uint64_t n, uint8_t **bytes, struct pome_error *err)
+{
+    struct save_chunks c;
+    const struct save_section *s = save_reader_find(f->r, "variables");
+    *bytes = NULL;
+    if (!s || !n)
+        return (!s && !n) || pome_fail(err, POME_ERROR_RESTORE, "variables: saved %s, present %s", s ? "some" : "none", n ? "some" : "none");
+    if (!save_reader_chunks(f->r, s, &c, err))
+        return false;
+    bool ok = c.bytes == n || pome_fail(err, POME_ERROR_RESTORE, "variables: saved %" PRIu64 " bytes, present %" PRIu64, c.bytes, n);
+    if (ok && !(*bytes = calloc(1, n)))
+        ok = pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "variables: no memory");
+    ok = ok && save_reader_memory(f->r, &c, *bytes, NULL, err);
+    save_chunks_free(&c);
+    if (!ok) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return ok;
+}
+
+/* In a file they are as a disk is: they must be what they were. */
+static bool compare_variables(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
+{
+    uint64_t n = 0;
+    bool kept = false;
+    uint8_t *saved;
+    const uint8_t *present = machine_variables(s->machine, &n, &kept);
+    if (!kept)
+        return true;
+    if (!read_variables(f, n, &saved, err))
+        return false;
+    if (memcmp(saved, present, n))
+        difference(out, "firmware variables", "others", "changed since");
+    free(saved);
+    return true;
+}
+
 bool saved_compare(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
 {
     struct records present = {0};
@@ -300,7 +347,7 @@ bool saved_compare(const struct saved *f, const struct save_subject *s, struct f
     bool ok = section(f, "facts", &facts, &n, err) && all_facts(s, &present, err);
     if (ok)
         compare_facts(facts, n, &present, out);
-    ok = ok && machine_each_state(s->machine, compare_state, &c) && compare_memory(f, s, out, err);
+    ok = ok && machine_each_state(s->machine, compare_state, &c) && compare_memory(f, s, out, err) && compare_variables(f, s, out, err);
     if (ok)
         compare_names(f, s, out);
     free(facts);
@@ -339,6 +386,19 @@ static bool load_cpus(const struct saved *f, const struct save_subject *s, struc
             return false;
     }
     return true;
+}
+
+static bool load_variables(const struct saved *f, const struct save_subject *s, struct pome_error *err)
+{
+    uint64_t n = 0;
+    bool kept = false;
+    uint8_t *saved;
+    machine_variables(s->machine, &n, &kept);
+    if (!read_variables(f, n, &saved, err))
+        return false;
+    bool ok = !saved || kept || machine_load_variables(s->machine, saved) || pome_fail(err, POME_ERROR_RESTORE, "variables: cannot be written");
+    free(saved);
+    return ok;
 }
 
 struct loading {
@@ -411,7 +471,8 @@ static bool load_memory(const struct saved *f, const struct save_subject *s, con
 bool saved_load(struct saved *f, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
 {
     struct loading l = {f, err};
-    if (!load_memory(f, s, progress, err) || !load_cpus(f, s, err) || !machine_each_state(s->machine, load_state, &l) || !load_input(f, s, err))
+    if (!load_memory(f, s, progress, err) || !load_variables(f, s, err) || !load_cpus(f, s, err) ||
+        !machine_each_state(s->machine, load_state, &l) || !load_input(f, s, err))
         return false;
     machine_restored(s->machine);
     return true;

@@ -1,0 +1,282 @@
+/* saved_test.c - whole machines: random states survive, and every difference is told. */
+#include "save/saved.h"
+
+#include "backend/console.h"
+#include "base/bits.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct rig {
+    struct loop *loop;
+    struct console *console;
+    struct machine *machine;
+    struct cpu_set *cpus;
+    struct records facts;
+    char disk[64];
+    struct save_subject subject;
+};
+
+static uint64_t random64(void)
+{
+    static uint64_t x = 88172645463325252;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return x;
+}
+
+static void set_irq(void *ctx, unsigned cpu, bool level)
+{
+    struct rig *r = ctx;
+    if (r->cpus) {
+        struct cpu_irq_port p = cpu_set_irq_port(r->cpus);
+        p.set_irq(p.ctx, cpu, level);
+    }
+}
+
+static void set_fiq(void *ctx, unsigned cpu, bool level)
+{
+}
+
+static char disk_path[64];
+
+static void make(struct rig *r, unsigned n_cpus, uint64_t ram, bool disk, const char *identity)
+{
+    struct pome_error err;
+    const struct machine_disk d = {.path = disk_path};
+    memset(r, 0, sizeof *r);
+    r->loop = loop_create(&err);
+    r->console = console_create(r->loop, &(struct console_options){.in_fd = -1, .out_fd = -1}, &err);
+    const struct machine_config c = {.n_cpus = n_cpus, .ram_bytes = ram, .loop = r->loop, .console = r->console, .disks = &d, .n_disks = disk};
+    r->machine = machine_create(&c, &(struct cpu_irq_port){r, set_irq, set_fiq}, NULL, &err);
+    if (!r->machine)
+        fail_msg("%s", err.message);
+    r->cpus = cpu_set_create(&(struct cpu_options){.n_cpus = n_cpus, .mem = machine_mem(r->machine), .board = machine_board(r->machine),
+                                                   .code_bytes = 1 << 20, .cache_path = "off"}, &err);
+    if (!r->cpus)
+        fail_msg("%s", err.message);
+    records_put_text(&r->facts, "machine identity", identity);
+    r->subject = (struct save_subject){r->machine, r->cpus, &r->facts};
+    machine_quiesce(r->machine, 1000);
+    cpu_set_pause(r->cpus);
+}
+
+static void drop(struct rig *r)
+{
+    cpu_set_resume(r->cpus);
+    machine_destroy(r->machine);
+    cpu_set_destroy(r->cpus);
+    console_destroy(r->console, 0);
+    loop_destroy(r->loop);
+    records_free(&r->facts);
+}
+
+/* What a guest could do to its board, blindly. */
+static void stir(struct rig *r)
+{
+    static const uint64_t places[] = {0x08000000, 0x080a0000, 0x080b0000, 0x09000000, 0x09010000, 0x09030000, 0x3f008000, 0x3f010000};
+    const struct cpu_board *b = machine_board(r->machine);
+    machine_unquiesce(r->machine);
+    for (unsigned i = 0; i < 20000; i++) {
+        uint64_t gpa = places[random64() % ARRAY_SIZE(places)] + random64() % 0x1000 / 4 * 4;
+        b->mmio_write(b->ctx, 0, gpa, 4, random64());
+    }
+    machine_quiesce(r->machine, 1000);
+    while (!(console_flush(r->console, 1000) && machine_output_done(r->machine)))
+        ; /* what has to wait in the serial port would go out after loading */
+    for (unsigned i = 0; i < 300; i++) {
+        uint64_t word = random64(), gpa = 0x40000000 + random64() % (100 * MiB);
+        mem_write(machine_mem(r->machine), gpa, &word, sizeof word);
+    }
+    console_type(r->console, (const uint8_t *)"typed ahead", 11);
+}
+
+static int save(struct rig *r)
+{
+    struct pome_error err = {0};
+    int fd = memfd_create("save", MFD_CLOEXEC);
+    if (!saved_write(&r->subject, fd, NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    return fd;
+}
+
+static void load(struct rig *r, int fd)
+{
+    struct pome_error err = {0};
+    struct findings l = {0};
+    struct saved *f = saved_open(fd, NULL, &err);
+    if (!f || !saved_compare(f, &r->subject, &l, &err) || !findings_ok(&l, POME_ERROR_RESTORE, "restore", &err) || !saved_load(f, &r->subject, NULL, &err))
+        fail_msg("%s", err.message);
+    findings_free(&l);
+    saved_free(f);
+}
+
+static void assert_equal_files(int a, int b)
+{
+    struct save_reader *p = save_reader_create(a, NULL, NULL), *q = save_reader_create(b, NULL, NULL);
+    const struct save_section *s, *t;
+    for (size_t i = 0; (s = save_reader_section(p, i)); i++) {
+        t = save_reader_section(q, i);
+        assert_non_null(t);
+        assert_string_equal(s->name, t->name);
+        uint8_t *x = save_reader_bytes(p, s, NULL), *y = save_reader_bytes(q, t, NULL);
+        for (size_t k = 0; k < s->blob.plain; k++)
+            if (s->blob.plain != t->blob.plain || x[k] != y[k])
+                fail_msg("section %s: byte %zu is not what it was", s->name, k);
+        free(x);
+        free(y);
+    }
+    save_reader_free(p);
+    save_reader_free(q);
+}
+
+/* The same machine, saved again, is the same file: nothing was lost or made up. */
+static void machines_survive(void **state)
+{
+    for (unsigned i = 0; i < 5; i++) {
+        struct rig r;
+        make(&r, 2, 128 * MiB, true, "one");
+        stir(&r);
+        int a = save(&r);
+        drop(&r);
+        make(&r, 2, 128 * MiB, true, "one");
+        load(&r, a);
+        int b = save(&r);
+        assert_equal_files(a, b);
+        drop(&r);
+        close(a);
+        close(b);
+    }
+}
+
+static bool has(const struct findings *l, const char *field, const char *saved, const char *present)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!strcmp(l->items[i].field, field) && strstr(l->items[i].expected, saved) && strstr(l->items[i].found, present))
+            return true;
+    return false;
+}
+
+static void every_difference_is_told(void **state)
+{
+    struct rig r;
+    struct findings l = {0};
+    struct pome_error err = {0};
+    make(&r, 2, 256 * MiB, true, "one");
+    int fd = save(&r);
+    drop(&r);
+    make(&r, 1, 128 * MiB, false, "another");
+    struct saved *f = saved_open(fd, NULL, &err);
+    assert_true(saved_compare(f, &r.subject, &l, &err));
+    assert_true(has(&l, "CPUs", "2", "1"));
+    assert_true(has(&l, "memory", "268435456", "134217728"));
+    assert_true(has(&l, "machine identity", "one", "another"));
+    assert_true(has(&l, "PCI slot 1", "virtio-blk", "virtio-rng"));
+    assert_true(has(&l, "disk in PCI slot 1: size", "1048576 bytes", "none"));
+    assert_true(has(&l, "device/virtio-blk.1", "there", "none"));
+    assert_true(has(&l, "memory/40000000", "268435456", "134217728"));
+    assert_false(findings_ok(&l, POME_ERROR_RESTORE, "restore", &err));
+    assert_false(saved_load(f, &r.subject, NULL, &err));
+    findings_free(&l);
+    saved_free(f);
+    drop(&r);
+    close(fd);
+}
+
+static void a_changed_disk_is_noticed(void **state)
+{
+    struct rig r;
+    struct findings l = {0};
+    struct pome_error err = {0};
+    make(&r, 1, 128 * MiB, true, "one");
+    int fd = save(&r), disk = open(disk_path, O_WRONLY);
+    drop(&r);
+    usleep(20000); /* the host's file times may have steps of some milliseconds */
+    assert_int_equal(pwrite(disk, "x", 1, 512), 1);
+    close(disk);
+    make(&r, 1, 128 * MiB, true, "one");
+    struct saved *f = saved_open(fd, NULL, &err);
+    assert_true(saved_compare(f, &r.subject, &l, &err));
+    assert_int_equal(l.n, 1);
+    assert_string_equal(l.items[0].field, "disk in PCI slot 1: written to last");
+    findings_free(&l);
+    saved_free(f);
+    drop(&r);
+    close(fd);
+}
+
+/* Every section with its bytes damaged but its digest right: taken or refused. */
+static void hostile_states_do_no_harm(void **state)
+{
+    struct rig r;
+    struct pome_error err = {0};
+    unsigned refused = 0;
+    make(&r, 2, 128 * MiB, true, "one");
+    stir(&r);
+    int fd = save(&r);
+    struct save_reader *from = save_reader_create(fd, NULL, &err);
+    for (unsigned i = 0; i < 60; i++) {
+        int to = memfd_create("hostile", MFD_CLOEXEC);
+        struct save_writer *w = save_writer_create(to, NULL, &err);
+        const struct save_section *s;
+        for (size_t k = 0; (s = save_reader_section(from, k)); k++) {
+            uint8_t *bytes = save_reader_bytes(from, s, &err);
+            for (unsigned n = random64() % 4; s->blob.plain && n && strncmp(s->name, "memory", 6); n--)
+                bytes[random64() % s->blob.plain] = (uint8_t)random64();
+            assert_true(save_writer_section(w, s->name, s->version, bytes, s->blob.plain, &err));
+            free(bytes);
+        }
+        assert_true(save_writer_finish(w, &err));
+        save_writer_free(w);
+        struct saved *f = saved_open(to, NULL, &err);
+        struct findings l = {0};
+        assert_non_null(f);
+        saved_compare(f, &r.subject, &l, NULL);
+        refused += !saved_load(f, &r.subject, NULL, NULL);
+        findings_free(&l);
+        saved_free(f);
+        close(to);
+        machine_reset(r.machine);
+        machine_quiesce(r.machine, 1000);
+        cpu_set_reset(r.cpus);
+    }
+    assert_true(refused > 5);
+    save_reader_free(from);
+    drop(&r);
+    close(fd);
+}
+
+static int make_disk(void **state)
+{
+    const char *dir = getenv("TMPDIR");
+    snprintf(disk_path, sizeof disk_path, "%s/pome-saved-%d", dir ? dir : "/tmp", (int)getpid());
+    int fd = open(disk_path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    int bad = fd < 0 || ftruncate(fd, 1048576);
+    close(fd);
+    return bad;
+}
+
+static int remove_disk(void **state)
+{
+    return unlink(disk_path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(machines_survive),
+        cmocka_unit_test(every_difference_is_told),
+        cmocka_unit_test(a_changed_disk_is_noticed),
+        cmocka_unit_test(hostile_states_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, make_disk, remove_disk);
+}
