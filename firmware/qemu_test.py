@@ -220,9 +220,9 @@ class Machine:
             f.seek(0x20000)
             f.write(llb)
             f.seek(0xA00000)
-            f.write((banks or (bank(5), bank(6, boot_args="from-nvram")))[0])
+            f.write((banks or (bank(5), bank(6, boot_args="quiet")))[0])
             f.seek(0xA80000)
-            f.write((banks or (bank(5), bank(6, boot_args="from-nvram")))[1])
+            f.write((banks or (bank(5), bank(6, boot_args="quiet")))[1])
 
     def boot(self, start=0, memory=512, limit=60, cpu="max,pauth-impdef=on", ecid=ECID, anchor=None, nonce=NONCE, keys=b""):
         cfg = bytearray(0x1000)
@@ -279,7 +279,7 @@ def cases(make):
         out = m.boot()
         expect(out, "pome stage1: LLB", "boot set 1A2B3C4D: kernel", "ramdisk 3000000 bytes, digest ok")
         args, start, end = chosen(out)
-        assert args == "console=ttyAMA0 normal from-nvram", args
+        assert args == "console=ttyAMA0 normal quiet", args
         start, end = addresses(start, end)
         assert end - start == 3000000 and start % 0x200000 == 0
 
@@ -288,7 +288,7 @@ def cases(make):
 
     def recovery_asked_by_host():
         args, _, _ = chosen(make().boot(start=1))
-        assert args == "console=ttyAMA0 recovery from-nvram", args
+        assert args == "console=ttyAMA0 recovery quiet", args
 
     def recovery_asked_by_nvram_once():
         m = make()
@@ -308,8 +308,8 @@ def cases(make):
         m = make()
         broken = bytearray(bank(9, boot_args="wrong"))
         broken[100] ^= 1
-        m.write_flash(img4("illb", m.stage2), bytes(broken), bank(2, boot_args="older"))
-        assert chosen(m.boot())[0] == "console=ttyAMA0 normal older"
+        m.write_flash(img4("illb", m.stage2), bytes(broken), bank(2, boot_args="panic=2"))
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal panic=2"
         m.write_flash(img4("illb", m.stage2), bytes(broken), bytes(broken))
         assert chosen(m.boot())[0] == "console=ttyAMA0 normal"
 
@@ -377,10 +377,23 @@ def cases(make):
     def old_policy():
         falls_to_recovery("POLICY/LOCAL.IM4", policy(b"", lpnh=sha384(b"old")), "LocalPolicy, is an old one (lpnh")
 
+    def boot_args_filtered():
+        """Under full security and in Recovery some words only; under reduced security all."""
+        m, words = make(), b'quiet init=/bin/sh x="loglevel=7 loglevel=7" panic=3'
+        m.write_flash(img4("illb", m.stage2), bank(8, boot_args=words.decode()), bank(7))
+        out = m.boot()
+        expect(out, "boot-args: init=/bin/sh is left out, full security does not allow it", 'boot-args: x="loglevel=7 is left out')
+        assert chosen(out)[0] == "console=ttyAMA0 normal quiet panic=3", chosen(out)
+        m.put(b, "POLICY/LOCAL.IM4", policy(m.ticket, "smb0"))
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal " + words.decode()
+        out = m.boot(start=1)
+        expect(out, "init=/bin/sh is left out, Recovery does not allow it")
+        assert chosen(out)[0] == "console=ttyAMA0 recovery quiet panic=3"
+
     def older_ticket_under_reduced():
         m = make()
         m.put(b, "POLICY/LOCAL.IM4", policy(b"another", "smb0"))
-        assert chosen(m.boot())[0] == "console=ttyAMA0 normal from-nvram"
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal quiet"
 
     def pending(switches, digests=None, change=None):
         m = make()
@@ -430,11 +443,11 @@ def cases(make):
         m.put("RecoveryOSContainer", "BOOT/TICKET.IM4", im4m({"rkrn": b""}, nonce=bytes(32)))
         out = m.boot(start=1, keys=b"1")
         expect(out, "recovery: ticket, ticket is an old one", "1  boot set 1A2B3C4D (last signed)", "3  shut down")
-        assert chosen(out)[0] == "console=ttyAMA0 normal from-nvram"
+        assert chosen(out)[0] == "console=ttyAMA0 normal quiet"
 
     def picker():
         m = make()
-        assert chosen(m.boot(start=32, keys=b"x2"))[0] == "console=ttyAMA0 recovery from-nvram"
+        assert chosen(m.boot(start=32, keys=b"x2"))[0] == "console=ttyAMA0 recovery quiet"
         assert "FAKE" not in m.boot(start=32, keys=b"3")
 
     def both_damaged():
@@ -452,7 +465,7 @@ def cases(make):
         with open(m.disk, "r+b") as d:
             d.seek(512)
             d.write(bytes(512))
-        assert chosen(m.boot())[0] == "console=ttyAMA0 normal from-nvram"
+        assert chosen(m.boot())[0] == "console=ttyAMA0 normal quiet"
 
     def damaged_llb():
         m = make()
