@@ -3,6 +3,7 @@
  * restore, every offset and size can be hit. A new device gets a row in `rows`.
  */
 #include "dev/cfi_flash.h"
+#include "dev/fw_cfg.h"
 #include "dev/gicv3.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
@@ -42,6 +43,12 @@ static struct device *make_flash(void)
 {
     return cfi_flash_create(flash_image_open(NULL, CFI_FLASH_BLOCK, r.loop, NULL));
 }
+static struct device *make_fw_cfg(void)
+{
+    struct device *d = fw_cfg_create();
+    fw_cfg_add(d, "a file", "contents", 8);
+    return d;
+}
 static struct device *make_pl011(void)
 {
     return pl011_create((struct irq_line){ 0 }, console);
@@ -66,6 +73,7 @@ static const struct row {
 } rows[] = {
     { "gicd", make_gicd, GIC_DIST_BYTES }, { "pl011", make_pl011, 0x1000 },   { "pl031", make_pl031, 0x1000 },
     { "pl061", make_pl061, 0x1000 },       { "pvpanic", make_pvpanic, 2 },    { "flash", make_flash, CFI_FLASH_BLOCK },
+    { "fw_cfg", make_fw_cfg, FW_CFG_MMIO_BYTES },
 };
 
 static struct device *start(const struct row *row)

@@ -1,8 +1,9 @@
 /*
  * fuzz_board.c - accesses of any kind to the interrupt controller (registers, CPU interface, wires, messages), the UART, the
- * clock, the GPIO and the flash. The CPU inputs must always agree with what the controller would acknowledge.
+ * clock, the GPIO, the flash and fw_cfg. The CPU inputs must always agree with what the controller would acknowledge.
  */
 #include "dev/cfi_flash.h"
+#include "dev/fw_cfg.h"
 #include "dev/gicv3.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
@@ -16,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct bus bus;
 static struct gicv3 *gic;
-static struct device *dev[5];
+static struct device *dev[6];
 static bool level[2][CPUS];
 
 static void set_irq(void *ctx, unsigned cpu, bool on)
@@ -32,7 +33,8 @@ static const struct {
     uint64_t gpa;
     uint32_t bytes;
 } range[] = { { 0x08000000, GIC_DIST_BYTES }, { 0x080a0000, CPUS * GIC_FRAME_BYTES }, { 0x09000000, 0x1000 },
-              { 0x09010000, 0x1000 },         { 0x09030000, 0x1000 },         { 0x04000000, CFI_FLASH_BLOCK } };
+              { 0x09010000, 0x1000 },         { 0x09030000, 0x1000 },         { 0x04000000, CFI_FLASH_BLOCK },
+              { 0x09020000, FW_CFG_MMIO_BYTES } };
 
 static void start(void)
 {
@@ -48,9 +50,11 @@ static void start(void)
     dev[2] = pl031_create(gicv3_spi(gic, 2), loop);
     dev[3] = pl061_create(gicv3_spi(gic, 3));
     dev[4] = cfi_flash_create(flash_image_open(NULL, CFI_FLASH_BLOCK, loop, NULL));
+    dev[5] = fw_cfg_create();
+    fw_cfg_add(dev[5], "a file", "contents", 8);
     bus_map(&bus, range[0].gpa, range[0].bytes, dev[0]);
     bus_map(&bus, range[1].gpa, range[1].bytes, gicv3_redist(gic));
-    for (unsigned i = 1; i < 5; i++)
+    for (unsigned i = 1; i < 6; i++)
         bus_map(&bus, range[i + 1].gpa, range[i + 1].bytes, dev[i]);
 }
 
@@ -78,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!gic)
         start();
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < 6; i++)
         dev[i]->type->reset(dev[i]);
     const uint8_t *p = data, *end = data + size;
     while (p < end) {

@@ -14,12 +14,15 @@
 /* FDT phandles. */
 enum { PHANDLE_GIC = 1, PHANDLE_CLOCK, PHANDLE_GPIO };
 
+struct aml; /* machine/aml.h */
+
 struct part {
     const char *name; /* of the node, without @address */
     uint64_t gpa, bytes;
     int spi; /* wired interrupt, -1: none */
     bool (*make)(struct machine *m, const struct part *p, struct pome_error *err);
     void (*describe)(const struct machine *m, const struct part *p, void *fdt);
+    void (*declare)(const struct machine *m, const struct part *p, struct aml *dsdt); /* as an ACPI device; NULL: tables tell, or nothing */
 };
 
 struct platform {
@@ -67,6 +70,8 @@ bool make_pl011(struct machine *m, const struct part *p, struct pome_error *err)
 bool make_pl031(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pl061(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_fw_cfg(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_message_frame(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_flash(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err);
 void describe_gic(const struct machine *m, const struct part *p, void *fdt);
@@ -74,8 +79,18 @@ void describe_pl011(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl031(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl061(const struct machine *m, const struct part *p, void *fdt);
 void describe_pcie(const struct machine *m, const struct part *p, void *fdt);
+void describe_fw_cfg(const struct machine *m, const struct part *p, void *fdt);
+void describe_nothing(const struct machine *m, const struct part *p, void *fdt);
 void describe_flash(const struct machine *m, const struct part *p, void *fdt);
 void describe_pvpanic(const struct machine *m, const struct part *p, void *fdt);
+
+void declare_pl011(const struct machine *m, const struct part *p, struct aml *dsdt);
+void declare_pl061(const struct machine *m, const struct part *p, struct aml *dsdt);
+void declare_fw_cfg(const struct machine *m, const struct part *p, struct aml *dsdt);
+void declare_pcie(const struct machine *m, const struct part *p, struct aml *dsdt);
+
+uint64_t machine_redistributors(const struct machine *m); /* address of the first */
+uint64_t machine_message_frame(const struct machine *m);  /* of the generic platform */
 
 /* Keeps a new device for reset and destruction (in reverse order), and puts it on the map unless it has no bytes there. */
 bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t bytes, struct pome_error *err);

@@ -2,10 +2,12 @@
  * parts.c - the kinds of parts that platforms are made of: how each is made and wired, and its node in the device tree
  * (Linux Documentation/devicetree/bindings, named at each).
  */
-#include "machine/board.h"
+#include "machine/acpi.h"
 
 #include "base/error.h"
 #include "dev/cfi_flash.h"
+#include "dev/fw_cfg.h"
+#include "dev/gicv2m.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
@@ -39,6 +41,11 @@ static uint64_t redist_gpa(const struct machine *m, const struct part *p)
     return p->gpa + (m->platform == &platform_apple ? 0x10000 : 0xa0000);
 }
 
+uint64_t machine_redistributors(const struct machine *m)
+{
+    return redist_gpa(m, &m->platform->parts[0]);
+}
+
 bool make_gic(struct machine *m, const struct part *p, struct pome_error *err)
 {
     m->gic = gicv3_create(m->config.n_cpus, m->platform->n_spis, &m->irq_port);
@@ -51,6 +58,33 @@ bool make_gic(struct machine *m, const struct part *p, struct pome_error *err)
     m->bus.doorbell.ring = gicv3_message;
     m->bus.doorbell.ctx = m->gic;
     return true;
+}
+
+#define MESSAGE_FRAME 0x20000 /* from the distributor on */
+
+uint64_t machine_message_frame(const struct machine *m)
+{
+    return m->platform->parts[0].gpa + MESSAGE_FRAME;
+}
+
+/* The doorbells of distributor and frame are at the same offset. */
+static void ring(void *ctx, uint64_t offset, uint32_t data)
+{
+    gicv3_message(ctx, offset < MESSAGE_FRAME ? offset : offset - MESSAGE_FRAME, data);
+}
+
+/* A second doorbell, for guests that know the machine by ACPI. */
+bool make_message_frame(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    const struct platform *pl = m->platform;
+    assert(p->gpa == machine_message_frame(m));
+    m->bus.doorbell.bytes = MESSAGE_FRAME + p->bytes;
+    m->bus.doorbell.ring = ring;
+    return machine_add(m, gicv2m_create(m->gic, pl->first_msi_spi, pl->n_spis - pl->first_msi_spi), p->gpa, p->bytes, err);
+}
+
+void describe_nothing(const struct machine *m, const struct part *p, void *fdt)
+{
 }
 
 /* interrupt-controller/arm,gic-v3.yaml; mbi-ranges are INTIDs */
@@ -96,6 +130,18 @@ void describe_pl011(const struct machine *m, const struct part *p, void *fdt)
     fdt_end_node(fdt);
 }
 
+void declare_pl011(const struct machine *m, const struct part *p, struct aml *dsdt)
+{
+    size_t device = aml_device(dsdt, "COM0");
+    aml_name_string(dsdt, "_HID", "ARMH0011");
+    aml_name_integer(dsdt, "_UID", 0);
+    size_t crs = aml_crs(dsdt);
+    aml_memory(dsdt, (uint32_t)p->gpa, (uint32_t)p->bytes);
+    aml_interrupt(dsdt, 32 + (uint32_t)p->spi);
+    aml_crs_end(dsdt, crs);
+    aml_end(dsdt, device);
+}
+
 bool make_pl031(struct machine *m, const struct part *p, struct pome_error *err)
 {
     return machine_add(m, pl031_create(line(m, p), m->config.loop), p->gpa, p->bytes, err);
@@ -136,6 +182,62 @@ void describe_pl061(const struct machine *m, const struct part *p, void *fdt)
     FDT_CELLS(fdt, "gpios", PHANDLE_GPIO, POWER_PIN, 0);
     fdt_end_node(fdt);
     fdt_end_node(fdt);
+}
+
+/* The GPIO with the power button on its pin: an event (_AEI, _E03) tells the button's device (ACPI 5.6.5, 4.8.3.1.1). */
+void declare_pl061(const struct machine *m, const struct part *p, struct aml *dsdt)
+{
+    static const uint8_t notify[] = {0x86, '\\', '.', '_', 'S', 'B', '_', 'P', 'W', 'R', 'B', 0x0a, 0x80}; /* Notify (\_SB.PWRB, 0x80) */
+    size_t device = aml_device(dsdt, "GPI0");
+    aml_name_string(dsdt, "_HID", "ARMH0061");
+    aml_name_integer(dsdt, "_UID", 0);
+    size_t crs = aml_crs(dsdt);
+    aml_memory(dsdt, (uint32_t)p->gpa, (uint32_t)p->bytes);
+    aml_interrupt(dsdt, 32 + (uint32_t)p->spi);
+    aml_crs_end(dsdt, crs);
+    size_t events = aml_events(dsdt);
+    aml_gpio_interrupt(dsdt, POWER_PIN, "GPI0");
+    aml_crs_end(dsdt, events);
+    size_t method = aml_method(dsdt, "_E03", 0);
+    aml_put(dsdt, notify, sizeof notify);
+    aml_end(dsdt, method);
+    aml_end(dsdt, device);
+    size_t button = aml_device(dsdt, "PWRB");
+    aml_name_eisa(dsdt, "_HID", "PNP0C0C");
+    aml_name_integer(dsdt, "_UID", 0);
+    aml_end(dsdt, button);
+}
+
+/* Only with firmware, which hands the tables in it to the operating system; the parts before it are in them. */
+bool make_fw_cfg(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    if (!m->config.rom_bytes)
+        return true;
+    struct device *d = fw_cfg_create();
+    return machine_add(m, d, p->gpa, p->bytes, err) && acpi_add(m, d, err);
+}
+
+/* firmware/qemu,fw-cfg-mmio.yaml */
+void describe_fw_cfg(const struct machine *m, const struct part *p, void *fdt)
+{
+    if (!m->config.rom_bytes)
+        return;
+    fdt_node(fdt, p);
+    FDT_STRINGS(fdt, "compatible", "qemu,fw-cfg-mmio");
+    fdt_property(fdt, "dma-coherent", NULL, 0);
+    fdt_end_node(fdt);
+}
+
+void declare_fw_cfg(const struct machine *m, const struct part *p, struct aml *dsdt)
+{
+    size_t device = aml_device(dsdt, "FWCF");
+    aml_name_string(dsdt, "_HID", "QEMU0002");
+    aml_name_integer(dsdt, "_STA", 0xb);
+    aml_name_integer(dsdt, "_CCA", 1);
+    size_t crs = aml_crs(dsdt);
+    aml_memory(dsdt, (uint32_t)p->gpa, (uint32_t)p->bytes);
+    aml_crs_end(dsdt, crs);
+    aml_end(dsdt, device);
 }
 
 /* Only with firmware: the flash it is in, of which the reads are memory's, and the one where it keeps variables. */

@@ -4,6 +4,7 @@
  * Slots: 0 stays empty, the disks from 1 on in the order of the configuration, then the virtio console, entropy,
  * and the power button.
  */
+#include "machine/aml.h"
 #include "machine/board.h"
 
 #include "base/error.h"
@@ -89,6 +90,70 @@ static void describe_intx(const struct part *p, void *fdt)
         }
     fdt_property(fdt, "interrupt-map", map, sizeof map);
     FDT_CELLS(fdt, "interrupt-map-mask", 3 << 11, 0, 0, 7);
+}
+
+/* PCI Firmware Specification 3.3, 4.5.1: the operating system may control whatever it asks for. */
+static void declare_osc(struct aml *dsdt)
+{
+    static const uint8_t is_pcie[] = { /* LEqual (Arg0, ToUUID ("33DB4D5B-1FF7-401C-9657-7441C03DD766")) */
+        0x93, 0x68, 0x11, 0x13, 0x0a, 0x10,
+        0x5b, 0x4d, 0xdb, 0x33, 0xf7, 0x1f, 0x1c, 0x40, 0x96, 0x57, 0x74, 0x41, 0xc0, 0x3d, 0xd7, 0x66,
+    };
+    static const uint8_t status[] = {0x8a, 0x6b, 0x00, 'C', 'D', 'W', '1'};  /* CreateDWordField (Arg3, 0, CDW1) */
+    static const uint8_t return_arg3[] = {0xa4, 0x6b};
+    static const uint8_t unknown_uuid[] = {0x7d, 'C', 'D', 'W', '1', 0x0a, 0x04, 'C', 'D', 'W', '1'}; /* Or (CDW1, 4, CDW1) */
+    size_t method = aml_method(dsdt, "_OSC", 4);
+    aml_put(dsdt, status, sizeof status);
+    size_t known = aml_if(dsdt);
+    aml_put(dsdt, is_pcie, sizeof is_pcie);
+    aml_put(dsdt, return_arg3, sizeof return_arg3);
+    aml_end(dsdt, known);
+    aml_put(dsdt, unknown_uuid, sizeof unknown_uuid);
+    aml_put(dsdt, return_arg3, sizeof return_arg3);
+    aml_end(dsdt, method);
+}
+
+/* ACPI 6.2.13: {slot, pin, no source, GSIV}; as describe_intx, for all slots. */
+static void declare_intx(const struct part *p, struct aml *dsdt)
+{
+    aml_name(dsdt, "_PRT");
+    size_t table = aml_package(dsdt, PCI_SLOTS * 4);
+    for (uint32_t slot = 0; slot < PCI_SLOTS; slot++)
+        for (uint32_t pin = 0; pin < 4; pin++) {
+            size_t row = aml_package(dsdt, 4);
+            aml_integer(dsdt, slot << 16 | 0xffff);
+            aml_integer(dsdt, pin);
+            aml_integer(dsdt, 0);
+            aml_integer(dsdt, 32 + (uint32_t)p->spi + (slot + pin) % 4);
+            aml_end(dsdt, row);
+        }
+    aml_end(dsdt, table);
+}
+
+void declare_pcie(const struct machine *m, const struct part *p, struct aml *dsdt)
+{
+    const struct platform *pl = m->platform;
+    size_t device = aml_device(dsdt, "PCI0");
+    aml_name_eisa(dsdt, "_HID", "PNP0A08");
+    aml_name_eisa(dsdt, "_CID", "PNP0A03");
+    aml_name_integer(dsdt, "_SEG", 0);
+    aml_name_integer(dsdt, "_BBN", 0);
+    aml_name_integer(dsdt, "_UID", 0);
+    aml_name_integer(dsdt, "_CCA", 1);
+    declare_intx(p, dsdt);
+    size_t crs = aml_crs(dsdt);
+    aml_bus_numbers(dsdt, 0, (uint16_t)(p->bytes / MiB));
+    aml_window(dsdt, AML_WINDOW_MEMORY, (uint32_t)pl->pci_mmio_gpa, (uint32_t)pl->pci_mmio_bytes, 0);
+    aml_window(dsdt, AML_WINDOW_IO, 0, (uint32_t)pl->pci_pio_bytes, (uint32_t)pl->pci_pio_gpa);
+    aml_crs_end(dsdt, crs);
+    declare_osc(dsdt);
+    aml_end(dsdt, device);
+    size_t ecam = aml_device(dsdt, "RES0"); /* the configuration space is nobody else's: PCI Firmware Specification 4.1.2 */
+    aml_name_eisa(dsdt, "_HID", "PNP0C02");
+    size_t taken = aml_crs(dsdt);
+    aml_memory(dsdt, (uint32_t)p->gpa, (uint32_t)p->bytes);
+    aml_crs_end(dsdt, taken);
+    aml_end(dsdt, ecam);
 }
 
 void describe_pcie(const struct machine *m, const struct part *p, void *fdt)
