@@ -3,6 +3,7 @@
 
 #include "api/bundle.h"
 #include "api/config.h"
+#include "api/vm.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "vm/bundle_vm.h"
@@ -298,14 +299,24 @@ static bool operate(pome_vm *v, enum pome_vm_operation op, pome_done *done, void
     return vm_operate(v->vm, op, &(struct vm_work){.done = done, .user = user}, err);
 }
 
-static bool operate_wait(pome_vm *v, enum pome_vm_operation op, int timeout_ms, struct pome_error *err)
+struct vm *api_vm(const pome_vm *v)
+{
+    return v->vm;
+}
+
+struct bundle *api_vm_bundle(const pome_vm *v)
+{
+    return v->bundle;
+}
+
+bool api_operate_wait(pome_vm *v, enum pome_vm_operation op, const struct vm_work *work, int timeout_ms, struct pome_error *err)
 {
     if (v->dispatching)
         return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: cannot be waited for in an event or completion function", vm_ops[op].name);
     struct waiter *w = calloc(1, sizeof *w);
     if (!w)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: out of memory");
-    if (!operate(v, op, waiter_done, w, err)) {
+    if (!vm_operate(v->vm, op, &(struct vm_work){.run = work->run, .ctx = work->ctx, .done = waiter_done, .user = w}, err)) {
         free(w);
         return false;
     }
@@ -318,6 +329,11 @@ static bool operate_wait(pome_vm *v, enum pome_vm_operation op, int timeout_ms, 
         *err = w->error;
     free(w);
     return ok;
+}
+
+static bool operate_wait(pome_vm *v, enum pome_vm_operation op, int timeout_ms, struct pome_error *err)
+{
+    return api_operate_wait(v, op, &(struct vm_work){0}, timeout_ms, err);
 }
 
 /* --- operations --- */

@@ -26,6 +26,7 @@ enum bundle_member {
     BUNDLE_CONFIG,     /* Config.json */
     BUNDLE_INSTALL,    /* Install.json, while not installed */
     BUNDLE_IMAGE,      /* RestoreImage.ipsw, where it was kept */
+    BUNDLE_SAVED,      /* SaveFile.pomesave, while the machine is saved */
     BUNDLE_MEMBERS,
 };
 

@@ -95,6 +95,8 @@ void cpu_set_resume(struct cpu_set *set);
  * (RESTORE: which register, saved and present) the vCPU is to be reset. Saved bytes may be hostile. */
 void cpu_save(struct cpu_set *set, unsigned cpu, struct records *out);
 bool cpu_load(struct cpu_set *set, unsigned cpu, const uint8_t *bytes, size_t n, struct pome_error *err);
+/* What must be the same where a saved state goes on, as texts: model, counter frequency, every identification register. */
+void cpu_set_facts(struct cpu_set *set, struct records *out);
 unsigned cpu_set_count(const struct cpu_set *set);
 uint64_t cpu_set_save_counter(struct cpu_set *set);
 void cpu_set_load_counter(struct cpu_set *set, uint64_t counted_ns);

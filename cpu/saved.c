@@ -44,6 +44,19 @@ void cpu_save(struct cpu_set *set, unsigned cpu, struct records *out)
             records_put_u64(out, sysreg_name(r), c->sr[r]);
 }
 
+void cpu_set_facts(struct cpu_set *set, struct records *out)
+{
+    char text[24];
+    records_put_text(out, "CPU model", cpu_model_name(set->o.model));
+    snprintf(text, sizeof text, "%llu Hz", (unsigned long long)set->o.cntfrq_hz);
+    records_put_text(out, "counter", text);
+    for (unsigned r = 0; r < SR_COUNT; r++)
+        if (sysreg_storage(r) == SYSREG_IDENTITY) {
+            snprintf(text, sizeof text, "0x%llx", (unsigned long long)set->cpu[0]->sr[r]);
+            records_put_text(out, sysreg_name(r), text);
+        }
+}
+
 unsigned cpu_set_count(const struct cpu_set *set)
 {
     return set->o.n_cpus;

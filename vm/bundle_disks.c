@@ -74,6 +74,7 @@ struct vm *vm_create_generic(const struct bundle *b, const struct bundle_start *
             .ram_bytes = start->memory_bytes ? start->memory_bytes : s->memory_bytes,
             .disks = disks,
             .n_disks = 1 + more->n,
+            .ecid = b->ecid,
             .linux_boot = &linux_boot,
             .console_in = start->console_in,
             .console_out = start->console_out,

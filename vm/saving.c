@@ -1,0 +1,229 @@
+/* saving.c - a machine into a file, and back. See saving.h. */
+#include "vm/saving.h"
+
+#include "base/bits.h"
+#include "base/error.h"
+#include "save/saved.h"
+#include "vm/life.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdatomic.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct vm_saving {
+    char path[PATH_MAX];
+    struct save_secret secret;
+    bool encrypted;
+    _Atomic int owners;
+    _Atomic bool was_run;
+};
+
+struct vm_saving *vm_saving_new(const char *path, const void *key, size_t key_bytes, struct pome_error *err)
+{
+    struct vm_saving *s = calloc(1, sizeof *s);
+    void *copy = malloc(key_bytes + 1);
+    if (!s || !copy || (key && !key_bytes) || strlen(path) >= sizeof s->path - 16) {
+        bool memory = !s || !copy;
+        free(s);
+        free(copy);
+        if (memory)
+            pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to save or restore");
+        else
+            pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s", key && !key_bytes ? "the key is empty" : "the file's path is too long");
+        return NULL;
+    }
+    strcpy(s->path, path);
+    if (key)
+        memcpy(copy, key, key_bytes);
+    s->owners = 1;
+    s->encrypted = key;
+    s->secret = (struct save_secret){copy, key_bytes};
+    return s;
+}
+
+void vm_saving_free(struct vm_saving *s)
+{
+    if (!s || atomic_fetch_sub(&s->owners, 1) > 1)
+        return;
+    explicit_bzero((void *)(uintptr_t)s->secret.bytes, s->secret.n);
+    free((void *)(uintptr_t)s->secret.bytes);
+    free(s);
+}
+
+void vm_saving_share(struct vm_saving *s)
+{
+    atomic_fetch_add(&s->owners, 1);
+}
+
+bool vm_saving_was_run(const struct vm_saving *s)
+{
+    return s->was_run;
+}
+
+static const struct save_secret *secret(const struct vm_saving *s)
+{
+    return s->encrypted ? &s->secret : NULL;
+}
+
+/* What the machine does not know of itself. */
+static void facts(struct vm *vm, struct records *out)
+{
+    char identity[32] = "none";
+    if (vm->config.ecid)
+        snprintf(identity, sizeof identity, "%016" PRIx64, vm->config.ecid);
+    records_put_text(out, "machine identity", identity);
+    cpu_set_facts(vm->cpus, out);
+}
+
+static bool tell_progress(void *user, uint64_t done, uint64_t total)
+{
+    struct vm *vm = user;
+    vm_progress(vm, total ? (double)done / (double)total : 1);
+    return !vm_is_closing(vm);
+}
+
+/* ---- saving ---- */
+
+static bool folder_of(const char *path, char folder[PATH_MAX], char temporary[PATH_MAX])
+{
+    char copy[PATH_MAX];
+    unsigned random = 0;
+    (void)!getrandom(&random, sizeof random, 0);
+    strcpy(copy, path);
+    strcpy(folder, dirname(copy));
+    strcpy(copy, path);
+    return snprintf(temporary, PATH_MAX, "%s/.%s.%08x", folder, basename(copy), random) < PATH_MAX;
+}
+
+static bool sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && !fsync(fd);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool save(struct vm *vm, const struct vm_saving *s, struct pome_error *err)
+{
+    char folder[PATH_MAX], temporary[PATH_MAX];
+    struct records more = {0};
+    const struct save_subject subject = {vm->machine, vm->cpus, &more};
+    const struct save_progress progress = {tell_progress, vm};
+    if (!folder_of(s->path, folder, temporary))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the file's path is too long");
+    int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return pome_fail_errno(err, "%s: cannot make it", s->path);
+    facts(vm, &more);
+    bool ok = saved_write(&subject, fd, secret(s), &progress, err);
+    records_free(&more);
+    close(fd);
+    if (ok && (rename(temporary, s->path) || !sync_folder(folder)))
+        ok = pome_fail_errno(err, "%s: cannot take this name", s->path);
+    if (!ok)
+        unlink(temporary);
+    return ok;
+}
+
+bool vm_save_run(struct vm *vm, void *saving, struct pome_error *err)
+{
+    struct vm_saving *s = saving;
+    struct stat st = {0};
+    uint64_t begin = loop_now_ns();
+    s->was_run = true;
+    bool ok = save(vm, s, err);
+    if (ok && !stat(s->path, &st))
+        NOTE(vm, "state", "saved in %.3f s: %lld bytes%s", (double)(loop_now_ns() - begin) / 1e9, (long long)st.st_size,
+             s->encrypted ? ", encrypted" : "");
+    vm_saving_free(s);
+    return ok;
+}
+
+/* ---- restoring ---- */
+
+static struct saved *open_saved(const struct vm_saving *s, int *fd, struct pome_error *err)
+{
+    *fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0) {
+        pome_fail_errno(err, "%s", s->path);
+        return NULL;
+    }
+    struct saved *f = saved_open(*fd, secret(s), err);
+    if (!f) {
+        pome_fail_context(err, "%s", s->path);
+        close(*fd);
+    }
+    return f;
+}
+
+static bool compare(struct vm *vm, const struct saved *f, struct findings *out, struct pome_error *err)
+{
+    struct records more = {0};
+    const struct save_subject subject = {vm->machine, vm->cpus, &more};
+    facts(vm, &more);
+    bool ok = saved_compare(f, &subject, out, err);
+    records_free(&more);
+    return ok;
+}
+
+static bool load(struct vm *vm, struct saved *f, const char *path, struct pome_error *err)
+{
+    struct findings l = {0};
+    struct records none = {0};
+    const struct save_subject subject = {vm->machine, vm->cpus, &none};
+    const struct save_progress progress = {tell_progress, vm};
+    bool ok = compare(vm, f, &l, err) && findings_ok(&l, POME_ERROR_RESTORE, "the machine is not the saved one", err);
+    findings_free(&l);
+    ok = ok && saved_load(f, &subject, &progress, err);
+    return ok || pome_fail_context(err, "%s", path);
+}
+
+/* What was loaded before a failure is not to be met by the next start. */
+static void undo(struct vm *vm)
+{
+    cpu_set_resume(vm->cpus);
+    machine_reset(vm->machine);
+    cpu_set_reset(vm->cpus);
+    cpu_set_pause(vm->cpus);
+}
+
+bool vm_restore_run(struct vm *vm, void *saving, struct pome_error *err)
+{
+    struct vm_saving *s = saving;
+    int fd;
+    uint64_t begin = loop_now_ns();
+    s->was_run = true;
+    struct saved *f = open_saved(s, &fd, err);
+    bool ok = f && load(vm, f, s->path, err);
+    if (f && !ok)
+        undo(vm);
+    if (ok)
+        NOTE(vm, "state", "restored in %.3f s", (double)(loop_now_ns() - begin) / 1e9);
+    if (f) {
+        saved_free(f);
+        close(fd);
+    }
+    vm_saving_free(s);
+    return ok;
+}
+
+bool vm_saving_compare(struct vm *vm, const struct vm_saving *s, struct findings *out, struct pome_error *err)
+{
+    int fd;
+    struct saved *f = open_saved(s, &fd, err);
+    if (!f)
+        return false;
+    bool ok = compare(vm, f, out, err);
+    saved_free(f);
+    close(fd);
+    return ok || pome_fail_context(err, "%s", s->path);
+}
