@@ -17,7 +17,7 @@ void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to)
         return;
     const struct vcpu *c = set->cpu[cpu];
     fprintf(to, "cpu %u (%s%s): pc %016llx sp %016llx pstate %08llx EL%u%c irq %d fiq %d\n", cpu, power[c->power],
-            c->sleeping ? ", waiting" : "", ll(c->s.pc), ll(c->s.sp), ll(pstate_get(c)), c->el, c->spsel ? 'h' : 't', c->irq, c->fiq);
+            c->sleeping ? ", waiting" : "", ll(c->s.pc), ll(c->s.sp), ll(pstate_get(c)), c->el, c->spsel ? 'h' : 't', (c->s.lines & PSTATE_I) != 0, (c->s.lines & PSTATE_F) != 0);
     for (unsigned i = 0; i < 31; i++)
         fprintf(to, "x%-2u %016llx%c", i, ll(c->s.x[i]), i % 4 == 3 ? '\n' : ' ');
     fprintf(to, "sp_el0 %016llx sp_el1 %016llx\n", ll(c->el && c->spsel ? c->s.sp_el[0] : c->s.sp),

@@ -54,12 +54,11 @@ void raise_undefined(struct vcpu *c, uint64_t return_pc)
 
 bool take_interrupt(struct vcpu *c)
 {
-    bool fiq = atomic_load(&c->fiq) && !(c->s.daif & PSTATE_F);
-    bool irq = atomic_load(&c->irq) && !(c->s.daif & PSTATE_I);
-    if (!fiq && !irq)
+    uint32_t open = __atomic_load_n(&c->s.lines, __ATOMIC_SEQ_CST) & ~(uint32_t)c->s.daif;
+    if (!open)
         return false;
     c->stats.irqs++;
-    take(c, fiq ? VECTOR_FIQ : VECTOR_IRQ, c->s.pc);
+    take(c, open & PSTATE_F ? VECTOR_FIQ : VECTOR_IRQ, c->s.pc);
     return true;
 }
 

@@ -52,13 +52,14 @@ void vcpu_reset(struct vcpu *c)
 #undef SYSREG
     };
     memcpy(c->sr, reset, sizeof reset);
-    memset(&c->s, 0, sizeof c->s);
+    memset(&c->s, 0, offsetof(struct cpu_state, lines));
     idregs_reset(c);
     c->s.flags = ir_flags_from_nzcv(0);
     c->sr[SR_CNTFRQ_EL0] = c->set->o.cntfrq_hz;
     c->base_mode = c->set->o.model == CPU_MODEL_APPLE ? CPU_MODE_PAUTH : 0;
     /* DC ZVA: the largest block there is (2 KiB) clears pages in two steps; an M2 has 64 bytes */
-    c->zva_log2_words = c->set->o.model == CPU_MODEL_APPLE ? 4 : 9;
+    c->s.dczid_el0 = c->set->o.model == CPU_MODEL_APPLE ? 4 : 9; /* BS: log2 of words */
+    c->s.ctr_el0 = c->sr[SR_CTR_EL0];
     c->s.daif = PSTATE_DAIF;
     c->el = c->spsel = 1;
     c->pan = c->dit = c->ssbs = c->btype = c->il = c->ss = 0;

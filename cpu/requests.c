@@ -10,7 +10,8 @@
 #include "base/spin.h"
 #include <sched.h>
 
-static uint64_t ask(struct vcpu *to, const struct tlbi *t)
+/* Its sequence number; *running: it will have to be waited for. */
+static uint64_t ask(struct vcpu *to, const struct tlbi *t, bool *running)
 {
     struct requests *q = &to->requests;
     pthread_mutex_lock(&q->lock);
@@ -22,7 +23,8 @@ static uint64_t ask(struct vcpu *to, const struct tlbi *t)
     pthread_mutex_unlock(&q->lock);
     /* A parked vCPU looks at its queue after it stored parked = false (vcpu_unpark), which comes after this look at it: no need
      * to wake a sleeping one. A kernel that patches its own code asks tens of thousands of times. */
-    if (!atomic_load(&to->parked))
+    *running = !atomic_load(&to->parked);
+    if (*running)
         vcpu_kick(to, CPU_PENDING_REQUESTS);
     return seq;
 }
@@ -31,8 +33,9 @@ void requests_broadcast(struct vcpu *c, const struct tlbi *t)
 {
     for (unsigned i = 0; i < c->set->o.n_cpus; i++)
         if (i != c->id) {
-            c->sent[i] = ask(c->set->cpu[i], t);
-            c->must_sync = true;
+            bool running;
+            c->sent[i] = ask(c->set->cpu[i], t, &running);
+            c->s.must_sync |= running;
         }
 }
 
@@ -57,9 +60,9 @@ bool requests_serve(struct vcpu *c)
 bool requests_wait(struct vcpu *c)
 {
     bool served = false;
-    if (!c->must_sync)
+    if (!c->s.must_sync)
         return false;
-    c->must_sync = false;
+    c->s.must_sync = 0;
     for (unsigned i = 0; i < c->set->o.n_cpus; i++) {
         struct vcpu *to = c->set->cpu[i];
         for (unsigned spins = 0; i != c->id; spins++) {

@@ -128,7 +128,7 @@ bool cpu_load(struct cpu_set *set, unsigned cpu, const uint8_t *bytes, size_t n,
     }
     if (atomic_load(&c->power) == CPU_STARTING) /* lasts while one vCPU turns another on, and not at a safe point */
         return wrong(err, "power", "its value is out of range");
-    c->must_sync = false;
+    c->s.must_sync = 0;
     tlb_flush_all(c);
     vcpu_update_mode(c);
     return true;

@@ -68,23 +68,26 @@ static bool check_options(const struct cpu_options *o, struct pome_error *err)
 
 /* ---- lines ---- */
 
-static void set_line(struct vcpu *c, _Atomic bool *line, bool level)
+static void set_line(struct vcpu *c, uint32_t line, bool level)
 {
-    atomic_store(line, level);
-    if (level)
-        vcpu_kick(c, CPU_PENDING_IRQ);
+    if (!level) {
+        __atomic_and_fetch(&c->s.lines, ~line, __ATOMIC_SEQ_CST);
+        return;
+    }
+    __atomic_or_fetch(&c->s.lines, line, __ATOMIC_SEQ_CST);
+    vcpu_kick(c, CPU_PENDING_IRQ);
 }
 
 static void set_irq(void *ctx, unsigned cpu, bool level)
 {
     struct cpu_set *set = ctx;
-    set_line(set->cpu[cpu], &set->cpu[cpu]->irq, level);
+    set_line(set->cpu[cpu], PSTATE_I, level);
 }
 
 static void set_fiq(void *ctx, unsigned cpu, bool level)
 {
     struct cpu_set *set = ctx;
-    set_line(set->cpu[cpu], &set->cpu[cpu]->fiq, level);
+    set_line(set->cpu[cpu], PSTATE_F, level);
 }
 
 struct cpu_irq_port cpu_set_irq_port(struct cpu_set *set)
@@ -300,7 +303,7 @@ void cpu_set_reset(struct cpu_set *set)
     for (unsigned i = 0; i < set->o.n_cpus; i++) {
         struct vcpu *c = set->cpu[i];
         c->power = CPU_OFF;
-        c->irq = c->fiq = false;
+        c->s.lines = 0;
         c->requests.n = 0;
         atomic_store(&c->requests.done, atomic_load(&c->requests.asked));
         vcpu_reset(c);

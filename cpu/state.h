@@ -37,10 +37,13 @@ struct cpu_state {
     uint64_t sp_el[2];  /* banked stack pointers; the current one's copy is stale */
     uint64_t daif;      /* PSTATE.DAIF in bits 9..6 */
     uint64_t elr_el1, spsr_el1, esr_el1, far_el1;
+    uint64_t ctr_el0, dczid_el0; /* constants of the model, which guests read all the time */
+    uint32_t must_sync; /* there are requests to others that DSB must wait for */
     union ir_value v[32];
     /* What x64/ reaches through offsets: tables of the current context (struct x64_tlb_entry, struct x64_jump_entry). */
     struct x64_tlb_entry *tlb[2];
     struct x64_jump_entry *jump;
+    uint32_t lines;    /* shared, as `pending` is; kept by resets: interrupt lines that are up, at the places of their DAIF bits */
     /* Everything else (PSTATE, system registers, monitor) follows in struct vcpu, cpu/vcpu.h. */
 };
 

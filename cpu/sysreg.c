@@ -69,7 +69,7 @@ static uint64_t sysreg_read_ccsidr(struct vcpu *c, enum sysreg r)
 static uint64_t sysreg_read_dczid(struct vcpu *c, enum sysreg r)
 {
     bool denied = !c->el && !(c->sr[SR_SCTLR_EL1] & SCTLR_DZE);
-    return (denied ? BIT(4) : 0) | c->zva_log2_words;
+    return (denied ? BIT(4) : 0) | c->s.dczid_el0;
 }
 
 /* ---- control ---- */
@@ -111,7 +111,7 @@ static void sysreg_write_regime(struct vcpu *c, enum sysreg r, uint64_t v)
 }
 static uint64_t sysreg_read_isr(struct vcpu *c, enum sysreg r)
 {
-    return (atomic_load(&c->irq) ? BIT(7) : 0) | (atomic_load(&c->fiq) ? BIT(6) : 0);
+    return __atomic_load_n(&c->s.lines, __ATOMIC_SEQ_CST); /* the same places as in DAIF */
 }
 
 /* ---- PSTATE ---- */

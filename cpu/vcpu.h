@@ -176,7 +176,6 @@ struct vcpu {
     /* PSTATE beside s.flags and s.daif */
     uint8_t el, spsel, pan, dit, ssbs, btype, il, ss;
     uint64_t sr[SR_COUNT];
-    uint8_t zva_log2_words; /* DCZID_EL0.BS */
     uint32_t base_mode;     /* mode bits that come from the model */
     /* exclusive monitor */
     struct { bool valid; uint8_t bytes; uint64_t pa; union ir_value value; } monitor;
@@ -184,8 +183,6 @@ struct vcpu {
     struct timer_state timer;
     struct requests requests;                /* shared */
     uint64_t sent[CPU_MAX];                  /* sequence numbers this vCPU waits for at its next DSB */
-    bool must_sync;
-    _Atomic bool irq, fiq;                   /* shared: lines */
     _Atomic bool event;                      /* shared: event register */
     _Atomic bool sleeping;                   /* shared: in futex wait on s.pending */
     _Atomic bool parked;                     /* shared: runs no guest code */

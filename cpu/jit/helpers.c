@@ -131,17 +131,12 @@ HELPER_FN(msr_imm)
     return 0;
 }
 
-/* Unmasking with a line up leaves the block, so that no stretch of code with back edges in masked parts only can keep an
- * interrupt out. */
-HELPER_FN(daif)
+/* The dispatcher looks at the lines. */
+HELPER_FN(unmasked)
 {
     BEGIN;
-    c->s.daif = a & PSTATE_DAIF;
-    if ((atomic_load_explicit(&c->irq, memory_order_relaxed) && !(a & PSTATE_I)) ||
-        (atomic_load_explicit(&c->fiq, memory_order_relaxed) && !(a & PSTATE_F))) {
-        c->s.pc = pc + 4;
-        c->s.raised = 1;
-    }
+    c->s.pc = pc + 4;
+    c->s.raised = 1;
     return 0;
 }
 
@@ -164,7 +159,7 @@ HELPER_FN(dc_zva)
 {
     BEGIN;
     const struct tlb2_entry *e;
-    uint64_t bytes = UINT64_C(4) << c->zva_log2_words, va = a & ~(bytes - 1);
+    uint64_t bytes = UINT64_C(4) << c->s.dczid_el0, va = a & ~(bytes - 1);
     if (!c->el && !(c->sr[SR_SCTLR_EL1] & SCTLR_DZE)) {
         raise_sync(c, EC_SYSREG, sysreg_iss(SYSREG_ENC(1, 3, 7, 4, 1), 0, false), pc);
         return 0;
@@ -253,14 +248,13 @@ HELPER_FN(clrex)
     return 0;
 }
 
-/* What others asked for meanwhile may concern the code that is running, and where its callers are: it is left then. */
+/* What others ask for meanwhile may concern the code that is running, and where its callers are: it is left. */
 HELPER_FN(dsb)
 {
     BEGIN;
-    if (requests_wait(c)) {
-        c->s.pc = pc + 4;
-        c->s.raised = 1;
-    }
+    requests_wait(c);
+    c->s.pc = pc + 4;
+    c->s.raised = 1;
     return 0;
 }
 

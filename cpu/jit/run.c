@@ -284,7 +284,7 @@ static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
 
 static bool line_up(const struct vcpu *c)
 {
-    return atomic_load(&c->irq) || atomic_load(&c->fiq);
+    return __atomic_load_n(&c->s.lines, __ATOMIC_SEQ_CST) != 0;
 }
 
 /* Two vCPUs that wake each other all the time: worth a look around, when each has a host core. */

@@ -84,7 +84,7 @@ void translate_DSB(struct tr *t, const struct a64_insn *i)
     unsigned types = (unsigned)i->crm & 3;
     E0(BARRIER, types ? types : BARRIER_FULL);
     if (i->crm != 0 && i->crm != 4)
-        tr_call(t, HELPER_dsb, konst(t, (uint64_t)i->crm), 0, 0);
+        E1(RAISE_NZ, E0(GET32, offsetof(struct cpu_state, must_sync)), HELPER_dsb);
 }
 
 /* Nothing to do: what it would make visible (system registers, maintenance by address or of another vCPU after its DSB)
@@ -96,15 +96,21 @@ void translate_ISB(struct tr *t, const struct a64_insn *i)
 /* ---- PSTATE, system instructions ---- */
 enum { DAIFSET = 3 << 3 | 6, DAIFCLR = 3 << 3 | 7 };
 
+/* Masking needs nobody's attention. Unmasking with a line up leaves the block, so that no stretch of code with back edges in masked
+ * parts only can keep an interrupt out. */
+static void write_daif(struct tr *t, ir_ref v, bool may_unmask)
+{
+    E1(SET64, v, offsetof(struct cpu_state, daif));
+    if (may_unmask)
+        E1(RAISE_NZ, E2(ANDN64, E0(GET32, offsetof(struct cpu_state, lines)), v, 0), HELPER_unmasked);
+}
+
 void translate_MSR_imm(struct tr *t, const struct a64_insn *i)
 {
     int field = i->op1 << 3 | i->op2;
     if (t->mode & CPU_MODE_EL1 && (field == DAIFSET || field == DAIFCLR)) {
         ir_ref old = E0(GET64, offsetof(struct cpu_state, daif)), bits = konst(t, (uint64_t)(i->crm & 15) << 6);
-        if (field == DAIFSET) /* masking needs nobody's attention */
-            E1(SET64, E2(OR64, old, bits, 0), offsetof(struct cpu_state, daif));
-        else
-            tr_call(t, HELPER_daif, E2(ANDN64, old, bits, 0), 0, 0);
+        write_daif(t, field == DAIFSET ? E2(OR64, old, bits, 0) : E2(ANDN64, old, bits, 0), field == DAIFCLR && i->crm & 3);
         return;
     }
     call_and_end(t, HELPER_msr_imm, konst(t, (uint64_t)(i->op1 << 3 | i->op2)), konst(t, (uint64_t)i->crm), 0);
@@ -146,13 +152,15 @@ enum {
     ELR_EL1 = SYSREG(3, 0, 4, 0, 1),
     ESR_EL1 = SYSREG(3, 0, 5, 2, 0),
     FAR_EL1 = SYSREG(3, 0, 6, 0, 0),
+    CTR_EL0 = SYSREG(3, 3, 0, 0, 1),
+    DCZID_EL0 = SYSREG(3, 3, 0, 0, 7),
 };
-enum { FPSR_BITS = 1 << 27 | 0x9f }; /* QC, IDC, IXC, UFC, OFC, DZC, IOC */
+enum { DAIF_BITS = 0x3c0, FPSR_BITS = 1 << 27 | 0x9f }; /* QC, IDC, IXC, UFC, OFC, DZC, IOC */
 
 /* A register that is a plain 64-bit field of the state, with the rights of this exception level. */
 static bool plain_field(struct tr *t, unsigned sysreg, bool write, uint64_t *offset)
 {
-    bool el1 = t->mode & CPU_MODE_EL1;
+    bool el1 = t->mode & CPU_MODE_EL1, free = el1 || !(t->mode & CPU_MODE_TRAP_EL0);
     switch (sysreg) {
     case TPIDR_EL0: *offset = offsetof(struct cpu_state, tpidr_el0); return true;
     case TPIDRRO_EL0: *offset = offsetof(struct cpu_state, tpidrro_el0); return el1 || !write;
@@ -160,6 +168,8 @@ static bool plain_field(struct tr *t, unsigned sysreg, bool write, uint64_t *off
     case SP_EL0: *offset = offsetof(struct cpu_state, sp_el[0]); return el1 && !(t->mode & CPU_MODE_SPSEL0);
     case ELR_EL1: *offset = offsetof(struct cpu_state, elr_el1); return el1;
     case FAR_EL1: *offset = offsetof(struct cpu_state, far_el1); return el1;
+    case CTR_EL0: *offset = offsetof(struct cpu_state, ctr_el0); return !write && free;
+    case DCZID_EL0: *offset = offsetof(struct cpu_state, dczid_el0); return !write && free;
     case DAIF: *offset = offsetof(struct cpu_state, daif); return el1 && !write;
     case ESR_EL1: *offset = offsetof(struct cpu_state, esr_el1); return el1 && !write;   /* writes are masked */
     case SPSR_EL1: *offset = offsetof(struct cpu_state, spsr_el1); return el1 && !write;
@@ -201,7 +211,7 @@ void translate_MSR(struct tr *t, const struct a64_insn *i)
     } else if (sysreg == SPSR_EL1 && t->mode & CPU_MODE_EL1) {
         E1(SET64, E2(AND64, v, konst(t, CPU_SPSR_MASK), 0), offsetof(struct cpu_state, spsr_el1));
     } else if (sysreg == DAIF && t->mode & CPU_MODE_EL1) {
-        tr_call(t, HELPER_daif, v, 0, 0);
+        write_daif(t, E2(AND64, v, konst(t, DAIF_BITS), 0), true);
     } else if (sysreg != FPCR || !fp_trapped(t, i)) {
         call_and_end(t, HELPER_msr, konst(t, sysreg), v, konst(t, (uint64_t)i->rt));
     }
