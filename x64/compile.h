@@ -96,6 +96,7 @@ enum x64_stub {
     STUB_LOAD, STUB_STORE, STUB_LOADV, STUB_STOREV, STUB_ATOMIC, STUB_CAS, STUB_CAS128,
     STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
     STUB_CALL,
+    STUB_CALL_END,       /* the same, at the end of a block: then what STUB_EXIT_STATE does */
     STUB_PURE,
     STUB_GET_V,          /* loads the pinned vector registers */
     STUB_LOOK_UP,        /* + 1: writes, + 2: unprivileged. rax: address, edx: size - 1; ZF: hit, then rdx: addend; changes rcx */
@@ -200,6 +201,12 @@ struct x64_compiler {
 static inline const struct ir_insn *x64_insn(const struct x64_compiler *c)
 {
     return &c->ir->insn[c->n];
+}
+
+/* A CALL that the block ends with. */
+static inline bool x64_call_ends(const struct x64_compiler *c, unsigned n)
+{
+    return c->ir->insn[n].op == IR_CALL && c->ir->insn[n + 1].op == IR_EXIT_STATE;
 }
 
 /* ---- groups (group.c) ---- */

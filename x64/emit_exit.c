@@ -358,14 +358,19 @@ static void final_direct(struct x64_compiler *c)
         direct(c, ir_exit_offset(i->imm));
 }
 
+static void leave(struct x64_compiler *c)
+{
+    if (!x64_call_ends(c, c->n - 1))
+        jmp_near(&c->a, c->code->stub[STUB_EXIT_STATE][0]);
+}
+
 static void raise(struct x64_compiler *c, const struct x64_cold *k)
 {
     alu_rr(&c->a, ALU_XOR, false, RAX, RAX);
     alu_rr(&c->a, ALU_XOR, false, RDX, RDX);
     alu_rr(&c->a, ALU_XOR, false, RCX, RCX);
     mov_mi(&c->a, true, x64_frame(c, FRAME_CALL), (int32_t)(k->memop | k->pc_off << 16));
-    call_near(&c->a, c->code->stub[STUB_CALL][0]);
-    jmp_near(&c->a, c->code->stub[STUB_EXIT_STATE][0]);
+    jmp_near(&c->a, c->code->stub[STUB_CALL_END][0]);
 }
 
 static void raise_if_not_zero(struct x64_compiler *c)
@@ -384,7 +389,7 @@ bool x64_emit_exit(struct x64_compiler *c)
     switch (i->op) {
     case IR_EXIT_DIRECT: final_direct(c); break;
     case IR_EXIT_INDIRECT: indirect(c); break;
-    case IR_EXIT_STATE: jmp_near(&c->a, c->code->stub[STUB_EXIT_STATE][0]); break;
+    case IR_EXIT_STATE: leave(c); break;
     case IR_EXIT_COND: conditional_flags(c); break;
     case IR_EXIT_NZ: conditional_zero(c, false); break;
     case IR_EXIT_Z: conditional_zero(c, true); break;

@@ -179,6 +179,10 @@ static void call(struct x64_compiler *c)
     load_argument(c, i->c, RCX);
     x64_homes_lost(c, (i->imm & IR_CALL_REGS) != 0);
     mov_mi(&c->a, true, x64_frame(c, FRAME_CALL), (int32_t)((i->imm & IR_CALL_HELPER_MASK) | c->pc_off << 16));
+    if (x64_call_ends(c, c->n)) {
+        jmp_near(&c->a, c->code->stub[STUB_CALL_END][0]);
+        return;
+    }
     x64_call_stub(c, STUB_CALL, x64_vectors_live(c));
     if (i->imm & IR_CALL_RAISES) {
         alu_mi(&c->a, ALU_CMP, false, x64_state(c, c->config->env.raised_offset), 0);

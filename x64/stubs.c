@@ -186,18 +186,23 @@ static void memory_stub(struct maker *m, enum x64_stub stub, const void *functio
     }
 }
 
+static void helper_arguments(struct maker *m)
+{
+    mov_rr(&m->a, true, RSI, RAX);
+    state_to_rdi(m);
+    mov_rm(&m->a, false, R8, frame_mem(m, FRAME_CALL));
+    movzx_rr(&m->a, 1, R9, R8);
+    shift_ri(&m->a, SH_SHR, false, R8, 16);
+    mov_ri(&m->a, RAX, (uint64_t)(uintptr_t)m->config->env.helper);
+}
+
 static void call_stub(struct maker *m)
 {
     for (unsigned vectors = 0; vectors < 2; vectors++) {
         align(m);
         m->code->stub[STUB_CALL][vectors] = m->a.p;
         begin(m, vectors);
-        mov_rr(&m->a, true, RSI, RAX);
-        state_to_rdi(m);
-        mov_rm(&m->a, false, R8, frame_mem(m, FRAME_CALL));
-        movzx_rr(&m->a, 1, R9, R8);
-        shift_ri(&m->a, SH_SHR, false, R8, 16);
-        mov_ri(&m->a, RAX, (uint64_t)(uintptr_t)m->config->env.helper);
+        helper_arguments(m);
         begin_c(m);
         call_m(&m->a, mem_indexed(RAX, R9, 3, 0));
         end_c(m);
@@ -313,6 +318,51 @@ static void mxcsr_enter(struct maker *m)
     jump_here(a, plain);
 }
 
+static void leave_c(struct maker *m)
+{
+    mov_rm(&m->a, true, RSP, frame_mem(m, FRAME_BASE));
+    alu_ri(&m->a, ALU_ADD, true, RSP, 24);
+    for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
+        pop_r(&m->a, callee_saved[i]);
+    ret(&m->a);
+}
+
+/* The state becomes what translated code expects, which RSI is the address of. */
+static void reenter(struct maker *m)
+{
+    struct x64_asm *a = &m->a;
+    mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
+    mov_mi(a, false, frame_mem(m, FRAME_V_HERE), 0);
+    mxcsr_enter(m);
+    load_masks(m);
+    mov_rr(a, true, RAX, RSI);
+    load_pins(m);
+    jmp_r(a, RAX);
+}
+
+/* Instead of leaving, C is asked where to go on. It may have done anything: so the return stack is good only if C says so. */
+static void next_or_leave(struct maker *m, const uint8_t *leave)
+{
+    struct x64_asm *a = &m->a;
+    if (!m->config->next || !x64_host()->stay) {
+        jmp_near(a, leave);
+        return;
+    }
+    mov_rr(a, true, RSI, RAX);
+    state_to_rdi(m);
+    mov_ri(a, RAX, (uint64_t)(uintptr_t)m->config->next);
+    call_r(a, RAX);
+    mov_rr(a, true, RSI, RAX);
+    mov_ri(a, RAX, X64_EXIT_STATE);
+    test_rr(a, true, RSI, RSI);
+    jcc_near(a, CC_E, leave);
+    test_rr(a, false, RDX, RDX);
+    uint8_t *keep = jcc_short(a, CC_NE);
+    mov_rm(a, true, RSP, frame_mem(m, FRAME_BASE));
+    jump_here(a, keep);
+    reenter(m);
+}
+
 static void exits(struct maker *m)
 {
     struct x64_asm *a = &m->a;
@@ -322,19 +372,38 @@ static void exits(struct maker *m)
     exit_stub(m, STUB_EXIT);
     store_pins(m);
     move_v_pins(m, false);
-    const uint8_t *stored = a->p;
+    mxcsr_leave(m);
+    const uint8_t *out = a->p;
+    leave_c(m);
+
+    align(m);
+    uint8_t *const next = a->p; /* RAX: why; the state is complete, MXCSR as C wants it */
+    next_or_leave(m, out);
+
+    exit_stub(m, STUB_CALL_END);
+    store_pins(m);
+    move_v_pins(m, false);
+    mov_rr(a, true, RDI, RCX);
+    mxcsr_leave(m); /* changes RCX */
+    mov_rr(a, true, RCX, RDI);
+    mov_rm(a, true, RSP, frame_mem(m, FRAME_BASE));
+    helper_arguments(m);
+    call_m(a, mem_indexed(RAX, R9, 3, 0));
+    mov_ri(a, RAX, X64_EXIT_STATE);
+    jmp_near(a, next);
+
+    m->leave_raised = a->p; /* vectors are in the state, too */
     mxcsr_leave(m);
     mov_rm(a, true, RSP, frame_mem(m, FRAME_BASE));
-    alu_ri(a, ALU_ADD, true, RSP, 24);
-    for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
-        pop_r(a, callee_saved[i]);
-    ret(a);
-
-    m->leave_raised = a->p;
     mov_ri(a, RAX, X64_EXIT_STATE);
-    jmp_near(a, stored);
+    jmp_near(a, next);
 
-    const uint8_t *leave = m->code->stub[STUB_EXIT][0];
+    const uint8_t *leave = a->p;
+    store_pins(m);
+    move_v_pins(m, false);
+    mxcsr_leave(m);
+    jmp_near(a, next);
+
     exit_stub(m, STUB_EXIT_STATE);
     mov_ri(a, RAX, X64_EXIT_STATE);
     jmp_near(a, leave);
@@ -353,7 +422,7 @@ static void exits(struct maker *m)
     exit_stub(m, STUB_EXIT_PENDING_PC);
     mov_mr(a, true, pc, RAX);
     mov_ri(a, RAX, X64_EXIT_PENDING);
-    jmp_near(a, leave);
+    jmp_near(a, m->code->stub[STUB_EXIT][0]);
 
     exit_stub(m, STUB_JUMP_MISS);
     mov_rr(a, false, RDX, RAX);
@@ -371,6 +440,7 @@ static void exits(struct maker *m)
     jmp_near(a, leave);
 
     exit_stub(m, STUB_RETURN_EMPTY);
+    mov_rm(a, true, RSP, frame_mem(m, FRAME_BASE));
     mov_ri(a, RAX, NO_RETURN);
     jmp_near(a, m->code->stub[STUB_EXIT_PC][0]);
 }
@@ -394,13 +464,7 @@ static void entry(struct maker *m)
     mov_mr(a, true, frame_mem(m, FRAME_BASE), RSP);
     lea(a, true, RAX, mem_at(RSP, -RETURN_STACK_BYTES));
     mov_mr(a, true, frame_mem(m, FRAME_LIMIT), RAX);
-    mov_rm(a, true, X64_TLB, state_mem(m, m->config->tlb_offset[0]));
-    mov_mi(a, false, frame_mem(m, FRAME_V_HERE), 0);
-    mxcsr_enter(m);
-    load_masks(m);
-    mov_rr(a, true, RAX, RSI);
-    load_pins(m);
-    jmp_r(a, RAX);
+    reenter(m);
 }
 
 /* In the order of compile.h's CODE_... . Offset 0 names no link. */

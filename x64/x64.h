@@ -30,10 +30,19 @@ struct x64_jump_entry {
     const void *code; /* then x64_code_miss(), since a guest may well jump to all ones */
 };
 
+/* Where to go on, as C says: NULL to leave. keep: the return stack (emit_exit.c) is as good as before. */
+struct x64_next {
+    const void *entry;
+    uint64_t keep;
+};
+
 enum { X64_MAX_PINS = 16, X64_MAX_V_PINS = 32, X64_V_REGISTERS = 32, X64_FRAME_BYTES = 25 * 1024 };
 
 struct x64_config {
     struct ir_env env;          /* slow paths */
+    /* Asked before code is left, NULL: it is left; how: enum x64_exit (PC or STATE) | link_patch << 32. The state is complete, pc in it;
+     * when there is an entry, pc_page is right and `raised` 0. What is returned NULL for leaves with X64_EXIT_STATE. */
+    struct x64_next (*next)(void *state, uint64_t how);
     uint32_t state_bias;        /* rbp = state + state_bias */
     /* Guest registers that should live in host registers, the most important first: state offsets, multiples of 8 below
      * IR_STATE_X_BYTES. x64 takes as many as it has registers for (none with POME_X64_WITHOUT=pin). */

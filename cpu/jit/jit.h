@@ -105,6 +105,8 @@ void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to
 /* ---- run.c ---- */
 /* What x64 is told: everything but the fields of one block. */
 void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned tlb_bits, unsigned jump_bits);
+/* struct x64_config's: where code goes on that did not leave yet. */
+struct x64_next jit_next(void *state, uint64_t how);
 /* Where the instruction at pc is; false: an exception was raised. */
 struct fetched {
     const uint8_t *code;

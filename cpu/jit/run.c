@@ -7,7 +7,11 @@
  *   (physical address and mode), else it is made.
  *
  *   Safe point: between two rounds of this loop a vCPU is in no translated code and holds no lock. There it serves requests
- *   and parks when the world is to stop. It is the only place where the code buffer is emptied.
+ *   and parks when the world is to stop.
+ *
+ *   Most of what leaves a block needs nothing of that: system calls, returns from exceptions, writes of system registers, code that is
+ *   not in the jump table yet. For those translated code asks jit_next where to go on, and stays (POME_X64_WITHOUT=stay: it does not).
+ *   A vCPU in there is at a safe point in so far as nothing it returns to depends on code that was: so the code buffer may be emptied there, too.
  */
 #include "cpu/jit/jit.h"
 #include "base/spin.h"
@@ -54,6 +58,7 @@ void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned 
         .fpcr_offset = offsetof(struct cpu_state, fpcr), .fpsr_offset = offsetof(struct cpu_state, fpsr),
         .helper = helper, .n_helpers = HELPER_COUNT,
     };
+    k->next = jit_next;
     access_env(&k->env);
     atomic_env(&k->env);
     k->state_bias = CPU_STATE_BIAS;
@@ -366,6 +371,26 @@ static enum x64_exit run_code(struct vcpu *c, const void *entry, uint32_t *patch
         return x64_run(j->code, &c->s, entry, patch);
     const struct block *b = entry;
     return ir_eval(b->ir, &c->s, &j->config.env) == IR_LEFT_PC ? X64_EXIT_PC : X64_EXIT_STATE;
+}
+
+struct x64_next jit_next(void *state, uint64_t how)
+{
+    struct vcpu *c = vcpu_of(state);
+    struct x64_next next = {.keep = (uint32_t)how == X64_EXIT_PC};
+    if (next.keep)
+        c->s.pc = canonical_pc(c, c->s.pc);
+    if (__atomic_load_n(&c->s.pending, __ATOMIC_RELAXED) || c->wait || c->il || (c->sr[SR_MDSCR_EL1] && debug_active(c)) ||
+        atomic_load_explicit(&c->power, memory_order_relaxed) != CPU_ON)
+        return next;
+    uint32_t patch = (uint32_t)(how >> 32);
+    if (line_up(c) && take_interrupt(c))
+        next.keep = patch = 0;
+    c->s.raised = 0;
+    next.entry = patch ? NULL : jump_find(c, c->s.pc);
+    if (!next.entry)
+        next.entry = code_at(c, c->s.pc, patch);
+    c->s.pc_page = c->s.pc & ~UINT64_C(4095);
+    return next;
 }
 
 static void count_exit(struct vcpu *c, enum x64_exit why)
