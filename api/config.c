@@ -27,6 +27,7 @@ void pome_config_free(pome_config *c)
         return;
     for (size_t i = 0; i < c->n_disks; i++)
         free(c->disks[i].path);
+    config_devices_free(&c->devices);
     free(c->cpu_model);
     free(c->translation_cache);
     free(c->kernel_path);

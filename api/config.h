@@ -4,6 +4,8 @@
 
 #include <pome/config.h>
 
+#include "api/devices.h"
+
 enum { CONFIG_MAX_DISKS = 16 };
 
 struct config_disk {
@@ -23,6 +25,7 @@ struct pome_config {
     int console_in, console_out;
     bool stops_at_reset;
     char *translation_cache;
+    struct config_devices devices;
 };
 
 #endif

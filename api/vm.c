@@ -58,11 +58,15 @@ pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
     struct machine_disk disks[CONFIG_MAX_DISKS] = {0};
     for (size_t i = 0; i < c->n_disks; i++)
         disks[i] = (struct machine_disk){.path = c->disks[i].path, .read_only = c->disks[i].read_only};
+    struct config_devices devices = c->devices; /* described in place; what it points to stays the configuration's */
+    struct machine_peripherals peripherals;
+    if (!config_devices_describe(&devices, &peripherals, err))
+        return NULL;
     const struct machine_linux boot = {c->kernel_path, c->initrd_path, c->command_line};
     struct vm_config vc = {
         .platform = MACHINE_GENERIC, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = disks,
         .n_disks = c->n_disks, .linux_boot = c->efi ? NULL : &boot, .rom = firmware.bytes, .rom_bytes = firmware.n,
-        .variables = c->variables_path, .console_in = c->console_in, .console_out = c->console_out,
+        .variables = c->variables_path, .peripherals = &peripherals, .console_in = c->console_in, .console_out = c->console_out,
         .stops_at_reset = c->stops_at_reset, .translation_cache = c->translation_cache,
     };
     if (c->cpu_model)

@@ -57,13 +57,13 @@ struct net_forward {
 enum net_isolation {
     NET_OPEN,    /* the guest reaches what this user reaches; the host's loopback as 10.0.2.2 */
     NET_NO_HOST, /* but not the host's loopback */
-    NET_CLOSED,  /* nothing: only what is forwarded to it, and its answers */
+    NET_CLOSED,  /* nothing: only TCP ports that are forwarded to it */
 };
 
 struct net_user_options {
     enum net_isolation isolation;
     const char *host_name; /* that DHCP tells the guest; NULL: none */
-    unsigned mtu;          /* 0: the largest */
+    unsigned mtu;          /* 0, or too large: the largest */
     const struct net_forward *forwards;
     size_t n_forwards;
 };

@@ -5,8 +5,10 @@
  * descriptors it waits for (fill), after it takes what became ready (poll). Here they live in an epoll of their own, whose descriptor
  * the loop watches: `fill` makes the set what libslirp wants by as few changes as possible.
  *
- * The MTU is as large as IP allows: nobody but the two of us sees it, TCP's connections end in libslirp on both sides, and the guest has
- * a fraction of the packets to handle. Segments that are longer still need no cutting, either: it takes any packet.
+ * The MTU is large: nobody but the two of us sees it, TCP's connections end in libslirp on both sides, and the guest has a fraction of
+ * the packets to handle. Not larger than a quarter of 64 KiB, which is libslirp's window (it scales none): with segments of half a
+ * window the avoidance of silly windows (RFC 1122, 4.2.3.4) makes it wait for seconds. What the guest sends may be longer: libslirp takes
+ * any packet.
  *
  * After a restore of a saved machine the connections of that time are unknown here: the guest gets a reset for each.
  */
@@ -19,7 +21,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define MTU_MAX 65521 /* libslirp's */
+#define MTU_MAX 16384
 #define READY   32
 
 /* A descriptor that libslirp waits for. */
@@ -300,8 +302,8 @@ static Slirp *start(struct net_user *u, const struct net_user_options *o)
         .in6_enabled = true,
         .vprefix_len = 64,
         .vhostname = o->host_name,
-        .if_mtu = o->mtu ? o->mtu : MTU_MAX,
-        .if_mru = o->mtu ? o->mtu : MTU_MAX,
+        .if_mtu = u->n.mtu,
+        .if_mru = u->n.mtu,
     };
     inet_pton(AF_INET6, "fec0::", &c.vprefix_addr6);
     inet_pton(AF_INET6, "fec0::2", &c.vhost6);
@@ -309,8 +311,10 @@ static Slirp *start(struct net_user *u, const struct net_user_options *o)
     return slirp_new(&c, &callbacks, u);
 }
 
-static bool forward(struct net_user *u, const struct net_forward *f, struct pome_error *err)
+static bool forward(struct net_user *u, const struct net_forward *f, bool closed, struct pome_error *err)
 {
+    if (f->udp && closed) /* libslirp drops the guest's answers */
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "forwarding: UDP port %u into an isolated network, which takes TCP only", f->host_port);
     const char *text = f->host_address[0] ? f->host_address : "127.0.0.1";
     struct sockaddr_in host = { .sin_family = AF_INET, .sin_port = htons(f->host_port) };
     struct sockaddr_in6 host6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->host_port) };
@@ -339,7 +343,7 @@ struct net *net_user_create(struct loop *loop, const struct net_user_options *op
         return NULL;
     }
     u->n.abilities = NET_TAKES_SEGMENTS | NET_GIVES_VALID;
-    u->n.mtu = options->mtu ? options->mtu : MTU_MAX;
+    u->n.mtu = options->mtu ? MIN(options->mtu, MTU_MAX) : MTU_MAX;
     u->watch = (struct loop_watch){ .fn = on_ready, .ctx = u };
     u->timer = (struct loop_timer){ .fn = poll_now, .ctx = u };
     u->again = (struct loop_task){ .fn = fill_again, .ctx = u };
@@ -348,7 +352,7 @@ struct net *net_user_create(struct loop *loop, const struct net_user_options *op
     if (ok && !(u->slirp = start(u, options)))
         ok = pome_fail(err, POME_ERROR_NETWORK, "libslirp %s does not start", slirp_version_string());
     for (size_t i = 0; ok && i < options->n_forwards; i++)
-        ok = forward(u, &options->forwards[i], err);
+        ok = forward(u, &options->forwards[i], options->isolation == NET_CLOSED, err);
     if (ok) {
         fill(u);
         return &u->n;

@@ -8,12 +8,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* --- clone --- */
+
+/* Two machines with one address would not hear each other. Addresses that the user chose stay. */
+static bool give_macs(const struct bundle *from, struct bundle *to, uint64_t ecid, struct pome_error *err)
+{
+    struct settings s = from->settings;
+    size_t n;
+    if (!s.n_networks)
+        return true;
+    settings_fill_macs(&s, ecid, from->ecid);
+    char *text = settings_write(&s, &n);
+    bool ok = text ? bundle_member_write(to, BUNDLE_CONFIG, text, n, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", to->path);
+    free(text);
+    return ok;
+}
 
 static bool fill(struct bundle *from, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
                  struct pome_error *err)
@@ -26,7 +41,7 @@ static bool fill(struct bundle *from, struct bundle *to, uint64_t ecid, bundle_a
     tree_free(&t);
     return ok && job_step(j, "Giving it an identity of its own", 2, 2, 0, err) &&
            bundle_member_write(to, BUNDLE_IDENTIFIER, identifier, machine_identifier_write(ecid, identifier), err) &&
-           (!adopt || adopt(user, from, to, ecid, err));
+           give_macs(from, to, ecid, err) && (!adopt || adopt(user, from, to, ecid, err));
 }
 
 struct bundle *bundle_clone(struct bundle *from, const char *name, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,

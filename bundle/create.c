@@ -37,7 +37,9 @@ static bool fill(struct bundle *b, const struct bundle_spec *spec, struct pome_e
     if (!p)
         return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "hardware model: platform version %u is not known", spec->model.platform);
     aux_wrapper_write(&(struct aux_wrapper){.ecid = spec->ecid, .board = p->board, .chip = p->chip}, wrapper);
-    char *text = settings_write(&spec->settings, &n);
+    struct settings settings = spec->settings;
+    settings_fill_macs(&settings, spec->ecid, 0);
+    char *text = settings_write(&settings, &n);
     bool ok = text ? bundle_member_write(b, BUNDLE_CONFIG, text, n, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
     free(text);
     if (!ok || !bundle_set_not_installed(b, err))

@@ -1,5 +1,6 @@
 /* cmd_boot.c - pome boot: one throw-away machine around a kernel, for kernel developers and test suites. */
 #include "cli/commands.h"
+#include "cli/devices.h"
 #include "cli/findings.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -13,6 +14,7 @@ command_run cmd_boot;
 struct boot_options {
     const char *kernel, *initrd, *append, *cpu, *cache;
     struct cli_list disks, read_only_disks;
+    struct cli_devices devices;
     uint64_t cpus, memory;
     const char *firmware, *variables;
     bool efi, no_reboot, stats;
@@ -39,7 +41,8 @@ static bool configure(pome_config *config, const struct boot_options *o, int con
     return pome_config_set_cpu_model(config, o->cpu, err) && pome_config_set_translation_cache(config, o->cache, err) &&
            (o->efi ? pome_config_set_efi_boot(config, o->firmware, o->variables, err)
                    : pome_config_set_linux_boot(config, o->kernel, o->initrd, o->append, err)) &&
-           add_disks(config, &o->disks, false, err) && add_disks(config, &o->read_only_disks, true, err);
+           add_disks(config, &o->disks, false, err) && add_disks(config, &o->read_only_disks, true, err) &&
+           cli_add_devices(config, &o->devices, err);
 }
 
 int cmd_boot(int argc, char **argv)
@@ -55,6 +58,7 @@ int cmd_boot(int argc, char **argv)
         {"variables", 0, CLI_TEXT, &o.variables, "FILE", "with --efi: keep its variables there (made if it is not there)", 0, 0},
         {"disk", 'd', CLI_LIST, &o.disks, "FILE", "raw disk image (several: vda, vdb, ...)", 0, 0},
         {"disk-ro", 0, CLI_LIST, &o.read_only_disks, "FILE", "the same, read-only; after the others", 0, 0},
+        CLI_NETWORK_OPTIONS(&o.devices),
         {"cpus", 'c', CLI_NUMBER, &o.cpus, "N", "virtual CPUs (1)", 1, pome_config_max_cpu_count()},
         {"memory", 'm', CLI_SIZE, &o.memory, "SIZE", "memory (512MiB)", min_memory, max_memory},
         {"cpu", 0, CLI_TEXT, &o.cpu, "MODEL", "default or apple", 0, 0},

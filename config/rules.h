@@ -58,6 +58,10 @@
       "VZ: more than one is refused; Mac platform: the USB and Mac pair")                                                                            \
     R(KEYBOARDS, "keyboards", ERROR, "at most one with \"generic\"; with \"apple\" one \"usb\" and one \"mac\"", "remove the others", "VZ: as for pointing devices") \
     R(MAC_INPUT, "mac-input-platform", ERROR, "\"usb\" with the platform \"generic\"", "use \"usb\"", "VZ: Mac keyboard and trackpad need a Mac platform") \
+    R(NETWORK_SOCKET, "network-socket", ERROR, "an absolute path of a datagram socket, for the type \"file\"", "add it: networks[N].socket", "ours")    \
+    R(FORWARD_ADDRESS, "forward-address", ERROR, "an IPv4 or IPv6 address of this host", "correct it, or leave it out for 127.0.0.1", "ours")          \
+    R(FORWARD_PORT, "forward-port", ERROR, "1 to 65535", "choose a port in this range", "ours")                                                        \
+    R(FORWARD_NETWORK, "forward-network", ERROR, "a network of type \"nat\"", "add one, or remove the forwards", "ours")                               \
     /* other devices */                                                                                                                              \
     R(BALLOONS, "balloons", ERROR, "at most one", "remove the others", "VZ: memoryBalloonDevices")                                                   \
     R(SOCKETS, "sockets", ERROR, "at most one", "remove the others", "VZ: socketDevices")                                                            \

@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ static bool mac_ok(const char *text);
 static bool identifier_ok(const char *text);
 static bool file_ok(const char *text);
 static bool tag_ok(const char *text);
+static bool address_ok(const char *text);
 static bool path_ok(const char *text);
 
 static const char *const platforms[] = {"apple", "generic", NULL};
@@ -51,6 +53,8 @@ static const char *const models[] = {"default", "apple", NULL};
 static const char *const boots[] = {"rom", "linux", "efi", NULL};
 static const char *const disk_types[] = {"virtio", "usb", "nvme", NULL};
 static const char *const network_types[] = {"nat", "bridged", "file", NULL};
+static const char *const isolations[] = {"none", "host", "all", NULL};
+static const char *const protocols[] = {"tcp", "udp", NULL};
 static const char *const input_types[] = {"usb", "mac", NULL};
 static const char *const virtio_only[] = {"virtio", NULL};
 
@@ -81,8 +85,17 @@ static const struct row disk_rows[] = {
 static const struct row network_rows[] = {
     {"type", WORD, FIELD(settings_network, type), network_types, RULE_WORD},
     {"interface", TEXT, FIELD(settings_network, interface), NULL, RULE_TEXT},
+    {"socket", TEXT, FIELD(settings_network, socket), NULL, RULE_NETWORK_SOCKET, .check = path_ok},
+    {"isolation", WORD, FIELD(settings_network, isolation), isolations, RULE_WORD},
     {"macAddress", TEXT, FIELD(settings_network, mac), NULL, RULE_MAC, .check = mac_ok},
     {"mtu", U32, FIELD(settings_network, mtu), NULL, RULE_MTU, 0, 65535},
+    {NULL},
+};
+static const struct row forward_rows[] = {
+    {"protocol", WORD, FIELD(settings_forward, protocol), protocols, RULE_WORD},
+    {"hostAddress", TEXT, FIELD(settings_forward, host_address), NULL, RULE_FORWARD_ADDRESS, .check = address_ok},
+    {"hostPort", U32, FIELD(settings_forward, host_port), NULL, RULE_FORWARD_PORT, 1, 65535, .required = true},
+    {"guestPort", U32, FIELD(settings_forward, guest_port), NULL, RULE_FORWARD_PORT, 1, 65535, .required = true},
     {NULL},
 };
 static const struct row display_rows[] = {
@@ -115,7 +128,8 @@ static const struct section {
             no_device                                                                                                              \
     }
     LIST("disks", disks, n_disks, disk_rows, false),
-    LIST("networks", networks, n_networks, network_rows, true),
+    LIST("networks", networks, n_networks, network_rows, false),
+    LIST("forwards", forwards, n_forwards, forward_rows, false),
     LIST("displays", displays, n_displays, display_rows, true),
     LIST("shares", shares, n_shares, share_rows, true),
     LIST("keyboards", keyboards, n_keyboards, input_rows, true),
@@ -163,16 +177,41 @@ static uint64_t number_of(const struct row *r, const void *field)
 
 /* --- checks of one value --- */
 
-static bool mac_ok(const char *text)
+bool settings_parse_mac(const char *text, uint8_t mac[6])
 {
-    unsigned byte[6], any = 0;
     int end = 0;
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5], &end) != 6 ||
+    if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5], &end) != 6 ||
         end != 17 || text[17])
         return false;
-    for (int i = 0; i < 6; i++)
-        any |= byte[i];
-    return any && !(byte[0] & 1);
+    return !(mac[0] & 1) && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
+}
+
+void settings_mac_of(uint64_t ecid, unsigned number, uint8_t mac[6])
+{
+    uint64_t v = ecid + (number + 1) * UINT64_C(0x9e3779b97f4a7c15); /* SplitMix64: neighbours look nothing alike */
+    v = (v ^ v >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    v = (v ^ v >> 27) * UINT64_C(0x94d049bb133111eb);
+    v ^= v >> 31;
+    memcpy(mac, &v, 6);
+    mac[0] = (uint8_t)((mac[0] & 0xfc) | 2);
+}
+
+void settings_fill_macs(struct settings *s, uint64_t ecid, uint64_t was)
+{
+    uint8_t old[6], now[6], has[6];
+    for (size_t i = 0; i < s->n_networks; i++) {
+        char *text = s->networks[i].mac;
+        settings_mac_of(was, (unsigned)i, old);
+        settings_mac_of(ecid, (unsigned)i, now);
+        if (!text[0] || (settings_parse_mac(text, has) && !memcmp(has, old, sizeof has)))
+            snprintf(text, sizeof s->networks[i].mac, "%02x:%02x:%02x:%02x:%02x:%02x", now[0], now[1], now[2], now[3], now[4], now[5]);
+    }
+}
+
+static bool mac_ok(const char *text)
+{
+    uint8_t mac[6];
+    return settings_parse_mac(text, mac);
 }
 
 static bool identifier_ok(const char *text)
@@ -197,6 +236,12 @@ static bool tag_ok(const char *text)
 static bool path_ok(const char *text)
 {
     return text[0] == '/';
+}
+
+static bool address_ok(const char *text)
+{
+    uint8_t binary[16];
+    return inet_pton(AF_INET, text, binary) == 1 || inet_pton(AF_INET6, text, binary) == 1;
 }
 
 /* "\"a\", \"b\" or \"c\"" into the last finding. */
@@ -289,6 +334,18 @@ static void check_disks(const struct settings *s, const char *path, struct findi
 static void check_networks(const struct settings *s, const char *path, struct findings *out)
 {
     char field[96];
+    size_t nat = 0;
+    for (size_t i = 0; i < s->n_networks; i++) {
+        nat += s->networks[i].type == SETTINGS_NAT;
+        snprintf(field, sizeof field, "networks[%zu].type", i);
+        if (s->networks[i].type == SETTINGS_BRIDGED)
+            BROKEN(RULE_NO_DEVICE, field, "\"%s\"", network_types[s->networks[i].type]);
+        snprintf(field, sizeof field, "networks[%zu].socket", i);
+        if (s->networks[i].type == SETTINGS_SOCKET && !s->networks[i].socket[0])
+            BROKEN(RULE_NETWORK_SOCKET, field, "missing");
+    }
+    if (s->n_forwards && !nat)
+        BROKEN(RULE_FORWARD_NETWORK, "forwards", "%zu, without a network of type \"nat\"", s->n_forwards);
     for (size_t i = 0; i < s->n_networks; i++)
         for (size_t k = 0; k < i; k++)
             if (s->networks[i].mac[0] && !strcasecmp(s->networks[i].mac, s->networks[k].mac)) {

@@ -20,6 +20,8 @@ enum { SETTINGS_MAX_BYTES = 65536, SETTINGS_MAX_CPUS = 8, SETTINGS_MAX_ITEMS = 1
 enum { SETTINGS_APPLE, SETTINGS_GENERIC };                          /* platform */
 enum { SETTINGS_BOOT_ROM, SETTINGS_BOOT_LINUX, SETTINGS_BOOT_EFI }; /* boot.type */
 enum { SETTINGS_VIRTIO, SETTINGS_USB, SETTINGS_NVME };              /* disks[].type */
+enum { SETTINGS_NAT, SETTINGS_BRIDGED, SETTINGS_SOCKET };           /* networks[].type */
+enum { SETTINGS_TCP, SETTINGS_UDP };                                /* forwards[].protocol */
 enum { SETTINGS_INPUT_USB, SETTINGS_INPUT_MAC };                    /* keyboards[].type, pointingDevices[].type */
 
 struct settings_disk {
@@ -30,10 +32,18 @@ struct settings_disk {
 };
 
 struct settings_network {
-    uint32_t type; /* "nat", "bridged", "file" */
+    uint32_t type;
     char interface[64];
-    char mac[64]; /* "06:e8:a3:b0:23:b4"; empty: as Pome likes */
-    uint32_t mtu; /* 0: default */
+    char socket[108]; /* path of a datagram socket */
+    char mac[64];     /* "06:e8:a3:b0:23:b4"; empty: settings_mac_of */
+    uint32_t mtu;     /* 0: default */
+    uint32_t isolation; /* enum net_isolation */
+};
+
+struct settings_forward { /* a port of the host that leads into the guest */
+    uint32_t protocol;
+    char host_address[46]; /* empty: 127.0.0.1 */
+    uint32_t host_port, guest_port;
 };
 
 struct settings_display {
@@ -57,9 +67,10 @@ struct settings {
     uint32_t boot;
     char kernel[128], ramdisk[128]; /* in the bundle */
     char command_line[SETTINGS_MAX_COMMAND_LINE + 1];
-    size_t n_disks, n_networks, n_displays, n_shares, n_keyboards, n_pointing, n_serial, n_sockets, n_balloons, n_audio;
+    size_t n_disks, n_networks, n_forwards, n_displays, n_shares, n_keyboards, n_pointing, n_serial, n_sockets, n_balloons, n_audio;
     struct settings_disk disks[SETTINGS_MAX_ITEMS]; /* besides Disk.img */
     struct settings_network networks[SETTINGS_MAX_ITEMS];
+    struct settings_forward forwards[SETTINGS_MAX_ITEMS]; /* of the first network with address translation */
     struct settings_display displays[SETTINGS_MAX_ITEMS];
     struct settings_share shares[SETTINGS_MAX_ITEMS];
     struct settings_device keyboards[SETTINGS_MAX_ITEMS], pointing[SETTINGS_MAX_ITEMS], serial[SETTINGS_MAX_ITEMS],
@@ -82,6 +93,13 @@ bool settings_validate(const struct settings *s, const char *what, struct pome_e
 
 /* Checks that depend on the host, now: its memory, the folders of shares. */
 void settings_check_host(const struct settings *s, const char *path, struct findings *out);
+
+/* "06:e8:a3:b0:23:b4"; false: not so, or not unicast. */
+bool settings_parse_mac(const char *text, uint8_t mac[6]);
+/* The address of network device `number` of the machine with this ECID: always the same, locally administered. */
+void settings_mac_of(uint64_t ecid, unsigned number, uint8_t mac[6]);
+/* Writes that address into each network device that has none, and into all that have that of the machine `was`. */
+void settings_fill_macs(struct settings *s, uint64_t ecid, uint64_t was);
 
 /* One rule each, for those who have only that number. */
 void settings_check_cpus(uint64_t cpus, const char *path, struct findings *out);

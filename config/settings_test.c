@@ -66,9 +66,14 @@ static void all_at_once(void **state)
         {"{\n \"version\": 1, \"cpuCount\": 9,\n  \"memorySize\": 1073741825, \"cpuModel\": \"z80\", \"memory\": 5}",
          "key-unknown@memory@3:48 cpu-count-range@cpuCount@2:16 memory-multiple@memorySize@3:3 value-unknown@cpuModel@3:29"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\n\"networks\":[{\"macAddress\":\"01:00:00:00:00:00\",\"mtu\":10},\n{\"typ\":\"nat\"}]}",
-         "key-unknown@networks[1].typ@3:2 mac-address@networks[0].macAddress@2:14 mtu-range@networks[0].mtu@2:47 device-not-there-yet@networks@2:1"},
+         "key-unknown@networks[1].typ@3:2 mac-address@networks[0].macAddress@2:14 mtu-range@networks[0].mtu@2:47"},
+        {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\n\"networks\":[{\"type\":\"bridged\"},{\"type\":\"file\"},{\"isolation\":\"some\"}]}",
+         "value-unknown@networks[2].isolation@2:49 device-not-there-yet@networks[0].type@2:14 network-socket@networks[1].socket@2:32"},
+        {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\n\"forwards\":[{\"hostPort\":0,\"guestPort\":22},\n{\"hostPort\":1,\"guestPort\":70000,\"hostAddress\":\"here\"}]}",
+         "forward-port@forwards[0].hostPort@2:14 forward-address@forwards[1].hostAddress@3:33 forward-port@forwards[1].guestPort@3:15 "
+         "forward-network@forwards@2:1"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\n\"networks\":[{\"macAddress\":\"06:e8:a3:b0:23:b4\"},{\"macAddress\":\"06:E8:a3:b0:23:b4\"}]}",
-         "mac-twice@networks[1].macAddress@2:49 device-not-there-yet@networks@2:1"},
+         "mac-twice@networks[1].macAddress@2:49"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"displays\":[{\"width\":0,\"height\":16385,\"pixelsPerInch\":1001},{\"width\":1,\"height\":1}]}",
          "key-missing@displays[1].pixelsPerInch display-size@displays[0].width display-size@displays[0].height display-density@displays[0].pixelsPerInch "
          "displays-per-machine@displays"},
@@ -150,6 +155,29 @@ static void get_and_set(void **state)
     findings_free(&l);
 }
 
+/* A machine keeps its addresses; its clone gets its own; those that the user chose stay. */
+static void addresses_of_networks(void **state)
+{
+    struct settings s;
+    uint8_t a[6], b[6];
+    settings_init(&s);
+    s.n_networks = 3;
+    strcpy(s.networks[1].mac, "06:e8:a3:b0:23:b4");
+    settings_fill_macs(&s, 77, 0);
+    assert_true(settings_parse_mac(s.networks[0].mac, a) && settings_parse_mac(s.networks[2].mac, b));
+    assert_int_equal(a[0] & 3, 2);
+    assert_memory_not_equal(a, b, 6);
+    settings_mac_of(77, 0, b);
+    assert_memory_equal(a, b, 6);
+    settings_fill_macs(&s, 77, 0);
+    settings_parse_mac(s.networks[0].mac, b);
+    assert_memory_equal(a, b, 6);
+    settings_fill_macs(&s, 78, 77);
+    settings_parse_mac(s.networks[0].mac, b);
+    assert_memory_not_equal(a, b, 6);
+    assert_string_equal(s.networks[1].mac, "06:e8:a3:b0:23:b4");
+}
+
 static void fixed_at_installation(void **state)
 {
     struct settings a, b;
@@ -170,6 +198,6 @@ static void fixed_at_installation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(wrong), cmocka_unit_test(all_at_once),
-                                       cmocka_unit_test(round_trip_of_devices), cmocka_unit_test(get_and_set), cmocka_unit_test(fixed_at_installation)};
+                                       cmocka_unit_test(round_trip_of_devices), cmocka_unit_test(get_and_set), cmocka_unit_test(addresses_of_networks), cmocka_unit_test(fixed_at_installation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -290,7 +290,7 @@ struct virtio *virtio_net_create(struct bus *bus, struct net *net, const uint8_t
     d->send = (struct loop_task){ .fn = send, .ctx = d };
     d->receive = (struct loop_task){ .fn = receive, .ctx = d };
     virtio_init(&d->v, &net_type, bus);
-    mtu = mtu ? mtu : net_mtu(net);
+    mtu = net_mtu(net) ? net_mtu(net) : mtu;
     d->v.offered |= more_features(net, mtu);
     uint8_t *c = d->v.initial_config;
     memcpy(c + CONFIG_MAC, mac, 6);

@@ -5,7 +5,7 @@
 #include "backend/net.h"
 #include "dev/virtio.h"
 
-/* net: owned from here on. mac: 6 bytes, unicast. mtu: largest IP packet, told to the driver; 0: as the network says. NULL: no memory. */
+/* net: owned from here on. mac: 6 bytes, unicast. mtu: largest IP packet, told to the driver unless the network knows better; 0: not told. NULL: no memory. */
 struct virtio *virtio_net_create(struct bus *bus, struct net *net, const uint8_t mac[6], unsigned mtu);
 
 #endif

@@ -95,6 +95,11 @@ uint64_t machine_message_frame(const struct machine *m);  /* of the generic plat
 /* Keeps a new device for reset and destruction (in reverse order), and puts it on the map unless it has no bytes there. */
 bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t bytes, struct pome_error *err);
 
+/* Gives a virtio device its place on the PCI bus. The machine owns it from here on, also when this fails; v NULL: out of memory. */
+bool machine_plug(struct machine *m, unsigned slot, struct virtio *v, struct pome_error *err);
+/* Makes the devices of config.peripherals; slot: the first that is free. peripherals.c */
+bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_error *err);
+
 /* What /chosen says. */
 struct fdt_chosen {
     const char *cmdline;

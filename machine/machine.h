@@ -18,6 +18,7 @@
 struct machine;
 struct console;     /* backend/console.h */
 struct device_type; /* bus/device.h */
+struct machine_peripherals;
 
 enum machine_platform {
     MACHINE_GENERIC, /* the map that EDK2's ArmVirtQemu and U-Boot's qemu_arm64 expect; RAM at 0x40000000 */
@@ -47,6 +48,7 @@ struct machine_config {
     struct loop *loop;                /* borrowed; outlives the machine */
     struct console *console;          /* the PL011's other side; NULL: output is dropped. Borrowed */
     struct console *virtio_console;   /* a virtio console's other side (hvc0); NULL: no such device. Borrowed */
+    const struct machine_peripherals *peripherals; /* machine/peripherals.h; NULL: none. Borrowed during machine_create */
     const void *rom;                  /* MACHINE_APPLE: its boot ROM. MACHINE_GENERIC: firmware in flash at 0. Copied; NULL: none */
     size_t rom_bytes;                 /* at most 1 MiB, 64 MiB */
     const char *variables;            /* with such firmware: the file behind its second flash, where it keeps variables; NULL: not kept */

@@ -2,7 +2,7 @@
  * pcie.c - the PCI Express bus of a machine and the virtio devices on it.
  *
  * Slots: 0 stays empty, the disks from 1 on in the order of the configuration, then the virtio console, entropy,
- * and the power button.
+ * the power button, and what peripherals.c makes.
  */
 #include "machine/aml.h"
 #include "machine/board.h"
@@ -19,7 +19,7 @@
 #define DISK_THREADS 4
 
 /* Gives a virtio device its place on the bus. The machine owns it from here on, also when this fails. */
-static bool plug(struct machine *m, unsigned slot, struct virtio *v, struct pome_error *err)
+bool machine_plug(struct machine *m, unsigned slot, struct virtio *v, struct pome_error *err)
 {
     if (!v)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "virtio device in slot %u", slot);
@@ -50,7 +50,7 @@ static bool plug_disk(struct machine *m, unsigned slot, const struct machine_dis
         m->disk[slot] = d;
     else
         disk_close(d);
-    return plug(m, slot, v, err);
+    return machine_plug(m, slot, v, err);
 }
 
 bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err)
@@ -70,12 +70,12 @@ bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err)
         if (!plug_disk(m, slot++, &m->config.disks[i], err))
             return false;
     struct console *c = m->config.virtio_console;
-    if (c && !plug(m, slot++, virtio_console_create(&m->bus, c), err))
+    if (c && !machine_plug(m, slot++, virtio_console_create(&m->bus, c), err))
         return false;
-    if (!plug(m, slot++, virtio_rng_create(&m->bus), err))
+    if (!machine_plug(m, slot++, virtio_rng_create(&m->bus), err))
         return false;
     m->button = virtio_input_create(&m->bus);
-    return plug(m, slot, m->button, err);
+    return machine_plug(m, slot++, m->button, err) && machine_plug_peripherals(m, slot, err);
 }
 
 /* pci/host-generic-pci.yaml. INTx of slot s, pin A, is line s % 4; so for each of four slots and pins. */

@@ -1,6 +1,8 @@
 /* bundle_disks.c - the disks that a bundle's configuration adds, and the machine of a bundle of the generic platform. */
 #include "vm/bundle_disks.h"
 
+#include "vm/bundle_devices.h"
+
 #include "base/bits.h"
 #include "base/error.h"
 
@@ -57,11 +59,12 @@ struct vm *vm_create_generic(const struct bundle *b, const struct bundle_start *
 {
     char kernel[PATH_MAX], ramdisk[PATH_MAX], disk_path[PATH_MAX];
     const struct settings *s = &b->settings;
+    struct bundle_devices devices;
     struct bundle_disks *more = malloc(sizeof *more);
     bool ok = more || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
     if (ok && start->recovery)
         ok = pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a machine of the generic platform has no Recovery", b->path);
-    ok = ok && find_kernel(b, kernel, ramdisk, err) && bundle_disks_init(more, b, MACHINE_DISKS - 1, err) &&
+    ok = ok && bundle_devices_init(&devices, b, err) && find_kernel(b, kernel, ramdisk, err) && bundle_disks_init(more, b, MACHINE_DISKS - 1, err) &&
          file_path(b, bundle_member_name(BUNDLE_DISK), disk_path, err);
     struct vm *vm = NULL;
     if (ok) {
@@ -75,6 +78,7 @@ struct vm *vm_create_generic(const struct bundle *b, const struct bundle_start *
             .disks = disks,
             .n_disks = 1 + more->n,
             .ecid = b->ecid,
+            .peripherals = &devices.peripherals,
             .linux_boot = &linux_boot,
             .console_in = start->console_in,
             .console_out = start->console_out,

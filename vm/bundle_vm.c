@@ -7,6 +7,7 @@
 #include "firmware/firmware.h"
 #include "firmware/platform.h"
 #include "formats/aux_storage.h"
+#include "vm/bundle_devices.h"
 #include "vm/bundle_disks.h"
 #include "vm/recovery_disks.h"
 
@@ -73,7 +74,8 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         return NULL;
     if (b->settings.platform == SETTINGS_GENERIC)
         return vm_create_generic(b, start, log, err);
-    if (!read_trust(b, boot_info, err))
+    struct bundle_devices devices;
+    if (!read_trust(b, boot_info, err) || !bundle_devices_init(&devices, b, err))
         return NULL;
     char disk_path[PATH_MAX], aux_path[PATH_MAX];
     if (!bundle_member_path(b, BUNDLE_DISK, disk_path) || !bundle_member_path(b, BUNDLE_AUX, aux_path)) {
@@ -103,6 +105,7 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         .ram_bytes = start->memory_bytes ? start->memory_bytes : b->settings.memory_bytes,
         .disks = disks,
         .n_disks = 2 + more.n + own->n,
+        .peripherals = &devices.peripherals,
         .rom = pome_boot_rom,
         .rom_bytes = pome_boot_rom_bytes,
         .ecid = b->ecid,

@@ -12,6 +12,7 @@
 #include "cpu/cpu.h"
 #include "log/log.h"
 #include "machine/machine.h"
+#include "machine/peripherals.h"
 #include "vm/state.h"
 
 struct vm_config {
@@ -21,6 +22,7 @@ struct vm_config {
     uint64_t ram_bytes;
     const struct machine_disk *disks;
     size_t n_disks;
+    const struct machine_peripherals *peripherals; /* see machine_config; borrowed during vm_create */
     const struct machine_linux *linux_boot; /* direct boot; NULL: the boot ROM below */
     const void *rom;                        /* or firmware, see machine_config; borrowed during vm_create */
     size_t rom_bytes;

@@ -1,0 +1,100 @@
+/* devices.c - pome/devices.h. */
+#include "api/devices.h"
+
+#include "api/config.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "config/settings.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+/* --- networks --- */
+
+static bool set_mac(uint8_t mac[6], const char *text, struct pome_error *err)
+{
+    if (text)
+        return settings_parse_mac(text, mac) ||
+               pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "network: \"%.40s\" is no unicast MAC address", text);
+    if (getrandom(mac, 6, 0) != 6)
+        return pome_fail_errno(err, "random numbers");
+    mac[0] = (uint8_t)((mac[0] & 0xfc) | 2); /* locally administered, unicast */
+    return true;
+}
+
+bool pome_config_add_network(pome_config *c, const struct pome_network_options *options, struct pome_error *err)
+{
+    struct config_devices *d = &c->devices;
+    struct pome_network_options o = POME_NETWORK_OPTIONS_INIT;
+    memcpy(&o, options, MIN(options->size, sizeof o));
+    if (d->n_networks == MACHINE_MAX_NETWORKS)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "network number %d: at most %d are possible", MACHINE_MAX_NETWORKS + 1,
+                         MACHINE_MAX_NETWORKS);
+    if (o.mtu && (o.mtu < 1500 || o.mtu > 65535))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "network: an MTU of %u: 1500 to 65535 are possible", o.mtu);
+    if (o.kind == POME_NETWORK_SOCKET ? !o.path : o.kind == POME_NETWORK_FD ? o.fd < 0 : o.kind != POME_NETWORK_NAT)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "network: kind %d without its path or descriptor", (int)o.kind);
+    static const enum machine_network_kind kinds[] = { MACHINE_NETWORK_USER, MACHINE_NETWORK_FD, MACHINE_NETWORK_UNIX };
+    static const enum net_isolation isolations[] = { NET_OPEN, NET_NO_HOST, NET_CLOSED };
+    struct machine_network *n = &d->networks[d->n_networks];
+    *n = (struct machine_network){ .kind = kinds[o.kind], .mtu = o.mtu, .fd = o.fd,
+                                   .user.isolation = isolations[MIN((unsigned)o.isolation, 2)] };
+    if (!set_mac(n->mac, o.mac_address, err))
+        return false;
+    if (o.path && !(n->path = strdup(o.path)))
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "configuration: out of memory");
+    d->n_networks++;
+    return true;
+}
+
+bool pome_config_add_forward(pome_config *c, const struct pome_forward_options *options, struct pome_error *err)
+{
+    struct config_devices *d = &c->devices;
+    struct pome_forward_options o = POME_FORWARD_OPTIONS_INIT;
+    uint8_t binary[16];
+    memcpy(&o, options, MIN(options->size, sizeof o));
+    const char *address = o.host_address ? o.host_address : "";
+    if (d->n_forwards == CONFIG_MAX_FORWARDS)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "forwarding: at most %d are possible", CONFIG_MAX_FORWARDS);
+    if (!o.host_port || o.host_port > 65535 || !o.guest_port || o.guest_port > 65535)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "forwarding: port %u to port %u: 1 to 65535 are possible", o.host_port,
+                         o.guest_port);
+    if (address[0] && inet_pton(AF_INET, address, binary) != 1 && inet_pton(AF_INET6, address, binary) != 1)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "forwarding: \"%.60s\" is no address", address);
+    struct net_forward *f = &d->forwards[d->n_forwards++];
+    *f = (struct net_forward){ .udp = o.udp, .host_port = (uint16_t)o.host_port, .guest_port = (uint16_t)o.guest_port };
+    strcpy(f->host_address, address);
+    return true;
+}
+
+static bool describe_networks(struct config_devices *d, struct machine_peripherals *p, struct pome_error *err)
+{
+    struct machine_network *nat = NULL;
+    for (size_t i = d->n_networks; i-- > 0;)
+        if (d->networks[i].kind == MACHINE_NETWORK_USER)
+            nat = &d->networks[i];
+    if (d->n_forwards && !nat)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "forwarding: there is no network with address translation");
+    if (nat) {
+        nat->user.forwards = d->forwards;
+        nat->user.n_forwards = d->n_forwards;
+    }
+    p->networks = d->networks;
+    p->n_networks = d->n_networks;
+    return true;
+}
+
+/* --- all --- */
+
+void config_devices_free(struct config_devices *d)
+{
+    for (size_t i = 0; i < d->n_networks; i++)
+        free((void *)(uintptr_t)d->networks[i].path);
+}
+
+bool config_devices_describe(struct config_devices *d, struct machine_peripherals *p, struct pome_error *err)
+{
+    *p = (struct machine_peripherals){ 0 };
+    return describe_networks(d, p, err);
+}

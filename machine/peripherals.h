@@ -1,0 +1,30 @@
+/* peripherals.h - the devices of a machine that connect it with its surroundings; all may be absent. */
+#ifndef MACHINE_PERIPHERALS_H
+#define MACHINE_PERIPHERALS_H
+
+#include "backend/net.h"
+
+enum { MACHINE_MAX_NETWORKS = 4 };
+
+enum machine_network_kind {
+    MACHINE_NETWORK_USER, /* user-mode NAT */
+    MACHINE_NETWORK_FD,   /* a connected socket or a tap device; duplicated */
+    MACHINE_NETWORK_UNIX, /* a datagram socket at `path` */
+};
+
+struct machine_network {
+    enum machine_network_kind kind;
+    uint8_t mac[6];
+    unsigned mtu; /* 0: the largest that the kind allows */
+    int fd;
+    const char *path;
+    struct net_user_options user; /* but for its mtu */
+};
+
+/* Borrowed during machine_create, with all that it points to. */
+struct machine_peripherals {
+    const struct machine_network *networks;
+    size_t n_networks; /* 0..MACHINE_MAX_NETWORKS */
+};
+
+#endif

@@ -1,0 +1,17 @@
+/* bundle_devices.h - the devices that a bundle's configuration asks for, besides disks. Inside vm/ only. */
+#ifndef VM_BUNDLE_DEVICES_H
+#define VM_BUNDLE_DEVICES_H
+
+#include "vm/bundle_vm.h"
+
+/* For as long as the machine is made. */
+struct bundle_devices {
+    struct machine_peripherals peripherals;
+    struct machine_network networks[MACHINE_MAX_NETWORKS];
+    struct net_forward forwards[SETTINGS_MAX_ITEMS];
+};
+
+/* Points into d and b. Devices that Pome does not have are left out (config/rules.h warns of them). Errors: INVALID_CONFIGURATION. */
+bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct pome_error *err);
+
+#endif
