@@ -53,15 +53,13 @@ static bool prepare_efi(const pome_config *c, struct efi_firmware *f, struct pom
 pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
 {
     struct efi_firmware firmware;
-    if (!pome_config_validate(c, NULL, NULL, err) || !prepare_efi(c, &firmware, err))
+    struct config_devices devices = c->devices; /* described in place; what it points to stays the configuration's */
+    struct machine_peripherals peripherals;
+    if (!pome_config_validate(c, NULL, NULL, err) || !config_devices_describe(&devices, &peripherals, err) || !prepare_efi(c, &firmware, err))
         return NULL;
     struct machine_disk disks[CONFIG_MAX_DISKS] = {0};
     for (size_t i = 0; i < c->n_disks; i++)
         disks[i] = (struct machine_disk){.path = c->disks[i].path, .read_only = c->disks[i].read_only};
-    struct config_devices devices = c->devices; /* described in place; what it points to stays the configuration's */
-    struct machine_peripherals peripherals;
-    if (!config_devices_describe(&devices, &peripherals, err))
-        return NULL;
     const struct machine_linux boot = {c->kernel_path, c->initrd_path, c->command_line};
     struct vm_config vc = {
         .platform = MACHINE_GENERIC, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = disks,

@@ -1,9 +1,9 @@
 #!/usr/bin/env -S python3 -B
 # a guest's network: DHCP, names, HTTP from the host, forwarded ports, isolation, frames over a socket
 """Linux's virtio_net driver on every kind of network. Environment: POME, GUESTS, WORK (tests/machine/run.sh)."""
-import hashlib, http.server, os, socket, socketserver, struct, sys, threading
+import hashlib, http.server, os, socket, socketserver, struct, subprocess, sys, threading
 from ramdisk import boot, program, ramdisk
-from visit import Machine, WORK, refused
+from visit import Machine, POME, WORK, refused
 
 MODULES = ['virtio_pci', 'virtio_net']
 BODY = os.urandom(3 << 20)
@@ -222,8 +222,6 @@ def stream_descriptor():
     """A stream with lengths, by an inherited descriptor."""
     a, b = socket.socketpair()
     os.set_inheritable(a.fileno(), True)
-    import subprocess
-    from visit import POME
     p = subprocess.Popen([POME, *boot(INITRD, 'run:raw', MODULES, '--net', 'fd:%d' % a.fileno())], stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=sys.stdout, pass_fds=[a.fileno()])
     a.close()
