@@ -118,6 +118,13 @@ static void reset(struct vm *vm)
     pthread_mutex_unlock(&vm->boots_lock);
 }
 
+/* A start or restore that came later waits for this thread; a stop changes the state itself. */
+static bool comes_first(const struct operation *op, unsigned number)
+{
+    bool later_life = op->number != number && (op->op == POME_VM_OP_START || op->op == POME_VM_OP_RESTORE);
+    return op->active && op->op != POME_VM_OP_STOP && !later_life;
+}
+
 /* A pause, resume or start under way finds out first; a stop waits for this and changes the state itself. */
 static void finish(struct vm *vm, enum pome_stop_reason reason)
 {
@@ -127,7 +134,8 @@ static void finish(struct vm *vm, enum pome_stop_reason reason)
     vm->reason = reason;
     vm->over = true;
     pthread_cond_broadcast(&vm->changed);
-    while (vm->op.active && vm->op.op != POME_VM_OP_STOP)
+    unsigned number = vm->op.number;
+    while (comes_first(&vm->op, number))
         pthread_cond_wait(&vm->changed, &vm->lock);
     if (vm->state == POME_VM_RUNNING) {
         tell_state(vm, reason == POME_STOP_ERROR ? POME_VM_ERROR : POME_VM_STOPPED);
