@@ -96,9 +96,19 @@ bool pome_bundle_is_saved(const pome_bundle *p)
     return !fstatat(p->b->dir_fd, bundle_member_name(BUNDLE_SAVED), &st, AT_SYMLINK_NOFOLLOW);
 }
 
+static bool discard(struct bundle *b, struct pome_error *err)
+{
+    if ((unlinkat(b->dir_fd, bundle_member_name(BUNDLE_SAVED), 0) && errno != ENOENT) || fsync(b->dir_fd))
+        return pome_fail_errno(err, "%s/%s: cannot remove", b->path, bundle_member_name(BUNDLE_SAVED));
+    return true;
+}
+
 bool pome_bundle_discard_saved(pome_bundle *p, struct pome_error *err)
 {
-    if ((unlinkat(p->b->dir_fd, bundle_member_name(BUNDLE_SAVED), 0) && errno != ENOENT) || fsync(p->b->dir_fd))
-        return pome_fail_errno(err, "%s/%s: cannot remove", p->b->path, bundle_member_name(BUNDLE_SAVED));
-    return true;
+    return discard(p->b, err);
+}
+
+bool pome_vm_discard_saved(pome_vm *v, struct pome_error *err)
+{
+    return !api_vm_bundle(v) || discard(api_vm_bundle(v), err);
 }

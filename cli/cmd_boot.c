@@ -7,6 +7,7 @@
 #include "cli/run_vm.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 command_run cmd_boot;
@@ -17,7 +18,8 @@ struct boot_options {
     struct cli_devices devices;
     uint64_t cpus, memory;
     const char *firmware, *variables;
-    bool efi, no_reboot, stats;
+    const char *saved, *key_file;
+    bool efi, resume, no_reboot, stats;
 };
 
 static bool add_disks(pome_config *config, const struct cli_list *list, bool read_only, struct pome_error *err)
@@ -63,6 +65,9 @@ int cmd_boot(int argc, char **argv)
         {"memory", 'm', CLI_SIZE, &o.memory, "SIZE", "memory (512MiB)", min_memory, max_memory},
         {"cpu", 0, CLI_TEXT, &o.cpu, "MODEL", "default or apple", 0, 0},
         {"cache", 0, CLI_TEXT, &o.cache, "FILE", "where translated code is kept; \"on\" (the user's cache folder), \"off\"", 0, 0},
+        {"saved", 0, CLI_TEXT, &o.saved, "FILE", "file that Ctrl-A s and SIGUSR1 save the machine to", 0, 0},
+        {"resume", 0, CLI_FLAG, &o.resume, NULL, "with --saved: go on from it; the other options as they were", 0, 0},
+        {"key-file", 0, CLI_TEXT, &o.key_file, "FILE", "with --saved: what encrypts and opens it", 0, 0},
         {"no-reboot", 0, CLI_FLAG, &o.no_reboot, NULL, "end when the guest reboots", 0, 0},
         {"stats", 0, CLI_FLAG, &o.stats, NULL, "print the engine's counters as JSON at the end", 0, 0},
         {0},
@@ -76,6 +81,8 @@ int cmd_boot(int argc, char **argv)
         return cli_usage("boot", "--firmware and --variables go with --efi");
     if (o.efi && (o.initrd || o.append[0]))
         return cli_usage("boot", "--initrd and --append go with --kernel");
+    if (!o.saved && (o.resume || o.key_file))
+        return cli_usage("boot", "--resume and --key-file go with --saved");
 
     struct pome_error err = {0};
     struct terminal terminal;
@@ -96,7 +103,13 @@ int cmd_boot(int argc, char **argv)
         cli_fail(&err, NULL, "cannot make the machine");
         return err.code == POME_ERROR_INVALID_CONFIGURATION ? CLI_USAGE : CLI_FAILED; /* nothing else than 0, 1, 2 */
     }
-    status = run_vm(vm, &terminal, o.stats);
+    struct run_options run = {.stats = o.stats, .resume = o.resume, .saved = o.saved, .can_be_saved = o.saved, .save = POME_SAVE_OPTIONS_INIT};
+    void *key;
+    if (read_save_key(o.key_file, &run.save, &key, &err))
+        status = run_vm(vm, &terminal, &run);
+    else
+        status = (terminal_close(&terminal), cli_fail(&err, NULL, "cannot read the key"));
+    free(key);
     pome_vm_free(vm);
     return status;
 }

@@ -6,13 +6,15 @@
 #include "cli/run_vm.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 command_run cmd_start;
 
 struct start_arguments {
     uint64_t memory;
-    bool recovery, verbose, no_reboot, stats, dfu, stop1, stop2, picker;
+    bool recovery, verbose, no_reboot, stats, dfu, stop1, stop2, picker, resume, discard;
+    const char *key_file;
 };
 
 static int start(pome_bundle *bundle, const char *name, const struct start_arguments *a)
@@ -40,10 +42,34 @@ static int start(pome_bundle *bundle, const char *name, const struct start_argum
         return cli_fail(&err, err.code == POME_ERROR_INVALID_STATE ? hint : NULL, "cannot start \"%s\"", name);
     }
     if (terminal.is_tty)
-        fprintf(stderr, "\"%s\" starts. Ctrl-A ? helps, Ctrl-A x leaves.\r\n", name);
-    int status = run_vm(vm, &terminal, a->stats);
+        fprintf(stderr, "\"%s\" %s. Ctrl-A ? helps, Ctrl-A x leaves.\r\n", name, a->resume ? "goes on" : "starts");
+    struct run_options run = {.stats = a->stats, .resume = a->resume, .can_be_saved = true, .save = POME_SAVE_OPTIONS_INIT};
+    void *key;
+    int status;
+    if (read_save_key(a->key_file, &run.save, &key, &err))
+        status = run_vm(vm, &terminal, &run);
+    else
+        status = (terminal_close(&terminal), cli_fail(&err, NULL, "cannot read the key"));
+    free(key);
     pome_vm_free(vm);
     return status;
+}
+
+/* A start would make the saved machine worthless, so that is not left to chance. */
+static int check_saved(pome_bundle *bundle, const char *name, const struct start_arguments *a)
+{
+    struct pome_error err = {.code = POME_ERROR_INVALID_STATE, .message = "it is saved"};
+    char hint[512];
+    if (pome_bundle_is_saved(bundle) == a->resume)
+        return CLI_OK;
+    if (a->resume) {
+        snprintf(err.message, sizeof err.message, "it is not saved");
+        return cli_fail(&err, "start it without --resume", "cannot resume \"%s\"", name);
+    }
+    snprintf(hint, sizeof hint, "\"pome start %s --resume\" goes on where it was, --discard-saved starts it anew", name);
+    if (!a->discard)
+        return cli_fail(&err, hint, "cannot start \"%s\"", name);
+    return pome_bundle_discard_saved(bundle, &err) ? CLI_OK : cli_fail(&err, NULL, "cannot start \"%s\"", name);
 }
 
 int cmd_start(int argc, char **argv)
@@ -60,6 +86,9 @@ int cmd_start(int argc, char **argv)
         {"memory", 'm', CLI_SIZE, &a.memory, "SIZE", "memory for this start", pome_config_min_memory_size(),
          pome_config_max_memory_size()},
         {"approve-policy", 0, CLI_TEXT, &approve, "LEVEL", "with --recovery: what Recovery may ask for and gets: full, reduced or permissive", 0, 0},
+        {"resume", 0, CLI_FLAG, &a.resume, NULL, "go on where the machine was saved", 0, 0},
+        {"discard-saved", 0, CLI_FLAG, &a.discard, NULL, "start anew although it was saved; what it was doing is lost", 0, 0},
+        {"key-file", 0, CLI_TEXT, &a.key_file, "FILE", "what encrypts and opens the saved machine", 0, 0},
         {"verbose", 'v', CLI_FLAG, &a.verbose, NULL, "the boot stages say more", 0, 0},
         {"no-reboot", 0, CLI_FLAG, &a.no_reboot, NULL, "end when the guest reboots", 0, 0},
         {"stats", 0, CLI_FLAG, &a.stats, NULL, "print the engine's counters as JSON at the end", 0, 0},
@@ -75,13 +104,17 @@ int cmd_start(int argc, char **argv)
         return cli_usage("start", "--approve-policy is for a start with --recovery");
     if (approve && !cli_security("start", approve, &level))
         return CLI_USAGE;
+    if (a.resume && (a.discard || a.recovery + a.dfu + a.stop1 + a.stop2 + a.picker))
+        return cli_usage("start", "--resume goes on: no other kind of start, and no --discard-saved");
     struct pome_error err = {0};
     pome_bundle *bundle = pome_bundle_open(name, &err);
     if (!bundle)
         return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "see what there is with \"pome list\"" : NULL, "cannot start \"%s\"", name);
     if (approve)
         policy_request_clear(bundle);
-    status = start(bundle, name, &a);
+    status = check_saved(bundle, name, &a);
+    if (status == CLI_OK)
+        status = start(bundle, name, &a);
     status = policy_request_settle(bundle, name, approve, isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && status < 128, status);
     pome_bundle_free(bundle);
     return status;

@@ -1,6 +1,7 @@
 /* run_vm.c - runs a machine on this terminal. */
 #include "cli/run_vm.h"
 
+#include "cli/findings.h"
 #include "cli/output.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The guest only sees an I/O error: that the host's disk is full is for its user to know, at once. A terminal in raw mode needs the CR. */
 static void on_event(void *user, pome_vm *vm, const struct pome_vm_event *e)
@@ -17,13 +19,38 @@ static void on_event(void *user, pome_vm *vm, const struct pome_vm_event *e)
         fprintf(stderr, "\rpome: %s\r\n  do:  free space on the host's disk, or stop the guest before it loses more\r\n", e->error->message);
 }
 
-/* One round of waiting: true while the machine goes on. *left: the user wants to leave. */
-static bool serve(pome_vm *vm, struct terminal *t, bool *closed, bool *left)
+struct run {
+    pome_vm *vm;
+    struct terminal *t;
+    const struct run_options *o;
+    bool closed, left, saved; /* the terminal's input has ended; the user wants to leave; the machine is saved */
+};
+
+/* True: it is saved. False: it goes on, and the user was told why. A terminal in raw mode needs the CR. */
+static bool save(struct run *r)
 {
+    struct pome_error err = {0};
+    if (!r->o->can_be_saved) {
+        fputs("\r\npome: this machine has nowhere to be saved to\r\n", stderr);
+        return false;
+    }
+    bool ok = pome_vm_pause_wait(r->vm, -1, &err) && pome_vm_save_wait(r->vm, r->o->saved, &r->o->save, -1, &err);
+    if (!ok) {
+        fprintf(stderr, "\r\npome: cannot save the machine\r\n  why: %s\r\n  do:  it goes on; try again, or shut it down\r\n", err.message);
+        pome_vm_resume_wait(r->vm, -1, NULL);
+    }
+    return ok;
+}
+
+/* One round of waiting: true while the machine goes on. */
+static bool serve(struct run *r)
+{
+    pome_vm *vm = r->vm;
+    struct terminal *t = r->t;
     struct pollfd p[4] = {
         {.fd = pome_vm_fd(vm), .events = POLLIN},
         {.fd = terminal_signal_fd(), .events = POLLIN},
-        {.fd = *closed || !terminal_reads(t) ? -1 : t->in_fd, .events = POLLIN},
+        {.fd = r->closed || !terminal_reads(t) ? -1 : t->in_fd, .events = POLLIN},
         {.fd = terminal_waits(t) ? t->guest_in[1] : -1, .events = POLLOUT},
     };
     if (poll(p, 4, -1) < 0 && errno != EINTR)
@@ -32,17 +59,20 @@ static bool serve(pome_vm *vm, struct terminal *t, bool *closed, bool *left)
     if (state == POME_VM_STOPPED || state == POME_VM_ERROR)
         return false;
     if (terminal_signal()) {
-        *left = true;
+        r->left = true;
         return false;
     }
+    if (terminal_save_asked() && (r->saved = save(r)))
+        return false;
     if (p[3].revents)
         terminal_write(t);
     if (!p[2].revents)
         return true;
     switch (terminal_read(t)) {
-    case TERMINAL_EXIT: *left = true; return false;
+    case TERMINAL_EXIT: r->left = true; return false;
+    case TERMINAL_SAVE: return !(r->saved = save(r));
     case TERMINAL_POWER: pome_vm_request_stop(vm, NULL, NULL); return true;
-    case TERMINAL_CLOSED: *closed = true; return true;
+    case TERMINAL_CLOSED: r->closed = true; return true;
     case TERMINAL_NONE:
     case TERMINAL_HELP: return true;
     }
@@ -62,27 +92,81 @@ static int status_of(pome_vm *vm)
     }
 }
 
-int run_vm(pome_vm *vm, struct terminal *t, bool print_stats)
+static void print_differences(pome_vm *vm, const struct run_options *o)
+{
+    struct cli_findings l;
+    cli_findings_begin(&l, stderr, false);
+    pome_vm_compare_saved(vm, o->saved, &o->save, cli_finding, &l, NULL);
+}
+
+/* The saved machine is removed before the guest goes on: from then on its disks are no longer what they were. */
+static bool go_on(pome_vm *vm, const struct run_options *o, struct pome_error *err)
+{
+    if (!pome_vm_restore_wait(vm, o->saved, &o->save, -1, err)) {
+        if (err->code == POME_ERROR_RESTORE)
+            print_differences(vm, o);
+        return false;
+    }
+    if (o->saved && unlink(o->saved)) {
+        snprintf(err->message, sizeof err->message, "%.200s: %s", o->saved, strerror(errno));
+        err->code = POME_ERROR_IO;
+        return false;
+    }
+    return (o->saved || pome_vm_discard_saved(vm, err)) && pome_vm_resume_wait(vm, -1, err);
+}
+
+static void print_stats(pome_vm *vm)
+{
+    char *json = pome_vm_stats_json(vm);
+    if (json)
+        fprintf(stderr, "%s\n", json);
+    free(json);
+}
+
+int run_vm(pome_vm *vm, struct terminal *t, const struct run_options *o)
 {
     struct pome_error err = {0};
-    if (!pome_vm_subscribe(vm, on_event, NULL, &err) || !pome_vm_start(vm, NULL, NULL, &err)) {
+    struct run r = {.vm = vm, .t = t, .o = o};
+    if (!pome_vm_subscribe(vm, on_event, NULL, &err) || !(o->resume ? go_on(vm, o, &err) : pome_vm_start(vm, NULL, NULL, &err))) {
         terminal_close(t);
-        cli_fail(&err, NULL, "cannot start the machine");
-        return CLI_FAILED;
+        return cli_fail(&err, NULL, o->resume ? "cannot go on from the saved machine" : "cannot start the machine");
     }
-    bool closed = false, left = false;
-    while (serve(vm, t, &closed, &left))
+    while (serve(&r))
         ;
-    if (left)
+    if (r.left || r.saved)
         pome_vm_stop_wait(vm, -1, NULL);
     terminal_close(t);
-    if (print_stats) {
-        char *json = pome_vm_stats_json(vm);
-        if (json)
-            fprintf(stderr, "%s\n", json);
-        free(json);
+    if (o->stats)
+        print_stats(vm);
+    if (r.saved) {
+        cli_note("saved; \"--resume\" goes on from here");
+        return CLI_OK;
     }
-    if (left)
+    if (r.left)
         return terminal_signal() ? 128 + terminal_signal() : 130;
     return status_of(vm);
+}
+
+bool read_save_key(const char *path, struct pome_save_options *o, void **key, struct pome_error *err)
+{
+    enum { MOST = 65536 };
+    *key = NULL;
+    if (!path)
+        return true;
+    FILE *f = fopen(path, "rb");
+    char *bytes = f ? malloc(MOST) : NULL;
+    size_t n = bytes ? fread(bytes, 1, MOST, f) : 0;
+    if (f)
+        fclose(f);
+    if (n && bytes[n - 1] == '\n')
+        n--;
+    if (!n) {
+        free(bytes);
+        err->code = POME_ERROR_NOT_FOUND;
+        snprintf(err->message, sizeof err->message, "%.200s: cannot be read, or is empty", path);
+        return false;
+    }
+    o->key = *key = bytes;
+    o->key_size = n;
+    return true;
 }

@@ -3,11 +3,21 @@
 #define CLI_RUN_VM_H
 
 #include "cli/terminal.h"
-#include <pome/vm.h>
+#include <pome/save.h>
+
+struct run_options {
+    bool stats;  /* counters as one JSON line on standard error at the end */
+    bool resume; /* it goes on from the saved machine, which is then removed, instead of starting */
+    const char *saved;     /* file of the saved machine; NULL: the bundle's */
+    bool can_be_saved;     /* Ctrl-A s and SIGUSR1 save it */
+    struct pome_save_options save;
+};
 
 /* Starts the machine and passes the terminal's input on until the machine ends. Returns the exit status: 0 the guest
- * powered off (or rebooted, where that ends it), 1 it crashed or could not start, 130 the user left. print_stats: counters as one
- * JSON line on standard error at the end. */
-int run_vm(pome_vm *vm, struct terminal *terminal, bool print_stats);
+ * powered off (or rebooted, where that ends it) or was saved, 1 it crashed or could not start, 130 the user left. */
+int run_vm(pome_vm *vm, struct terminal *terminal, const struct run_options *o);
+
+/* Reads the file that encrypts or opens a saved machine, all of it but a line feed at the end. *key is to be freed. */
+bool read_save_key(const char *path, struct pome_save_options *o, void **key, struct pome_error *err);
 
 #endif

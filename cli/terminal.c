@@ -31,7 +31,7 @@ static struct {
 } queue;
 
 static struct termios saved;
-static volatile sig_atomic_t raw, caught;
+static volatile sig_atomic_t raw, caught, save_asked;
 static int signal_fd = -1;
 
 static void restore(void)
@@ -57,6 +57,13 @@ static void ask_to_end(int sig)
         restore();
 }
 
+static void ask_to_save(int sig)
+{
+    save_asked = 1;
+    uint64_t one = 1;
+    (void)!write(signal_fd, &one, sizeof one);
+}
+
 static void install_handlers(void)
 {
     static const int crashes[] = {SIGABRT, SIGBUS, SIGILL, SIGTRAP}; /* SIGSEGV and SIGFPE are the engine's */
@@ -69,6 +76,8 @@ static void install_handlers(void)
     sa.sa_flags = 0;
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         sigaction(ends[i], &sa, NULL);
+    sa.sa_handler = ask_to_save;
+    sigaction(SIGUSR1, &sa, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -112,7 +121,7 @@ void terminal_close(struct terminal *t)
 
 static void help(void)
 {
-    fputs("\r\nCtrl-A x  leave (ends the machine)\r\nCtrl-A p  press the power button\r\nCtrl-A a  send Ctrl-A\r\n"
+    fputs("\r\nCtrl-A x  leave (ends the machine)\r\nCtrl-A p  press the power button\r\nCtrl-A s  save the machine and leave\r\nCtrl-A a  send Ctrl-A\r\n"
           "Ctrl-A ?  this help\r\n",
           stderr);
 }
@@ -163,6 +172,7 @@ static enum terminal_key command(struct terminal *t, char c)
     switch (c) {
     case 'x': return TERMINAL_EXIT;
     case 'p': return TERMINAL_POWER;
+    case 's': return TERMINAL_SAVE;
     case '?':
     case 'h': help(); return TERMINAL_HELP;
     case ESCAPE:
@@ -210,4 +220,14 @@ int terminal_signal(void)
 int terminal_signal_fd(void)
 {
     return signal_fd;
+}
+
+bool terminal_save_asked(void)
+{
+    uint64_t n;
+    if (!save_asked)
+        return false;
+    save_asked = 0;
+    (void)!read(signal_fd, &n, sizeof n);
+    return true;
 }

@@ -8,6 +8,7 @@ enum terminal_key {
     TERMINAL_NONE,   /* nothing for us: all bytes went to the guest */
     TERMINAL_EXIT,   /* Ctrl-A x: leave, ending the machine */
     TERMINAL_POWER,  /* Ctrl-A p: power button */
+    TERMINAL_SAVE,   /* Ctrl-A s: save the machine and leave */
     TERMINAL_HELP,   /* Ctrl-A ?: help was printed */
     TERMINAL_CLOSED, /* end of input */
 };
@@ -35,5 +36,7 @@ void terminal_write(struct terminal *t);
 /* The signal that asked the process to end, or 0. Its arrival also makes terminal_signal_fd() readable. */
 int terminal_signal(void);
 int terminal_signal_fd(void);
+/* SIGUSR1 came since the last call, which makes terminal_signal_fd() readable too: the machine is to be saved. */
+bool terminal_save_asked(void);
 
 #endif

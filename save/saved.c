@@ -146,7 +146,7 @@ void saved_free(struct saved *f)
     free(f);
 }
 
-static const struct rule differs = {"SAVED_DIFFERS", POME_FINDING_ERROR, NULL, "make the machine what it was when it was saved, or start it anew", false};
+static const struct rule differs = {"SAVED_DIFFERS", POME_FINDING_ERROR, NULL, "", false};
 
 static void difference(struct findings *out, const char *field, const char *saved, const char *present)
 {

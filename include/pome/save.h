@@ -45,6 +45,8 @@ POME_API bool pome_vm_compare_saved(pome_vm *vm, const char *path, const struct 
 POME_API bool pome_bundle_is_saved(const pome_bundle *bundle);
 /* Removes it; true also when there was none. The guest's disks are then as after a power failure. Errors: PERMISSION, IO.   Since: 0.2. */
 POME_API bool pome_bundle_discard_saved(pome_bundle *bundle, struct pome_error *err);
+/* The same of the machine's bundle; nothing to do when it has none.   Since: 0.2. */
+POME_API bool pome_vm_discard_saved(pome_vm *vm, struct pome_error *err);
 
 #ifdef __cplusplus
 }
