@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_WORDS = 6, ANY_FLAGS = 16, GOLDEN_WORDS = 8 };
+enum { LOOP_WORDS = 8, LOOP_COUNTER = 27, MAX_WORDS = 6, ANY_FLAGS = 16, GOLDEN_WORDS = 8 };
 
 /* Code, x1 and x2 before, x0 and NZCV after. x0 is all ones before. */
 static const struct golden {
@@ -92,6 +92,74 @@ static void run_row(struct cpu_selftest *t, enum a64_op op, uint64_t seed)
     failed(t, what, why);
 }
 
+/* ---- loops ---- */
+
+/* What loops are made of: fixed bits, and where registers and immediates go. Registers: x0..x7, x19..x22, SP is left alone. */
+static const struct form {
+    uint32_t bits;
+    uint8_t rd, rn, rm; /* lowest bits, NONE: no such field */
+    uint8_t imm, width; /* likewise */
+} forms[] = {
+#define NONE 32
+    {0xf8400400, 0, 5, NONE, 12, 9},   /* LDR Xt, [Xn], #imm */
+    {0xf8000400, 0, 5, NONE, 12, 9},   /* STR */
+    {0xf8400c00, 0, 5, NONE, 12, 9},   /* LDR Xt, [Xn, #imm]! */
+    {0x38400400, 0, 5, NONE, 12, 4},   /* LDRB Wt, [Xn], #imm */
+    {0x38000400, 0, 5, NONE, 12, 4},   /* STRB */
+    {0x78c00400, 0, 5, NONE, 12, 4},   /* LDRSH Wt, [Xn], #imm */
+    {0xf8607800, 0, 5, 16, NONE, 0},   /* LDR Xt, [Xn, Xm, LSL #3] */
+    {0xf8207800, 0, 5, 16, NONE, 0},   /* STR */
+    {0xb9400000, 0, 5, NONE, 10, 8},   /* LDR Wt, [Xn, #imm] */
+    {0xf9000000, 0, 5, NONE, 10, 8},   /* STR Xt, [Xn, #imm] */
+    {0xa8c01c00, 0, 5, NONE, 15, 7},   /* LDP Xt, X7, [Xn], #imm */
+    {0xa9001c00, 0, 5, NONE, 15, 7},   /* STP Xt, X7, [Xn, #imm] */
+    {0x3cc00400, 0, 5, NONE, 12, 9},   /* LDR Qt, [Xn], #imm */
+    {0x3c800400, 0, 5, NONE, 12, 9},   /* STR */
+    {0x4cdf7800, 0, 5, NONE, NONE, 0}, /* LD1 {Vt.4S}, [Xn], #16 */
+    {0x91000000, 0, 5, NONE, 10, 6},   /* ADD Xd, Xn, #imm */
+    {0xd1000000, 0, 5, NONE, 10, 6},   /* SUB Xd, Xn, #imm */
+    {0x8b000000, 0, 5, 16, NONE, 0},   /* ADD Xd, Xn, Xm */
+    {0xeb00001f, NONE, 5, 16, NONE, 0}, /* CMP Xn, Xm */
+    {0xb1000000, 0, 5, NONE, 10, 6},   /* ADDS Xd, Xn, #imm */
+    {0x9a800000, 0, 5, 16, 12, 4},     /* CSEL Xd, Xn, Xm, cond (AL and NV too) */
+    {0x4e60d400, 0, 5, 16, NONE, 0},   /* FADD Vd.2D, Vn.2D, Vm.2D */
+    {0x1e620800, 0, 5, 16, NONE, 0},   /* FMUL Dd, Dn, Dm */
+#undef NONE
+};
+
+static uint32_t loop_word(uint64_t *seed)
+{
+    static const uint8_t regs[] = {0, 1, 2, 3, 4, 5, 6, 7, 19, 20, 21, 22};
+    const struct form *f = &forms[next(seed) % ARRAY_SIZE(forms)];
+    const uint8_t field[] = {f->rd, f->rn, f->rm};
+    uint32_t w = f->bits;
+    for (unsigned k = 0; k < 3; k++)
+        w |= field[k] < 32 ? (uint32_t)regs[next(seed) % (k == 1 ? 4 : ARRAY_SIZE(regs))] << field[k] : 0;
+    return w | (f->imm < 32 ? (uint32_t)(next(seed) & ones(f->width)) << f->imm : 0);
+}
+
+/* Now and then one that leaves, or turns round early (and then has decremented the counter, too). */
+static void run_loop(struct cpu_selftest *t, uint64_t seed)
+{
+    uint32_t words[LOOP_WORDS + 4], start = (uint32_t)seed;
+    unsigned n = 1 + (unsigned)(next(&seed) % LOOP_WORDS), side = (unsigned)(next(&seed) % (2 * LOOP_WORDS));
+    char why[500], what[120];
+    words[0] = 0xd1000400 | LOOP_COUNTER << 5 | LOOP_COUNTER; /* SUB x27, x27, #1 */
+    for (unsigned k = 1; k <= n; k++)
+        words[k] = k == side ? 0x54000000 | (uint32_t)(next(&seed) % 14) | (n + 2 - k) << 5 : loop_word(&seed);
+    if (side == 1 && n > 2)
+        words[2] = 0xb5000000 | (-2 & 0x7ffff) << 5 | LOOP_COUNTER; /* CBNZ x27, start */
+    words[n + 1] = 0xb5000000 | ((0u - n - 1) & 0x7ffff) << 5 | LOOP_COUNTER;
+    struct agree_code code = {words, n + 2, 0x100 + (uint32_t)(next(&seed) % 512) * 4, CPU_MODE_EL1, next(&seed)};
+    t->blocks++;
+    if (engine_loop_agrees(&code, LOOP_COUNTER, 1 + (unsigned)(next(&seed) % 300), why, sizeof why))
+        return;
+    int at = snprintf(what, sizeof what, "loop of seed %#x:", start);
+    for (unsigned k = 0; k < code.n && at < (int)sizeof what; k++)
+        at += snprintf(what + at, sizeof what - (size_t)at, " %08x", words[k]);
+    failed(t, what, why);
+}
+
 void cpu_selftest_run(struct cpu_selftest *t, bool (*more)(void *ctx, const struct cpu_selftest *t), void *ctx)
 {
     uint64_t seed = t->seed;
@@ -101,6 +169,7 @@ void cpu_selftest_run(struct cpu_selftest *t, bool (*more)(void *ctx, const stru
         for (enum a64_op op = 1; op < A64_OP_COUNT && (first || more(ctx, t)); op++)
             if (!a64_is_todo(op)) {
                 run_row(t, op, next(&seed));
+                run_loop(t, next(&seed));
                 t->rows += first;
             }
 }

@@ -116,6 +116,7 @@ enum {
     IR_MEM_ACQUIRE = 1 << 7, /* LDAR, LDAPR, A forms */
     IR_MEM_RELEASE = 1 << 8, /* STLR, L forms: ordered before a later LDAR (RCsc) */
     IR_MEM_DEVICE_OK = 1 << 9,
+    IR_MEM_PREPARE_WRITE = 1 << 10, /* env.prepare only: it will be written */
     IR_MEM_RMW_SHIFT = 12,   /* ATOMIC only: enum ir_rmw, 4 bits */
 };
 enum ir_rmw { IR_RMW_ADD, IR_RMW_CLR, IR_RMW_EOR, IR_RMW_SET, IR_RMW_SMAX, IR_RMW_SMIN, IR_RMW_UMAX, IR_RMW_UMIN, IR_RMW_SWP };
@@ -170,6 +171,10 @@ void ir_pass_regs(struct ir_block *b);  /* GET after SET/GET of the same state: 
 void ir_pass_const(struct ir_block *b); /* folding and small algebra */
 void ir_optimise(struct ir_block *b);   /* the list of passes, in order */
 
+/* A block that jumps back to its own beginning, not optimised yet: ends it behind the last jump that does, which makes it a loop for
+ * x64_config.loop. false: there is no such jump, or a CALL before it. */
+bool ir_loop_cut(struct ir_block *b);
+
 /* Checks every rule above: types, order, one final exit. Message into buf when wrong. */
 bool ir_verify(const struct ir_block *b, char *buf, size_t size);
 void ir_print(const struct ir_block *b, FILE *to);
@@ -198,6 +203,8 @@ struct ir_env {
     void (*load_ex128)(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset, union ir_value *out);
     uint64_t (*store_ex)(void *state, uint64_t va, uint64_t value, uint32_t memop, uint32_t pc_offset);
     uint64_t (*store_ex128)(void *state, uint64_t va, const union ir_value *value, uint32_t memop, uint32_t pc_offset);
+    /* Makes the page of va accessible to translated code if it can be; raises nothing. NULL: it never can. */
+    void (*prepare)(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset);
     /* helper i is called with up to three I64 operands; pc_offset tells where */
     uint64_t (*const *helper)(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset);
     unsigned n_helpers;

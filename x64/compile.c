@@ -148,6 +148,8 @@ static void get_vectors(struct x64_compiler *c)
 static bool emit_all(struct x64_compiler *c)
 {
     get_vectors(c);
+    if (c->loop.on)
+        x64_loop_begin(c);
     for (c->n = 1; c->n < c->ir->n; c->n++) {
         unsigned op = c->ir->insn[c->n].op;
         if (op == IR_NOP)
@@ -205,10 +207,13 @@ bool x64_compile(struct x64_code *code, const struct x64_config *config, const s
     c->cc = 0;
     c->failed = false;
     c->n_cold = 0;
-    x64_regs_init(c);
+    c->pins = code->pins;
     for (unsigned n = 0; n < ir->n; n++)
         c->value[n] = (struct x64_value){.reg = NO_REG, .target = NO_REG};
+    x64_loop_plan(c);
     x64_groups_find(c);
+    x64_loop_groups(c);
+    x64_regs_init(c);
     find_last_uses(c);
     size_t start = align_up(code->used, 16);
     out->entry = code->rx + start;

@@ -32,6 +32,8 @@
 #include "x64/host.h"
 #include "x64/x64.h"
 
+enum { X64_LOOP_GROUPS = 24 };
+
 /* The frame: scratch memory at config.frame_offset. */
 enum {
     FRAME_ARGS = 0,            /* three vectors: operands of ir_eval_pure and vector slow paths, the result in the first */
@@ -47,7 +49,9 @@ enum {
     FRAME_SLOTS = 144 + 13 * 16,
     N_SLOTS = 1024,            /* of 8 bytes, then as many of 16 */
     FRAME_VSLOTS = FRAME_SLOTS + 8 * N_SLOTS,
-    FRAME_BYTES = FRAME_VSLOTS + 16 * N_SLOTS,
+    FRAME_LOOP = FRAME_VSLOTS + 16 * N_SLOTS, /* loop.c: 16 bytes a group, then registers */
+    FRAME_LOOP_REGS = FRAME_LOOP + 16 * X64_LOOP_GROUPS,
+    FRAME_BYTES = FRAME_LOOP_REGS + 16 * 8,
     RETURN_STACK_BYTES = 128 * 1024, /* 16 a call; C code called from translated code needs more below */
 };
 static_assert((int)FRAME_BYTES <= (int)X64_FRAME_BYTES, "x64.h");
@@ -94,6 +98,7 @@ enum x64_stub {
     STUB_EXIT_PENDING_PC,
     STUB_RETURN_EMPTY,   /* a return matched the bottom of the return stack */
     STUB_LOAD, STUB_STORE, STUB_LOADV, STUB_STOREV, STUB_ATOMIC, STUB_CAS, STUB_CAS128,
+    STUB_PREPARE,
     STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
     STUB_CALL,
     STUB_CALL_END,       /* the same, at the end of a block: then what STUB_EXIT_STATE does */
@@ -160,6 +165,8 @@ struct x64_group {
     int32_t min, end; /* offsets from base that are accessed: [min, end) */
     uint16_t first, last, count;
     bool write, unpriv;
+    int8_t way;       /* in a loop: the base rises (1), falls (-1) or nobody knows (0) from turn to turn */
+    uint8_t addend;   /* ... and the register that the addend is kept in, NO_REG: in memory */
 };
 enum { X64_MAX_GROUPS = 255 };
 
@@ -173,6 +180,45 @@ struct x64_class {
 /* Carry: as ir.h's flags word; inverted; undefined, C and V clear. Of a floating-point comparison: as UCOMISx leaves them, with the
  * operands the other way round; ZF if not equal. */
 enum x64_form { FORM_SUB, FORM_ADD, FORM_LOGIC, FORM_FP, FORM_FP_SWAPPED, FORM_FP_UNEQUAL };
+
+struct x64_compiler;
+/* ---- cold code (cold.c) ---- */
+struct x64_cold {
+    uint8_t kind;      /* enum in cold.c's users */
+    uint8_t reg, reg2; /* operands by kind */
+    uint8_t stub;
+    bool vectors;
+    uint8_t addend;    /* grouped accesses: register of the group's addend, else NO_REG */
+    bool leader;       /* the group's first */
+    bool write;
+    int32_t disp;      /* of the address from reg */
+    void (*access)(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m);
+    uint8_t *from;     /* end of the jump (rel32) that comes here */
+    uint8_t *from2;    /* another, or NULL */
+    uint8_t *back;     /* where to continue */
+    uint32_t pc_off, memop;
+    int64_t target;
+    /* floating point (fp.c) */
+    uint8_t reg3;
+    ir_ref n;              /* the instruction */
+    uint32_t trap, trap_end; /* entries of code->traps that lead here */
+    void (*emit)(struct x64_compiler *c, const struct x64_cold *cold);
+};
+
+/* A block that is a loop (loop.c). */
+struct x64_loop {
+    bool on;
+    unsigned n_moved;
+    struct x64_moved {
+        uint8_t host;    /* register that holds something else inside */
+        uint8_t outside; /* guest register that lives there outside, / 8 */
+        uint8_t inside;  /* the one inside, NO_REG: none, */
+        uint8_t group;   /* but the addend of this group, NO_REG: free for the compiler */
+        bool written;    /* inside */
+    } moved[16];
+    int64_t low[IR_STATE_X_BYTES / 8], high[IR_STATE_X_BYTES / 8]; /* what a turn adds to a guest register; low > high: unknown */
+    const uint8_t *top, *leave, *enter;
+};
 
 struct x64_compiler {
     struct x64_asm a;
@@ -188,6 +234,9 @@ struct x64_compiler {
     bool cc_kept;          /* the current emitter took care of cc */
     bool failed;           /* does not fit */
     struct x64_ref refs[X64_MAX_REFS];
+    struct x64_pins pins; /* while this block runs */
+    struct x64_loop loop;
+    struct x64_cold no_cold; /* of accesses that need none: not emitted */
     struct x64_class gpr, xmm;
     ir_ref home_owner[X64_HOMES];
     struct x64_cold *cold;
@@ -211,6 +260,8 @@ static inline bool x64_call_ends(const struct x64_compiler *c, unsigned n)
 
 /* ---- groups (group.c) ---- */
 void x64_groups_find(struct x64_compiler *c);
+/* What is left of an address when constants that are added to it are taken away, 0: too far. */
+ir_ref x64_base_of(const struct ir_block *b, ir_ref ref, int64_t *offset);
 /* The group of instruction n; one that is alone in its group looks its address, base + offset, up by itself. NULL: the address
  * is the operand. */
 static inline struct x64_group *x64_group_of(struct x64_compiler *c, unsigned n)
@@ -221,6 +272,28 @@ static inline ir_ref x64_addend_of(const struct x64_compiler *c, unsigned n)
 {
     return (ir_ref)(IR_MAX_INSNS + c->value[n].group - 1);
 }
+
+/* ---- loops (loop.c) ---- */
+void x64_loop_plan(struct x64_compiler *c);   /* before groups are found: c->loop, c->pins */
+void x64_loop_groups(struct x64_compiler *c); /* after */
+void x64_loop_begin(struct x64_compiler *c);  /* emits what comes before the first turn, and the poll at its top */
+/* Registers as other blocks expect them, emitted at a place where the loop is left; *_call: by a call. */
+void x64_loop_leave(struct x64_compiler *c);
+void x64_loop_leave_call(struct x64_compiler *c);
+void x64_loop_enter_call(struct x64_compiler *c);
+/* Is this the way back to the loop's top? */
+static inline bool x64_loop_turns(const struct x64_compiler *c, int64_t target)
+{
+    return c->loop.on && target == c->ir->page_offset;
+}
+/* The limit that a group's base must not have reached, and its addend. */
+struct x64_mem x64_loop_limit(const struct x64_compiler *c, const struct x64_group *g);
+struct x64_mem x64_loop_addend(const struct x64_compiler *c, const struct x64_group *g);
+
+/* Before the first access of a group that has a way: its addend is in the register from here on. */
+void x64_loop_check(struct x64_compiler *c, const struct x64_group *g, unsigned base, unsigned addend);
+void x64_loop_poll(struct x64_compiler *c);                 /* emit_exit.c */
+void x64_loop_exit(struct x64_compiler *c, int64_t target); /* cold code: leaves to a place inside the page */
 
 /* ---- registers (regs.c) ---- */
 void x64_regs_init(struct x64_compiler *c);
@@ -261,13 +334,13 @@ void x64_pins_choose(struct x64_pins *p, const struct x64_config *config);
 /* The register of the 8 bytes of state that `offset` lies in, NO_REG if they are in memory. */
 static inline unsigned x64_pin(const struct x64_compiler *c, uint64_t offset)
 {
-    return offset < IR_STATE_X_BYTES ? c->code->pins.host[offset / 8] : (unsigned)NO_REG;
+    return offset < IR_STATE_X_BYTES ? c->pins.host[offset / 8] : (unsigned)NO_REG;
 }
 /* The same of the vector register at `offset`. */
 static inline unsigned x64_pin_v(const struct x64_compiler *c, uint64_t offset)
 {
     uint64_t n = (offset - c->config->v_offset) / 16;
-    return n < X64_V_REGISTERS ? c->code->pins.v_host[n] : (unsigned)NO_REG;
+    return n < X64_V_REGISTERS ? c->pins.v_host[n] : (unsigned)NO_REG;
 }
 /* Finds values that can be computed in the register that they will be SET to; n: a SET64 or SETV of a pinned register. */
 void x64_pin_target(struct x64_compiler *c, unsigned n);
@@ -346,28 +419,6 @@ unsigned x64_flags_registers(const struct x64_compiler *c, ir_ref f);
 /* Loads what a recomputation of f would need, and keeps it there (before code that branches locally). */
 void x64_flags_prepare(struct x64_compiler *c, ir_ref f);
 
-/* ---- cold code (cold.c) ---- */
-struct x64_cold {
-    uint8_t kind;      /* enum in cold.c's users */
-    uint8_t reg, reg2; /* operands by kind */
-    uint8_t stub;
-    bool vectors;
-    uint8_t addend;    /* grouped accesses: register of the group's addend, else NO_REG */
-    bool leader;       /* the group's first */
-    bool write;
-    int32_t disp;      /* of the address from reg */
-    void (*access)(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m);
-    uint8_t *from;     /* end of the jump (rel32) that comes here */
-    uint8_t *from2;    /* another, or NULL */
-    uint8_t *back;     /* where to continue */
-    uint32_t pc_off, memop;
-    int64_t target;
-    /* floating point (fp.c) */
-    uint8_t reg3;
-    ir_ref n;              /* the instruction */
-    uint32_t trap, trap_end; /* entries of code->traps that lead here */
-    void (*emit)(struct x64_compiler *c, const struct x64_cold *cold);
-};
 /* Remembers a piece of cold code; emit is called after the straight line, with the jumps at from, from2 pointed at it. */
 struct x64_cold *x64_cold_add(struct x64_compiler *c, void (*emit)(struct x64_compiler *, const struct x64_cold *));
 

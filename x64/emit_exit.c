@@ -124,6 +124,22 @@ static void linkable_jump(struct x64_compiler *c, int cc, int64_t target)
         c->out->link[c->out->n_links++] = (struct x64_link){.patch = patch, .target = target};
 }
 
+/* The registers are those of the loop here. */
+static void loop_interrupted(struct x64_compiler *c, const struct x64_cold *k)
+{
+    x64_loop_leave_call(c);
+    interrupted(c, k);
+}
+
+void x64_loop_poll(struct x64_compiler *c)
+{
+    alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
+    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, loop_interrupted);
+    k->from = c->a.p;
+    k->target = c->ir->page_offset;
+}
+
 static void poll(struct x64_compiler *c, int64_t target)
 {
     alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
@@ -207,6 +223,18 @@ static void direct(struct x64_compiler *c, int64_t target)
     linkable_jump(c, ALWAYS, target);
 }
 
+static void loop_left(struct x64_compiler *c, const struct x64_cold *k)
+{
+    x64_loop_leave_call(c);
+    direct(c, k->target);
+}
+
+void x64_loop_exit(struct x64_compiler *c, int64_t target)
+{
+    x64_loop_leave_call(c);
+    linkable_jump(c, ALWAYS, target);
+}
+
 static void direct_call(struct x64_compiler *c, int64_t target, ir_ref address)
 {
     if (in_page(target)) {
@@ -224,9 +252,11 @@ static void direct_call(struct x64_compiler *c, int64_t target, ir_ref address)
 /* Leaves if the host's condition holds. */
 static void conditional(struct x64_compiler *c, enum x64_cc cc, int64_t target)
 {
-    if (!in_page(target)) {
+    if (x64_loop_turns(c, target)) {
+        jcc_near(&c->a, cc, c->loop.top);
+    } else if (c->loop.on || !in_page(target)) {
         jcc_near(&c->a, cc, c->a.p + 6);
-        struct x64_cold *k = x64_cold_add(c, far_cold);
+        struct x64_cold *k = x64_cold_add(c, c->loop.on ? loop_left : far_cold);
         k->from = c->a.p;
         k->target = target;
     } else if (!backward(c, target)) {
@@ -241,12 +271,23 @@ static void conditional(struct x64_compiler *c, enum x64_cc cc, int64_t target)
     c->cc_kept = true;
 }
 
+/* For good: what follows is never reached. */
+static void leave_to(struct x64_compiler *c, int64_t target)
+{
+    if (x64_loop_turns(c, target)) {
+        jmp_near(&c->a, c->loop.top);
+        return;
+    }
+    x64_loop_leave(c);
+    direct(c, target);
+}
+
 static void conditional_flags(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     int64_t target = ir_exit_offset(i->imm);
     if (i->b >= 14) {
-        direct(c, target); /* what follows is never reached */
+        leave_to(c, target);
         return;
     }
     ir_ref f = i->a;
@@ -355,7 +396,7 @@ static void final_direct(struct x64_compiler *c)
     if (i->a && c->host->pair)
         direct_call(c, ir_exit_offset(i->imm), i->a);
     else
-        direct(c, ir_exit_offset(i->imm));
+        leave_to(c, ir_exit_offset(i->imm));
 }
 
 static void leave(struct x64_compiler *c)
@@ -370,6 +411,7 @@ static void raise(struct x64_compiler *c, const struct x64_cold *k)
     alu_rr(&c->a, ALU_XOR, false, RDX, RDX);
     alu_rr(&c->a, ALU_XOR, false, RCX, RCX);
     mov_mi(&c->a, true, x64_frame(c, FRAME_CALL), (int32_t)(k->memop | k->pc_off << 16));
+    x64_loop_leave_call(c);
     jmp_near(&c->a, c->code->stub[STUB_CALL_END][0]);
 }
 

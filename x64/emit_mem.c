@@ -19,7 +19,7 @@
 static void slow_args(struct x64_compiler *c, const struct x64_cold *k)
 {
     mov_ri(&c->a, RCX, (k->memop & 0xffff) | k->pc_off << 16);
-    call_near(&c->a, c->code->stub[k->stub][k->vectors]);
+    x64_call_stub(c, (enum x64_stub)k->stub, k->vectors);
 }
 
 static uint32_t memop_arg(const struct x64_compiler *c, uint64_t memop)
@@ -52,7 +52,7 @@ static struct place address(struct x64_compiler *c)
     if (!g)
         return (struct place){x64_use(c, x64_insn(c)->a), 0};
     struct place p = {x64_use(c, g->base), c->value[c->n].offset};
-    if (g->count == 1)
+    if (g->addend != NO_REG || g->count == 1)
         return p;
     if (g->first == c->n)
         x64_bind_new(c, x64_addend_of(c, c->n));
@@ -103,6 +103,19 @@ static void compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int
 typedef void access_fn(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m);
 typedef void slow_fn(struct x64_compiler *c, const struct x64_cold *k);
 
+/* The page was looked up in an earlier turn. No member has a slow path of its own. */
+static void look_up_in_loop(struct x64_compiler *c, const struct x64_group *g, struct place p, struct x64_mem *m)
+{
+    unsigned addend = g->addend != NO_REG ? g->addend : g->count > 1 ? x64_where(c, x64_addend_of(c, c->n)) : (unsigned)RDX;
+    if (g->first == c->n) {
+        x64_loop_check(c, g, p.reg, addend);
+        x64_flags_lost(c);
+    } else {
+        c->cc_kept = true;
+    }
+    *m = mem_indexed(p.reg, addend, 0, p.disp);
+}
+
 /* Emits what must hold before the access, and remembers the cold code for when it does not; *m is the host's memory. */
 static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool write, enum x64_stub stub, slow_fn *slow,
                                 struct x64_mem *m)
@@ -111,6 +124,11 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     int32_t size = 1 << (memop & IR_MEM_SIZE_MASK);
     bool unpriv = memop & IR_MEM_UNPRIV, aligned = c->config->align_check || memop & IR_MEM_ALIGNED;
     const struct x64_group *g = x64_group_of(c, c->n);
+    if (g && g->way) {
+        look_up_in_loop(c, g, p, m);
+        c->no_cold = (struct x64_cold){.memop = (uint32_t)memop};
+        return &c->no_cold;
+    }
     if (g && g->count == 1)
         g = NULL;
     unsigned addend = g ? x64_where(c, x64_addend_of(c, c->n)) : RDX;

@@ -133,7 +133,7 @@ static void cold(struct x64_compiler *c, const struct x64_cold *k)
     store_operand(c, info->arg[2], 2, k->reg3);
     mov_ri(&c->a, RCX, i->op);
     mov_ri(&c->a, RDX, i->imm);
-    call_near(&c->a, c->code->stub[STUB_PURE][k->vectors]);
+    x64_call_stub(c, STUB_PURE, k->vectors);
     op_rm(&c->a, false, 0xff, 6, x64_frame(c, FRAME_FLAGS));
     put8(&c->a, 0x9d); /* popfq */
     if (info->result == IR_V128)

@@ -21,7 +21,7 @@ struct scan {
     unsigned side_exit;      /* the last one seen */
 };
 
-static ir_ref find_base(const struct ir_block *b, ir_ref ref, int64_t *offset)
+ir_ref x64_base_of(const struct ir_block *b, ir_ref ref, int64_t *offset)
 {
     uint64_t k;
     *offset = 0;
@@ -67,7 +67,7 @@ static void visit(struct scan *s, unsigned n, bool write)
     const struct ir_insn *i = &c->ir->insn[n];
     int64_t offset, end;
     bool unpriv = i->imm & IR_MEM_UNPRIV;
-    ir_ref base = find_base(c->ir, i->a, &offset);
+    ir_ref base = x64_base_of(c->ir, i->a, &offset);
     end = offset + (1 << (i->imm & IR_MEM_SIZE_MASK));
     if (!base || c->ir->insn[base].op == IR_CONST || i->imm & (IR_MEM_ALIGNED | IR_MEM_RELEASE))
         return;
@@ -101,7 +101,8 @@ void x64_groups_find(struct x64_compiler *c)
     }
     for (unsigned k = 0; k < c->n_groups; k++) {
         struct x64_group *g = &c->group[k];
-        if (g->count == 1 && g->min == 0)
+        g->addend = NO_REG;
+        if (g->count == 1 && g->min == 0 && !c->loop.on)
             c->value[g->first].group = 0;
         c->value[IR_MAX_INSNS + k] = (struct x64_value){.reg = NO_REG, .target = NO_REG, .last = g->last};
     }

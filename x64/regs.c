@@ -52,8 +52,8 @@ static void class_init(struct x64_class *k, uint32_t registers, uint32_t pins)
 
 void x64_regs_init(struct x64_compiler *c)
 {
-    class_init(&c->gpr, X64_GPRS, c->code->pins.hosts);
-    class_init(&c->xmm, X64_XMMS, c->code->pins.v_hosts);
+    class_init(&c->gpr, X64_GPRS, c->pins.hosts);
+    class_init(&c->xmm, X64_XMMS, c->pins.v_hosts);
     memset(c->home_owner, 0, sizeof c->home_owner);
 }
 

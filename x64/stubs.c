@@ -491,6 +491,7 @@ static void constants(struct maker *m)
 
 bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
 {
+    code->stub[STUB_PREPARE][0] = code->stub[STUB_PREPARE][1] = code->rw; /* never called if there is none */
     struct maker m = {.a = {.p = code->rw, .base = code->rw}, .code = code, .config = config};
     const struct ir_env *e = &config->env;
     x64_pins_choose(&code->pins, config);
@@ -510,6 +511,8 @@ bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
     memory_stub(&m, STUB_LOADXV, (const void *)(uintptr_t)e->load_ex128, "MPO");
     memory_stub(&m, STUB_STOREX, (const void *)(uintptr_t)e->store_ex, "RMP");
     memory_stub(&m, STUB_STOREXV, (const void *)(uintptr_t)e->store_ex128, "VMP");
+    if (e->prepare)
+        memory_stub(&m, STUB_PREPARE, (const void *)(uintptr_t)e->prepare, "MP");
     call_stub(&m);
     pure_stub(&m);
     get_v_stub(&m);
@@ -521,5 +524,10 @@ bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
 
 void x64_call_stub(struct x64_compiler *c, enum x64_stub stub, bool vectors)
 {
+    bool saves = stub >= STUB_LOAD && stub <= STUB_PURE;
+    if (saves)
+        x64_loop_leave_call(c);
     call_near(&c->a, c->code->stub[stub][vectors]);
+    if (saves)
+        x64_loop_enter_call(c);
 }

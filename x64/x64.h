@@ -62,6 +62,7 @@ struct x64_config {
     uint32_t jump_offset;
     unsigned jump_bits;
     bool fpcr_default;          /* this block runs only while FPCR is zero */
+    bool loop;                  /* this block jumps back to its beginning (ir_loop_cut): x64/loop.c */
     bool align_check;           /* this block: unaligned accesses go to the slow path (CPU_MODE_ALIGN) */
 };
 
@@ -141,6 +142,9 @@ enum x64_exit x64_run(struct x64_code *c, void *state, const void *entry, uint32
 
 /* Prints the host code of a block as hex bytes with the IR it came from (POME_TRACE=x64). */
 void x64_dump(const struct x64_code *c, const struct x64_block *b, FILE *to);
+
+/* Is this among the names in POME_X64_WITHOUT? */
+bool x64_without(const char *name);
 
 /* True when the host has what x64 needs at least (SSE4.2, AVX2, BMI2 are used where present). */
 bool x64_host_supported(struct pome_error *err);

@@ -205,8 +205,16 @@ static void store128(void *state, uint64_t va, const union ir_value *value, uint
     }
 }
 
+static void prepare(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset)
+{
+    struct mmu_fault f;
+    (void)pc_offset;
+    tlb_lookup(vcpu_of(state), va, memop & IR_MEM_PREPARE_WRITE ? TLB_WRITE : TLB_READ, memop & IR_MEM_UNPRIV, &f);
+}
+
 void access_env(struct ir_env *env)
 {
+    env->prepare = prepare;
     env->load = load;
     env->store = store;
     env->load128 = load128;

@@ -2,7 +2,8 @@
  * agree.c - guest code run three ways: evaluator, evaluator on optimised IR, host code. All must do the same.
  *
  * Memory is 64 KiB repeated through the whole address space, some pages raise; helpers are functions of their operands. So
- * whatever the code does has one right result, which the evaluator on unoptimised IR gives.
+ * whatever the code does has one right result, which the evaluator on unoptimised IR gives. Loops run as in a vCPU, block by
+ * block, and those that are one as a loop, with TLB lines for the pages they ask for.
  */
 #include "cpu/jit/agree.h"
 #include "cpu/jit/translate/translate.h"
@@ -27,11 +28,16 @@ static struct x64_tlb_entry tlb[1 << TLB_BITS];
 static struct x64_jump_entry jumps[1 << JUMP_BITS];
 
 /* ---- the outside ---- */
+static bool raises(uint64_t va)
+{
+    return (va >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 60 == 3;
+}
+
 static uint8_t *at(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset)
 {
     struct guest *g = state;
     unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
-    if ((va * UINT64_C(0x9e3779b97f4a7c15) >> 60) == 3 || (memop & IR_MEM_ALIGNED && va % bytes)) {
+    if (raises(va) || raises(va + bytes - 1) || (memop & IR_MEM_ALIGNED && va % bytes)) {
         g->s.raised = 1;
         g->s.pc = g->s.pc_page + pc_offset;
         return NULL;
@@ -170,13 +176,25 @@ static uint64_t (*const helpers[HELPER_COUNT])(void *, uint64_t, uint64_t, uint6
 #undef HELPER
 };
 
+static void prepare(void *state, uint64_t va, uint32_t memop, uint32_t pc)
+{
+    struct guest *g = state;
+    uint64_t page = va & ~UINT64_C(4095);
+    (void)pc;
+    if (raises(va) || g->monitor == page)
+        return; /* one page is a device, so to speak */
+    struct x64_tlb_entry *line = &tlb[va >> 12 & ones(TLB_BITS)];
+    *line = (struct x64_tlb_entry){.tag_read = page, .tag_write = memop & IR_MEM_PREPARE_WRITE ? page : ~UINT64_C(0),
+                                   .addend = (uint64_t)(uintptr_t)(g->memory + page % MEMORY_BYTES) - page};
+}
+
 static const struct ir_env env = {
     .pc_page_offset = offsetof(struct cpu_state, pc_page), .pc_offset = offsetof(struct cpu_state, pc),
     .flags_offset = offsetof(struct cpu_state, flags), .raised_offset = offsetof(struct cpu_state, raised),
     .fpcr_offset = offsetof(struct cpu_state, fpcr), .fpsr_offset = offsetof(struct cpu_state, fpsr),
     .load = load, .store = store, .load128 = load128, .store128 = store128, .atomic = atomic, .cas = cas, .cas128 = cas128,
     .load_ex = load_ex, .load_ex128 = load_ex128, .store_ex = store_ex, .store_ex128 = store_ex128,
-    .helper = helpers, .n_helpers = HELPER_COUNT,
+    .prepare = prepare, .helper = helpers, .n_helpers = HELPER_COUNT,
 };
 
 /* ---- executors ---- */
@@ -187,6 +205,12 @@ static struct x64_config config = { /* .env is set in compiler(): clang wants co
     .jump_offset = offsetof(struct guest, jump), .jump_bits = JUMP_BITS,
 };
 
+static void clear_tlb(void)
+{
+    for (unsigned k = 0; k < ARRAY_SIZE(tlb); k++)
+        tlb[k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
+}
+
 static struct x64_code *compiler(void)
 {
     static struct x64_code *code;
@@ -196,20 +220,20 @@ static struct x64_code *compiler(void)
     config.env = env;
     if (!x64_host_supported(&err) || !(code = x64_code_create(4 * MiB, &err)) || !x64_code_prepare(code, &config, &err))
         return NULL;
-    for (unsigned k = 0; k < ARRAY_SIZE(tlb); k++)
-        tlb[k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
+    clear_tlb();
     for (unsigned k = 0; k < ARRAY_SIZE(jumps); k++)
         jumps[k] = (struct x64_jump_entry){.va = ~UINT64_C(0), .code = x64_code_miss(code)};
     return code;
 }
 
-static bool run_compiled(struct guest *g, uint32_t mode)
+static bool run_optimised(struct guest *g, uint32_t mode, enum x64_exit *how)
 {
     struct x64_code *code = compiler();
     struct x64_block out;
     uint32_t link;
     if (!code)
         return false;
+    config.loop = mode & CPU_MODE_LOOP;
     config.align_check = mode & CPU_MODE_ALIGN;
     if (!x64_compile(code, &config, &optimised, &out)) {
         x64_code_reset(code);
@@ -218,8 +242,14 @@ static bool run_compiled(struct guest *g, uint32_t mode)
     }
     g->tlb[0] = g->tlb[1] = tlb;
     g->jump = jumps;
-    x64_run(code, g, out.entry, &link);
+    *how = x64_run(code, g, out.entry, &link);
     return true;
+}
+
+static bool run_compiled(struct guest *g, uint32_t mode)
+{
+    enum x64_exit how;
+    return run_optimised(g, mode, &how);
 }
 
 static void fill(struct guest *g, uint64_t seed, uint32_t page_off)
@@ -285,6 +315,56 @@ bool engine_agrees(const struct agree_code *code, char *why, size_t size)
         return false;
     fill(&second, code->seed, code->page_offset);
     return !run_compiled(&second, code->mode) || same(&first, &second, "compiled", why, size);
+}
+
+/* ---- loops ---- */
+
+enum { MOST_BLOCKS = 2000 };
+
+/* One block at pc; false: it raised, or (compiled) there is no compiler. */
+static bool step(struct guest *g, const struct agree_code *code, bool compiled)
+{
+    uint32_t off = (uint32_t)(g->s.pc & 4095), at_word = (off - code->page_offset) / 4;
+    enum x64_exit how = X64_EXIT_PC;
+    translate_block(&plain, code->words + at_word, code->n - at_word, off, code->mode, code->n);
+    if (!compiled)
+        return ir_eval(&plain, g, &env) == IR_LEFT_PC;
+    optimised = plain;
+    bool loop = ir_loop_cut(&optimised);
+    if (!loop)
+        optimised = plain;
+    ir_optimise(&optimised);
+    bool run = run_optimised(g, code->mode | (loop ? CPU_MODE_LOOP : 0), &how);
+    g->s.pending = 0;
+    return run && how != X64_EXIT_STATE;
+}
+
+/* Until pc is elsewhere. */
+static void run_blocks(struct guest *g, const struct agree_code *code, bool compiled)
+{
+    uint64_t begin = g->s.pc_page + code->page_offset;
+    for (unsigned n = 0; n < MOST_BLOCKS && g->s.pc - begin < 4 * code->n; n++)
+        if (!step(g, code, compiled))
+            return;
+}
+
+bool engine_loop_agrees(const struct agree_code *code, unsigned counter, unsigned turns, char *why, size_t size)
+{
+    static struct guest guest[2];
+    if (!compiler())
+        return true;
+    clear_tlb();
+    for (unsigned k = 0; k < 2; k++) {
+        struct guest *g = &guest[k];
+        fill(g, code->seed, code->page_offset);
+        g->s.x[counter] = turns;
+        g->s.pending = k && code->seed % 4 == 0;
+        g->monitor = code->seed << 12;
+        run_blocks(g, code, k);
+    }
+    clear_tlb();
+    guest[0].s.raised = guest[1].s.raised = 0;
+    return same(&guest[0], &guest[1], "compiled", why, size);
 }
 
 void engine_run(const uint32_t *words, unsigned n, struct cpu_state *s)

@@ -14,6 +14,9 @@ struct agree_code {
 
 /* false: why, in words. */
 bool engine_agrees(const struct agree_code *code, char *why, size_t size);
+/* The same of a loop: code that ends with a jump to its beginning while register `counter`, which nothing else changes, is not zero after it
+ * was decremented, and makes no calls. */
+bool engine_loop_agrees(const struct agree_code *code, unsigned counter, unsigned turns, char *why, size_t size);
 /* Runs straight code (as host code where the host can) on the state. */
 void engine_run(const uint32_t *words, unsigned n, struct cpu_state *s);
 /* The IR of the last code, as translated and optimised. */

@@ -189,6 +189,7 @@ static bool compile(struct vcpu *c, struct block *b, unsigned room)
         j->eval_bytes += offsetof(struct ir_block, insn) + c->ir->n * sizeof c->ir->insn[0];
         return b->ir && j->eval_bytes < EVAL_BYTES_MAX;
     }
+    j->config.loop = b->mode & CPU_MODE_LOOP;
     j->config.align_check = b->mode & CPU_MODE_ALIGN;
     j->config.fpcr_default = !(b->mode & CPU_MODE_FP_MODES);
     if (!x64_compile(j->code, &j->config, c->ir, &made))
@@ -227,7 +228,9 @@ static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const
     unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed ? 1 + next_random(c) % j->max_insns : j->max_insns;
     n = MIN(n, max * 8); /* forward branches are followed inside of this */
     memcpy(j->words, code, n * 4); /* the guest may write to it meanwhile */
-    translate_block(c->ir, j->words, n, pa & 4095, mode, max);
+    translate_block(c->ir, j->words, n, pa & 4095, mode & ~(uint32_t)CPU_MODE_LOOP, max);
+    if (mode & CPU_MODE_LOOP && !ir_loop_cut(c->ir))
+        return NULL;
     if (c->set->trace & TRACE_BLOCK) {
         fprintf(stderr, "cpu %u: block %#llx mode %#x\n", c->id, (unsigned long long)pa, mode);
         ir_print(c->ir, stderr);
@@ -354,12 +357,8 @@ static struct block *owner(const struct jit *j, uint32_t patch)
     return lo < j->n_owners && j->owners[lo].patch == patch ? j->owners[lo].block : NULL;
 }
 
-void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to)
+static void put_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to)
 {
-    const struct block *from = owner(j, patch);
-    /* The virtual page may have come to mean another physical one since the exit: only inside of one physical page. */
-    if (!from || from->dead || to->dead || from->mode != to->mode || (from->pa ^ to->pa) >> 12)
-        return;
     struct incoming *in = take(j, sizeof *in);
     if (!in)
         return; /* an exit that is not linked works too */
@@ -367,4 +366,51 @@ void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to
     to->incoming = in;
     x64_link(j->code, patch, to->entry);
     c->stats.links++;
+}
+
+/* ---- loops ---- */
+
+/*
+ * A block that jumps to its own beginning is watched: nothing is linked to it until it has turned round often enough, or has been
+ * come to from elsewhere too often for that. In the first case its own jumps lead to a second translation of it from then on,
+ * which is the loop as one unit (x64/loop.c) and has the mode bit LOOP; all others still lead to the first one, which so does the
+ * first turn and those after a detour.
+ */
+enum watch { UNSEEN, WATCHED, DECIDED };
+
+static void watch(struct jit *j, struct block *b)
+{
+    b->watch = WATCHED;
+    for (const struct incoming *in = b->incoming; in; in = in->next)
+        x64_link(j->code, in->patch, NULL);
+    b->incoming = NULL;
+}
+
+/* Where the exit is to lead; NULL: stay unlinked for now. */
+static struct block *watched_target(struct jit *j, struct vcpu *c, const struct block *from, struct block *to, const uint8_t *code)
+{
+    if (to->watch == UNSEEN && from == to)
+        watch(j, to);
+    if (to->watch == WATCHED) {
+        to->turns += from == to;
+        to->entries += from != to;
+        if (to->turns < j->hot && to->entries < j->hot)
+            return NULL;
+        to->watch = DECIDED;
+        if (to->turns > 2 * to->entries)
+            block_make(c, to->pa, to->mode | CPU_MODE_LOOP, code);
+    }
+    struct block *loop = from == to ? block_find(j, to->pa, to->mode | CPU_MODE_LOOP) : NULL;
+    return loop ? loop : to;
+}
+
+void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to, const uint8_t *code)
+{
+    const struct block *from = owner(j, patch);
+    /* The virtual page may have come to mean another physical one since the exit: only inside of one physical page. */
+    if (!from || from->dead || to->dead || (from->mode & ~(uint32_t)CPU_MODE_LOOP) != to->mode || (from->pa ^ to->pa) >> 12)
+        return;
+    if (j->loops && !(to = watched_target(j, c, from, to, code)))
+        return;
+    put_link(j, c, patch, to);
 }

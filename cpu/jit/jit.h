@@ -13,6 +13,8 @@ struct block {
     uint64_t pa;
     uint32_t mode;
     bool dead;                 /* dropped; vCPUs may still be inside */
+    uint8_t watch;             /* enum watch: is it a hot loop? */
+    uint8_t turns, entries;    /* while it is being watched */
     const void *entry;         /* host code; the evaluator: the block itself */
     struct ir_block *ir;       /* evaluator only */
     struct block *next_page;   /* in struct page */
@@ -59,6 +61,8 @@ struct jit {
     struct cpu_set *set;
     bool eval;                 /* POME_ENGINE=eval */
     bool no_chain;             /* POME_NOCHAIN */
+    bool loops;                /* hot ones are translated again; */
+    unsigned hot;              /* after so many turns */
     unsigned max_insns;        /* POME_MAX_INSNS */
     pthread_mutex_t lock;      /* everything below */
     struct x64_code *code;
@@ -100,7 +104,8 @@ struct dropped {
 void blocks_check_page(struct vcpu *c, uint64_t pa, struct dropped *d);
 void blocks_check_all(struct vcpu *c, struct dropped *d);
 void blocks_forget(struct jit *j);
-void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to);
+/* The exit at `patch` led to the block `to`, whose guest code is `code`: links it, unless that is being watched. */
+void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to, const uint8_t *code);
 
 /* ---- run.c ---- */
 /* What x64 is told: everything but the fields of one block. */

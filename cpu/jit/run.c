@@ -23,6 +23,7 @@ enum {
     CODE_BYTES = 128 << 20,
     CACHE_BYTES = 96 << 20, /* of kept translations: a boot is 25 MB */
     MAX_INSNS = 64,
+    HOT_TURNS = 12,
     SPINS_BEFORE_SLEEP = 20,
     SPIN_NS = 20000,        /* before a sleep, */
     SHORT_SLEEP_NS = 60000, /* if the last one was over so soon: a futex wake-up costs more */
@@ -126,6 +127,8 @@ struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
     j->eval = use_evaluator();
     j->no_chain = number("POME_NOCHAIN", 0);
     j->max_insns = MAX(1u, number("POME_MAX_INSNS", MAX_INSNS));
+    j->hot = set->seed ? 1 : HOT_TURNS;
+    j->loops = !x64_without("loop");
     pthread_mutex_init(&j->lock, NULL);
     const struct tlb *t = &set->cpu[0]->tlb;
     jit_configure(&j->config, set->trace & TRACE_CALLS ? calls_count() : jit_helpers, t->bits, t->jump_bits);
@@ -273,7 +276,7 @@ static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
     if (!b)
         b = block_make(c, at.pa, at.mode, at.code);
     if (b && link_patch && !j->no_chain)
-        blocks_link(j, c, link_patch, b);
+        blocks_link(j, c, link_patch, b, at.code);
     if (b && tlb_jump_new_page(c, pc)) /* a new process finds what others made of the program */
         blocks_announce(c, pc, at.pa, at.mode);
     pthread_mutex_unlock(&j->lock);
