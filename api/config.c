@@ -28,6 +28,7 @@ void pome_config_free(pome_config *c)
     for (size_t i = 0; i < c->n_disks; i++)
         free(c->disks[i].path);
     config_devices_free(&c->devices);
+    config_objects_free(&c->objects);
     free(c->cpu_model);
     free(c->translation_cache);
     free(c->kernel_path);
@@ -196,9 +197,13 @@ static void check_efi(const pome_config *c, struct findings *out, enum pome_erro
 
 static void check(const pome_config *c, struct findings *out, enum pome_error_code *code)
 {
+    if (!config_objects_check(&c->objects, out))
+        *code = POME_ERROR_NOT_SUPPORTED;
     settings_check_cpus(c->n_cpus, NULL, out);
     settings_check_memory(c->ram_bytes, NULL, out);
-    if (c->efi)
+    if (c->objects.restore_image_loader)
+        ; /* told above */
+    else if (c->efi)
         check_efi(c, out, code);
     else
         check_linux(c, out, code);

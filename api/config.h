@@ -4,6 +4,7 @@
 
 #include <pome/config.h>
 
+#include "api/device.h"
 #include "api/devices.h"
 
 enum { CONFIG_MAX_DISKS = 16 };
@@ -26,6 +27,7 @@ struct pome_config {
     bool stops_at_reset;
     char *translation_cache;
     struct config_devices devices;
+    struct config_objects objects;
 };
 
 #endif

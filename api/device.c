@@ -1,0 +1,310 @@
+/*
+ * device.c - pome/device.h: boot loaders, platforms and devices as objects.
+ *
+ * An object keeps what it was made with; when it is given to a configuration it is added as pome_config_add_disk() and its like do,
+ * which check it.
+ */
+#include "api/device.h"
+
+#include "api/config.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "config/rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pome_device {
+    enum pome_device_kind kind;
+    char *text[2];
+    union {
+        struct pome_disk_options disk;
+        struct pome_network_options network;
+        int fds[2];
+    };
+};
+
+/* --- kinds --- */
+
+static bool add_disk(pome_config *c, const pome_device *d, struct pome_error *err)
+{
+    return pome_config_add_disk(c, &d->disk, err);
+}
+
+static bool add_network(pome_config *c, const pome_device *d, struct pome_error *err)
+{
+    return pome_config_add_network(c, &d->network, err);
+}
+
+static bool add_serial_port(pome_config *c, const pome_device *d, struct pome_error *err)
+{
+    pome_config_set_console(c, d->fds[0], d->fds[1]);
+    return true;
+}
+
+static bool add_nothing(pome_config *c, const pome_device *d, struct pome_error *err)
+{
+    return true; /* every machine has it */
+}
+
+static const struct kind {
+    enum pome_device_kind kind;
+    bool has_options;
+    const char *name, *apple;
+    bool (*add)(pome_config *c, const pome_device *d, struct pome_error *err); /* NULL: Pome has no such device yet */
+} kinds[] = {
+    {POME_DEVICE_DISK, true, "virtio block device", "VZVirtioBlockDeviceConfiguration", add_disk},
+    {POME_DEVICE_NETWORK, true, "virtio network device", "VZVirtioNetworkDeviceConfiguration", add_network},
+    {POME_DEVICE_SERIAL_PORT, true, "serial port", "VZVirtioConsoleDeviceSerialPortConfiguration", add_serial_port},
+    {POME_DEVICE_ENTROPY, false, "virtio entropy device", "VZVirtioEntropyDeviceConfiguration", add_nothing},
+    {POME_DEVICE_SOCKET, false, "virtio socket device", "VZVirtioSocketDeviceConfiguration", NULL},
+    {POME_DEVICE_DIRECTORY, false, "virtio file system device", "VZVirtioFileSystemDeviceConfiguration", NULL},
+    {POME_DEVICE_BALLOON, false, "virtio memory balloon", "VZVirtioTraditionalMemoryBalloonDeviceConfiguration", NULL},
+    {POME_DEVICE_CONSOLE, false, "virtio console with several ports", "VZVirtioConsoleDeviceConfiguration", NULL},
+    {POME_DEVICE_GRAPHICS, false, "graphics device", "VZVirtioGraphicsDeviceConfiguration", NULL},
+    {POME_DEVICE_KEYBOARD, false, "keyboard", "VZUSBKeyboardConfiguration", NULL},
+    {POME_DEVICE_POINTING, false, "pointing device", "VZUSBScreenCoordinatePointingDeviceConfiguration", NULL},
+    {POME_DEVICE_SOUND, false, "virtio sound device", "VZVirtioSoundDeviceConfiguration", NULL},
+    {POME_DEVICE_NVME, false, "NVMe controller", "VZNVMExpressControllerDeviceConfiguration", NULL},
+    {POME_DEVICE_USB, false, "USB controller", "VZXHCIControllerConfiguration", NULL},
+};
+
+static const struct kind *kind_of(enum pome_device_kind kind)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].kind == kind)
+            return &kinds[i];
+    return NULL;
+}
+
+bool pome_device_info(unsigned number, struct pome_device_info *info)
+{
+    if (number >= ARRAY_SIZE(kinds))
+        return false;
+    const struct kind *k = &kinds[number];
+    const struct pome_device_info full = {info->size, k->kind, k->name, k->apple, k->add != NULL};
+    memcpy(info, &full, MIN(info->size, sizeof full));
+    return true;
+}
+
+/* --- devices --- */
+
+static pome_device *make(enum pome_device_kind kind, struct pome_error *err)
+{
+    pome_device *d = calloc(1, sizeof *d);
+    if (d)
+        d->kind = kind;
+    else
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "configuration: out of memory");
+    return d;
+}
+
+/* *text is copied and points to the copy then. */
+static bool keep(pome_device *d, size_t i, const char **text, struct pome_error *err)
+{
+    if (*text && !(*text = d->text[i] = strdup(*text)))
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "configuration: out of memory");
+    return true;
+}
+
+pome_device *pome_disk_new(const struct pome_disk_options *options, struct pome_error *err)
+{
+    pome_device *d = make(POME_DEVICE_DISK, err);
+    if (!d)
+        return NULL;
+    d->disk = (struct pome_disk_options)POME_DISK_OPTIONS_INIT;
+    memcpy(&d->disk, options, MIN(options->size, sizeof d->disk));
+    d->disk.size = sizeof d->disk;
+    bool ok = d->disk.path || pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "disk: it has no path");
+    if (ok && keep(d, 0, &d->disk.path, err))
+        return d;
+    pome_device_free(d);
+    return NULL;
+}
+
+pome_device *pome_network_new(const struct pome_network_options *options, struct pome_error *err)
+{
+    pome_device *d = make(POME_DEVICE_NETWORK, err);
+    if (!d)
+        return NULL;
+    d->network = (struct pome_network_options)POME_NETWORK_OPTIONS_INIT;
+    memcpy(&d->network, options, MIN(options->size, sizeof d->network));
+    d->network.size = sizeof d->network;
+    if (keep(d, 0, &d->network.mac_address, err) && keep(d, 1, &d->network.path, err))
+        return d;
+    pome_device_free(d);
+    return NULL;
+}
+
+pome_device *pome_serial_port_new(int in_fd, int out_fd, struct pome_error *err)
+{
+    pome_device *d = make(POME_DEVICE_SERIAL_PORT, err);
+    if (d) {
+        d->fds[0] = in_fd;
+        d->fds[1] = out_fd;
+    }
+    return d;
+}
+
+pome_device *pome_device_new(enum pome_device_kind kind, struct pome_error *err)
+{
+    const struct kind *k = kind_of(kind);
+    if (k && !k->has_options)
+        return make(kind, err);
+    pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "device: %s", k ? k->name : "no such kind");
+    return NULL;
+}
+
+enum pome_device_kind pome_device_kind(const pome_device *d)
+{
+    return d->kind;
+}
+
+void pome_device_free(pome_device *d)
+{
+    if (!d)
+        return;
+    free(d->text[0]);
+    free(d->text[1]);
+    free(d);
+}
+
+bool pome_config_add_device(pome_config *c, pome_device *d, struct pome_error *err)
+{
+    struct config_objects *o = &c->objects;
+    const struct kind *k = kind_of(d->kind);
+    if (o->n_devices == CONFIG_MAX_OBJECTS)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "devices: at most %d are possible", CONFIG_MAX_OBJECTS);
+    if (k->add && !k->add(c, d, err))
+        return false;
+    o->devices[o->n_devices++] = d;
+    return true;
+}
+
+const pome_device *pome_config_device(const pome_config *c, size_t number)
+{
+    return number < c->objects.n_devices ? c->objects.devices[number] : NULL;
+}
+
+/* --- boot loaders --- */
+
+enum loader_kind { LINUX, EFI, RESTORE_IMAGE };
+
+struct pome_boot_loader {
+    enum loader_kind kind;
+    char *text[3];
+};
+
+static pome_boot_loader *make_loader(enum loader_kind kind, const char *const text[3], struct pome_error *err)
+{
+    pome_boot_loader *l = calloc(1, sizeof *l);
+    bool ok = l != NULL;
+    for (size_t i = 0; ok && i < 3; i++)
+        ok = !text[i] || (l->text[i] = strdup(text[i]));
+    if (ok) {
+        l->kind = kind;
+        return l;
+    }
+    pome_boot_loader_free(l);
+    pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "configuration: out of memory");
+    return NULL;
+}
+
+pome_boot_loader *pome_linux_boot_loader_new(const char *kernel_path, const char *initrd_path, const char *command_line, struct pome_error *err)
+{
+    return make_loader(LINUX, (const char *const[]){kernel_path, initrd_path, command_line}, err);
+}
+
+pome_boot_loader *pome_efi_boot_loader_new(const char *firmware_path, const char *variables_path, struct pome_error *err)
+{
+    return make_loader(EFI, (const char *const[]){firmware_path, variables_path, NULL}, err);
+}
+
+pome_boot_loader *pome_restore_image_boot_loader_new(struct pome_error *err)
+{
+    return make_loader(RESTORE_IMAGE, (const char *const[3]){NULL}, err);
+}
+
+void pome_boot_loader_free(pome_boot_loader *l)
+{
+    if (!l)
+        return;
+    for (size_t i = 0; i < 3; i++)
+        free(l->text[i]);
+    free(l);
+}
+
+bool pome_config_set_boot_loader(pome_config *c, pome_boot_loader *l, struct pome_error *err)
+{
+    bool ok = l->kind == LINUX ? pome_config_set_linux_boot(c, l->text[0], l->text[1], l->text[2], err)
+              : l->kind == EFI ? pome_config_set_efi_boot(c, l->text[0], l->text[1], err)
+                               : true;
+    if (!ok)
+        return false;
+    c->objects.restore_image_loader = l->kind == RESTORE_IMAGE;
+    pome_boot_loader_free(l); /* the configuration has what it said */
+    return true;
+}
+
+/* --- platforms --- */
+
+struct pome_platform {
+    bool apple;
+};
+
+static pome_platform *make_platform(bool apple, struct pome_error *err)
+{
+    pome_platform *p = calloc(1, sizeof *p);
+    if (p)
+        p->apple = apple;
+    else
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "configuration: out of memory");
+    return p;
+}
+
+pome_platform *pome_generic_platform_new(struct pome_error *err)
+{
+    return make_platform(false, err);
+}
+
+pome_platform *pome_apple_platform_new(struct pome_error *err)
+{
+    return make_platform(true, err);
+}
+
+void pome_platform_free(pome_platform *p)
+{
+    free(p);
+}
+
+void pome_config_set_platform(pome_config *c, pome_platform *p)
+{
+    c->objects.apple_platform = p->apple;
+    pome_platform_free(p);
+}
+
+/* --- inside --- */
+
+void config_objects_free(struct config_objects *o)
+{
+    for (size_t i = 0; i < o->n_devices; i++)
+        pome_device_free(o->devices[i]);
+}
+
+bool config_objects_check(const struct config_objects *o, struct findings *out)
+{
+    size_t before = out->errors;
+    if (o->apple_platform)
+        findings_add(out, &config_rules[RULE_BUNDLE_ONLY], NULL, "platform", "the Apple-style platform without a bundle");
+    if (o->restore_image_loader)
+        findings_add(out, &config_rules[RULE_BUNDLE_ONLY], NULL, "bootLoader", "the loader of an installed machine without a bundle");
+    for (size_t i = 0; i < o->n_devices; i++) {
+        char field[32];
+        const struct kind *k = kind_of(o->devices[i]->kind);
+        snprintf(field, sizeof field, "devices[%zu]", i);
+        if (!k->add)
+            findings_add(out, &config_rules[RULE_DEVICE_MISSING], NULL, field, "a %s", k->name);
+    }
+    return out->errors == before;
+}
