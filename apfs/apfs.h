@@ -86,11 +86,20 @@ bool apfs_make_folders(struct apfs_volume *v, uint64_t parent, const char *path,
 bool apfs_make_finish(struct apfs_maker *m, struct pome_error *err);
 void apfs_make_free(struct apfs_maker *m);
 
+/* --- growing --- */
+
+typedef bool apfs_read_fn(void *user, uint64_t offset, void *bytes, size_t n, struct pome_error *err);
+typedef bool apfs_sync_fn(void *user, struct pome_error *err);
+
+/* Gives a container that apfs_make_finish made, or this grew, all of an area that became larger: `bytes`, whose new part may hold anything. One
+ * transaction: cut off at any moment, the container is as before or grown; again, with the same size, completes it. Of the right size already: nothing to do.
+ * Errors: NOT_SUPPORTED (other software changed it; or it is to grow by too little to hold the new bitmaps), INVALID_CONFIGURATION (smaller),
+ * INVALID_DISK_IMAGE, OUT_OF_MEMORY, what read, write and sync say. */
+bool apfs_grow(uint64_t bytes, apfs_read_fn *read, apfs_write_fn *write, apfs_sync_fn *sync, void *user, struct pome_error *err);
+
 /* --- reading: hostile bytes, so everything is checked --- */
 
 struct apfs;
-
-typedef bool apfs_read_fn(void *user, uint64_t offset, void *bytes, size_t n, struct pome_error *err);
 
 enum { APFS_VOLUMES_MAX = 100 };
 

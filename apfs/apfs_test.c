@@ -328,11 +328,105 @@ static void full(void **state)
     free(zero);
 }
 
+/* --- growing --- */
+
+static bool no_sync(void *user, struct pome_error *e)
+{
+    return true;
+}
+
+/* The n-th write and all later ones fail; -1: none. */
+static int writes_left = -1;
+
+static bool write_some(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *e)
+{
+    if (!writes_left)
+        return pome_fail(e, POME_ERROR_IO, "no more");
+    writes_left -= writes_left > 0;
+    return write_file(user, offset, bytes, n, e);
+}
+
+static void check_content(uint64_t bytes)
+{
+    char back[64] = "";
+    struct apfs_item item;
+    struct apfs *a = open_it();
+    assert_true(apfs_bytes(a) == bytes);
+    assert_int_equal(apfs_volume_count(a), 2);
+    OK(apfs_find(a, 1, "folder/file", &item, &err));
+    assert_int_equal(apfs_read_file(a, 1, &item, 0, back, sizeof back, &err), 8);
+    assert_string_equal(back, "content");
+    apfs_close(a);
+}
+
+static void make_small(uint64_t bytes)
+{
+    uint64_t id;
+    struct apfs_maker *m = make(bytes);
+    volume(m, "System", APFS_SYSTEM, 7);
+    struct apfs_volume *v = volume(m, "Data", APFS_DATA, 7);
+    OK(apfs_make_folder(v, APFS_ROOT, "folder", NULL, &id, &err));
+    OK(apfs_make_file(v, id, "file", "content", 8, NULL, &err));
+    finish(m);
+}
+
+static bool grow(uint64_t bytes)
+{
+    assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+    return apfs_grow(bytes, read_file, write_some, no_sync, NULL, &err);
+}
+
+/* Again and again, by little and by much; what is there stays, apfsck agrees, and the free blocks are those of a new one but for a few. */
+static void grows(void **state)
+{
+    static const uint64_t mib[] = {601, 700, 800, 1024, 1040, 20000, 20480, 1 << 20};
+    make_small(600 * MiB);
+    for (size_t i = 0; i < ARRAY_SIZE(mib); i++) {
+        char what[40];
+        snprintf(what, sizeof what, "grown to %llu MiB", (unsigned long long)mib[i]);
+        OK(grow(mib[i] * MiB));
+        check(what);
+        check_content(mib[i] * MiB);
+        OK(grow(mib[i] * MiB)); /* nothing to do */
+        check(what);
+    }
+    make_small(1 * GiB); /* chunk-info blocks with addresses in blocks of their own */
+    OK(grow(UINT64_C(15) * 1024 * GiB));
+    check_content(UINT64_C(15) * 1024 * GiB);
+    OK(grow(UINT64_C(15) * 1024 * GiB + 4 * GiB));
+    check_content(UINT64_C(15) * 1024 * GiB + 4 * GiB);
+}
+
+static void grows_or_not(void **state)
+{
+    make_small(600 * MiB);
+    assert_false(grow(600 * MiB + 8192)); /* no room for the bitmaps */
+    assert_int_equal(err.code, POME_ERROR_NOT_SUPPORTED);
+    assert_false(apfs_grow(500 * MiB, read_file, write_some, no_sync, NULL, &err));
+    for (int n = 0;; n++) { /* cut off before each write */
+        make_small(600 * MiB);
+        writes_left = n;
+        bool done = grow(2000 * MiB);
+        writes_left = -1;
+        struct apfs *a = open_it();
+        uint64_t bytes = apfs_bytes(a);
+        apfs_close(a);
+        assert_true(bytes == 2000 * MiB || (!done && bytes == 600 * MiB));
+        check_content(bytes);
+        OK(grow(2000 * MiB));
+        check("grown after it was cut off");
+        check_content(2000 * MiB);
+        if (done)
+            break;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes), cmocka_unit_test(roles), cmocka_unit_test(contents),
         cmocka_unit_test(many),  cmocka_unit_test(names), cmocka_unit_test(full),
+        cmocka_unit_test(grows), cmocka_unit_test(grows_or_not),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -243,10 +243,15 @@ static uint64_t ephemeral_info(const struct apfs_maker *m)
 
 /* [Container] nx_max_file_systems: one volume for every 512 MiB. Apple's iBootSystemContainer of 500 MiB has four: it is made with the limit raised to
  * what the superblock has room for, and so is every container here that has more volumes than the rule gives. */
+uint32_t container_max_volumes(uint64_t blocks)
+{
+    return (uint32_t)MIN(NX_VOLUMES_MAX, (blocks * APFS_BLOCK + 512 * MiB - 1) / (512 * MiB));
+}
+
 static uint32_t max_volumes(const struct apfs_maker *m)
 {
-    uint64_t n = MIN(NX_VOLUMES_MAX, (m->blocks * APFS_BLOCK + 512 * MiB - 1) / (512 * MiB));
-    return m->n > n ? NX_VOLUMES_MAX : (uint32_t)n;
+    uint32_t n = container_max_volumes(m->blocks);
+    return m->n > n ? NX_VOLUMES_MAX : n;
 }
 
 static void fill_superblock(const struct apfs_maker *m, uint32_t ephemeral_blocks, uint64_t omap, uint8_t *nx)

@@ -55,6 +55,9 @@ bool maker_write(struct apfs_maker *m, uint64_t block, const void *bytes, size_t
 bool volume_finish(struct apfs_volume *v, size_t index, uint64_t *block, struct pome_error *err);
 void volume_free(struct apfs_volume *v);
 
+/* container.c: how many volumes a container of so many blocks may have, by the format's rule. */
+uint32_t container_max_volumes(uint64_t blocks);
+
 /* spaceman.c */
 struct spaceman {
     uint64_t chunks, ip_base, ip_blocks, ip_bm_base;
@@ -65,6 +68,17 @@ struct spaceman {
 void spaceman_plan(uint64_t blocks, uint64_t ip_bm_base, struct spaceman *s);
 uint16_t spaceman_pool_queue_limit(uint64_t chunks);
 uint16_t spaceman_main_queue_limit(uint64_t blocks);
+
+/* What it says besides where its parts are. Lists of chunk-info blocks and of their address blocks are runs; the queues are empty. */
+struct spaceman_content {
+    uint64_t blocks, free, first_cib, first_cab, pool_queue, main_queue, xid;
+};
+
+/* Fills the object, which is zero, but for its header. */
+void spaceman_fill(const struct spaceman *s, const struct spaceman_content *c, uint8_t *object);
+
+/* The first n bits of a bitmap of zeroes. */
+void spaceman_set_ones(uint8_t *bitmap, uint64_t n);
 
 /* Writes bitmaps, chunk-info blocks and their addresses; fills the object but for its header. */
 bool spaceman_write(struct apfs_maker *m, const struct spaceman *s, uint64_t pool_queue, uint64_t main_queue, uint8_t *object, struct pome_error *err);

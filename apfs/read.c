@@ -18,7 +18,7 @@ static bool superblock_valid(const uint8_t *nx, uint64_t bytes)
 }
 
 /* Block 0 says where the checkpoints are; the newest intact superblock among them counts. [Container] Mounting. */
-static bool newest(struct apfs *a, uint64_t bytes, uint8_t nx[APFS_BLOCK], struct pome_error *err)
+bool reader_superblock(struct apfs *a, uint64_t bytes, uint8_t nx[APFS_BLOCK], struct pome_error *err)
 {
     uint8_t other[APFS_BLOCK];
     if (!a->read(a->user, 0, nx, APFS_BLOCK, err))
@@ -113,7 +113,7 @@ struct apfs *apfs_open(uint64_t bytes, apfs_read_fn *read, void *user, struct po
     a->read = read;
     a->user = user;
     bool ok = bytes >= APFS_BLOCK || pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "APFS: a container in %llu bytes", (unsigned long long)bytes);
-    ok = ok && newest(a, bytes, nx, err) && omap_tree(a, le64_get(nx + NX_OMAP), &a->omap_tree, err);
+    ok = ok && reader_superblock(a, bytes, nx, err) && omap_tree(a, le64_get(nx + NX_OMAP), &a->omap_tree, err);
     for (size_t i = 0; ok && i < APFS_VOLUMES_MAX; i++)
         if (le64_get(nx + NX_VOLUMES + 8 * i))
             ok = open_volume(a, le64_get(nx + NX_VOLUMES + 8 * i), err);

@@ -49,6 +49,9 @@ struct reader_cursor {
     struct reader_node nodes[LEVELS_MAX];
 };
 
+/* The newest superblock that is intact; a->blocks, xid and uuid are its. */
+bool reader_superblock(struct apfs *a, uint64_t bytes, uint8_t nx[APFS_BLOCK], struct pome_error *err);
+
 /* An object of one block, checksum and type checked. */
 bool reader_object(struct apfs *a, uint64_t block, uint32_t type, uint8_t bytes[APFS_BLOCK], struct pome_error *err);
 

@@ -68,7 +68,7 @@ static struct pool pool_of(const struct apfs_maker *m, const struct spaceman *s)
     return p;
 }
 
-static void set_ones(uint8_t *bitmap, uint64_t n)
+void spaceman_set_ones(uint8_t *bitmap, uint64_t n)
 {
     memset(bitmap, 0xff, n / 8);
     if (n % 8)
@@ -82,7 +82,7 @@ static bool write_bitmaps(struct apfs_maker *m, uint64_t block, uint64_t used, s
     for (; used; block++) {
         uint64_t n = MIN(used, CHUNK_BLOCKS);
         memset(bitmap, 0, sizeof bitmap);
-        set_ones(bitmap, n);
+        spaceman_set_ones(bitmap, n);
         if (!maker_write(m, block, bitmap, sizeof bitmap, err))
             return false;
         used -= n;
@@ -123,7 +123,7 @@ static bool write_cab(struct apfs_maker *m, const struct spaceman *s, const stru
 }
 
 /* The copies of the pool's bitmap: the first is current, the others are a list of free ones. */
-static void fill_pool(const struct spaceman *s, uint8_t *o)
+static void fill_pool(const struct spaceman *s, uint64_t xid, uint8_t *o)
 {
     le32_put(o + SM_TX_MULTIPLIER, IP_COPIES);
     le64_put(o + SM_IP_BLOCKS, s->ip_blocks);
@@ -137,36 +137,41 @@ static void fill_pool(const struct spaceman *s, uint8_t *o)
     le32_put(o + SM_IP_BM_INDEX, s->index);
     le32_put(o + SM_IP_BM_NEXT, s->next);
     for (uint32_t i = 0; i < s->ip_bm_size; i++) {
-        le64_put(o + s->xids + 8 * i, MAKE_XID);
+        le64_put(o + s->xids + 8 * i, xid);
         le16_put(o + s->index + 2 * i, (uint16_t)i);
     }
     for (uint32_t i = 0; i < s->ip_bm_blocks; i++)
         le16_put(o + s->next + 2 * i, i < s->ip_bm_size || i + 1 == s->ip_bm_blocks ? 0xffff : (uint16_t)(i + 1));
 }
 
-bool spaceman_write(struct apfs_maker *m, const struct spaceman *s, uint64_t pool_queue, uint64_t main_queue, uint8_t *o, struct pome_error *err)
+void spaceman_fill(const struct spaceman *s, const struct spaceman_content *c, uint8_t *o)
 {
-    struct pool p = pool_of(m, s);
     le32_put(o + SM_BLOCK_SIZE, APFS_BLOCK);
     le32_put(o + SM_CHUNK_BLOCKS, CHUNK_BLOCKS);
     le32_put(o + SM_CIB_CHUNKS, CIB_CHUNKS);
     le32_put(o + SM_CAB_CIBS, CAB_CIBS);
     uint8_t *device = o + SM_DEVICE;
-    le64_put(device + SMD_BLOCKS, m->blocks);
+    le64_put(device + SMD_BLOCKS, c->blocks);
     le64_put(device + SMD_CHUNKS, s->chunks);
     le32_put(device + SMD_CIBS, s->cibs);
     le32_put(device + SMD_CABS, s->cabs);
-    le64_put(device + SMD_FREE, m->blocks - m->top);
+    le64_put(device + SMD_FREE, c->free);
     le32_put(device + SMD_ADDRESSES, s->addresses);
     uint32_t addresses = s->cabs ? s->cabs : s->cibs;
     le32_put(device + SM_DEVICE_BYTES + SMD_ADDRESSES, s->addresses + 8 * addresses); /* the second device of a Fusion drive: there is none */
     for (uint32_t i = 0; i < addresses; i++)
-        le64_put(o + s->addresses + 8 * i, (s->cabs ? p.first_cab : p.first_cib) + i);
-    le64_put(o + SM_QUEUES + SMQ_TREE, pool_queue);
+        le64_put(o + s->addresses + 8 * i, (s->cabs ? c->first_cab : c->first_cib) + i);
+    le64_put(o + SM_QUEUES + SMQ_TREE, c->pool_queue);
     le16_put(o + SM_QUEUES + SMQ_NODE_LIMIT, spaceman_pool_queue_limit(s->chunks));
-    le64_put(o + SM_QUEUES + SM_QUEUE_BYTES + SMQ_TREE, main_queue);
-    le16_put(o + SM_QUEUES + SM_QUEUE_BYTES + SMQ_NODE_LIMIT, spaceman_main_queue_limit(m->blocks));
-    fill_pool(s, o);
+    le64_put(o + SM_QUEUES + SM_QUEUE_BYTES + SMQ_TREE, c->main_queue);
+    le16_put(o + SM_QUEUES + SM_QUEUE_BYTES + SMQ_NODE_LIMIT, spaceman_main_queue_limit(c->blocks));
+    fill_pool(s, c->xid, o);
+}
+
+bool spaceman_write(struct apfs_maker *m, const struct spaceman *s, uint64_t pool_queue, uint64_t main_queue, uint8_t *o, struct pome_error *err)
+{
+    struct pool p = pool_of(m, s);
+    spaceman_fill(s, &(struct spaceman_content){m->blocks, m->blocks - m->top, p.first_cib, p.first_cab, pool_queue, main_queue, MAKE_XID}, o);
     if (!write_bitmaps(m, s->ip_base, m->top, err) || !write_bitmaps(m, s->ip_bm_base, p.end - s->ip_base, err))
         return false;
     for (uint32_t i = 0; i < s->cibs; i++)

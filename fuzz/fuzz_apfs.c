@@ -20,8 +20,8 @@ static struct {
     uint8_t good[APFS_BLOCK], bytes[APFS_BLOCK];
 } blocks[BLOCKS_MAX];
 static size_t n_blocks;
-static const uint64_t container = 128 * MiB;
-static uint16_t where[128 * MiB / APFS_BLOCK]; /* a block's place in blocks, and one; 0: nobody wrote it */
+static const uint64_t container = 128 * MiB, grown = 192 * MiB;
+static uint16_t where[192 * MiB / APFS_BLOCK]; /* a block's place in blocks, and one; 0: nobody wrote it */
 
 static uint8_t *block_at(uint64_t block)
 {
@@ -42,9 +42,24 @@ static bool keep(void *user, uint64_t offset, const void *bytes, size_t n, struc
     return true;
 }
 
+static uint64_t end = 128 * MiB; /* of what may be asked for */
+
+/* What growing writes is not kept: only that it stays inside. */
+static bool drop(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    if (offset > grown || n > grown - offset)
+        abort();
+    return true;
+}
+
+static bool sync_nothing(void *user, struct pome_error *err)
+{
+    return true;
+}
+
 static bool get(void *user, uint64_t offset, void *bytes, size_t n, struct pome_error *err)
 {
-    if (offset > container || n > container - offset)
+    if (offset > end || n > end - offset)
         abort(); /* the reader must not ask for what is behind the container */
     for (size_t done = 0; done < n;) {
         const uint8_t *block = block_at((offset + done) / APFS_BLOCK);
@@ -114,6 +129,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (a)
         look_around(a);
     apfs_close(a);
+    end = grown;
+    apfs_grow(grown, get, drop, sync_nothing, NULL, &err);
+    end = container;
     for (size_t i = 0; i + 4 <= size && i < 64; i += 4) { /* good again for the next input */
         size_t k = (data[i] | (uint32_t)data[i + 1] << 8 | (uint32_t)data[i + 2] << 16) / APFS_BLOCK % n_blocks;
         memcpy(blocks[k].bytes, blocks[k].good, APFS_BLOCK);
