@@ -18,7 +18,8 @@ static void print_result(const pome_bundle *b, bool json)
     }
     char size[16];
     cli_note("Disk:    %s", cli_size(pome_bundle_disk_size(b), size));
-    cli_note("Next:    in the guest, grow its file system: \"resize2fs /dev/vda2\" on Linux");
+    if (pome_bundle_can_start(b, NULL))
+        cli_note("Next:    start it: a Debian image grows its file system by itself; elsewhere \"resize2fs /dev/vda2\" in the guest");
 }
 
 int cmd_disk_resize(int argc, char **argv)

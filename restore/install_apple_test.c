@@ -9,6 +9,7 @@
 #include "restore/apple_image.h"
 #include "restore/file_io.h"
 #include "restore/install.h"
+#include "restore/resize.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -259,6 +260,27 @@ static void whole(void **state)
     free(bytes);
 }
 
+/* A disk that grows by less than Recovery has, and by more: all containers are whole, and the main one has the room. */
+static void grows(void **state)
+{
+    struct bundle *b = install(&(struct apple_image){.work = dir, .os = os_path});
+    static const uint64_t more[] = {300 * MiB, 700 * MiB, 20 * GiB};
+    struct gpt g;
+    for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
+        uint64_t bytes = b->disk_bytes + more[i];
+        OK(disk_resize(b, bytes, NULL, NULL, &err));
+        struct apfs *a = open_container(b, &g, LAYOUT_MAIN);
+        assert_true(b->disk_bytes == bytes && g.partitions[LAYOUT_MAIN].last + 1 == g.partitions[LAYOUT_RECOVERY].first);
+        assert_true(apfs_bytes(a) == align_down(layout_bytes(&g, LAYOUT_MAIN), 4096));
+        assert_int_equal(apfs_volume_at(a, volume(a, "Macintosh HD", APFS_SYSTEM))->files, OS_FILES);
+        apfs_close(a);
+        close(fd);
+        for (int c = 0; c < LAYOUT_CONTAINERS; c++)
+            check_container(&g, (enum layout_container)c);
+    }
+    bundle_close(b);
+}
+
 /* What cannot be read is no reason to stop: the volume stays empty. */
 static void encrypted(void **state)
 {
@@ -274,6 +296,6 @@ static void encrypted(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(encrypted)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(grows), cmocka_unit_test(encrypted)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,15 +1,19 @@
 /*
  * resize.c - growing a disk whose last partition must stay the last one.
  *
- * How it works. The Recovery container is copied to the end of the grown file, read back and compared, and synced; only then is the new partition
- * map written: first its backup at the new end, synced, then the primary at the beginning. The old copy is not touched before, so that at each
- * moment one whole map describes whole contents: the old primary until its first sector changes, then, while it is torn, the new backup
- * (the boot firmware takes it; this function too, and writes the primary again). At last the old place of Recovery, which is the main
+ * How it works. The Recovery container is copied to its new place, read back and compared, and synced; only then is the new partition
+ * map written: first its backup at the end, synced, then the primary at the beginning. The old copy is not touched before, so that at each
+ * moment one whole map describes whole contents: the old primary until its first sector changes, then, while it is torn, a backup at the
+ * end of the file (the boot firmware takes it; this function too, and writes the primary again). At last the old place of Recovery, which is the main
  * container's now, is made a hole.
  *
- * Old and new place must not overlap, so the least growth is the size of the Recovery container.
+ * Old and new place must not overlap. When the disk grows by less than Recovery's size they would: then Recovery goes by way of a place behind the new end,
+ * in a file that is longer for that time, and back. The map in between gives the main container what it gets in the end, no more: the gap
+ * behind it is where Recovery belongs. So the map itself is the journal: whatever it says when this is called, it is a good
+ * beginning, and the machine starts from it, too.
  */
 #include "restore/resize.h"
+#include "apfs/apfs.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "restore/file_io.h"
@@ -20,6 +24,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PIECE = 1 << 20, ALIGN_SECTORS = 8 };
@@ -30,18 +35,21 @@ struct resizing {
     char path[PATH_MAX];
     struct gpt old, new;
     uint64_t bytes;          /* of the disk, afterwards */
+    uint32_t moves, moved;   /* of Recovery: planned, done */
     uint8_t *a, *b;          /* PIECE bytes each */
     pome_progress_fn *progress;
     void *user;
     struct pome_progress report;
 };
 
+/* One of three steps of a move. */
 static bool step(struct resizing *r, uint32_t number, const char *name, uint64_t done, uint64_t total, struct pome_error *err)
 {
     static const double begins[] = {0, 0, 0.6, 0.95, 1};
     double from = begins[number], to = begins[MIN(number + 1, ARRAY_SIZE(begins) - 1)];
-    r->report = (struct pome_progress){.step = name, .step_number = number, .step_count = 3, .done = done, .total = total,
-                                       .fraction = from + (to - from) * (total ? (double)done / (double)total : 0)};
+    double share = from + (to - from) * (total ? (double)done / (double)total : 0);
+    r->report = (struct pome_progress){.step = name, .step_number = 3 * r->moved + number, .step_count = 3 * r->moves, .done = done, .total = total,
+                                       .fraction = (r->moved + share) / r->moves};
     return !r->progress || r->progress(r->user, &r->report) || pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled while: %s", name);
 }
 
@@ -78,6 +86,37 @@ static bool write_map(struct resizing *r, const struct gpt *g, struct pome_error
            file_write_at(r->fd, r->path, r->a, GPT_PRIMARY_BYTES, 0, err) && sync_disk(r, err);
 }
 
+static bool same_places(const struct gpt *a, const struct gpt *b)
+{
+    bool same = a->n == b->n;
+    for (size_t i = 0; same && i < a->n; i++)
+        same = a->partitions[i].first == b->partitions[i].first && a->partitions[i].last == b->partitions[i].last;
+    return same;
+}
+
+static bool set_length(struct resizing *r, uint64_t bytes, struct pome_error *err)
+{
+    return (!ftruncate(r->fd, (off_t)bytes) && !fsync(r->fd)) || pome_fail_errno(err, "%s: cannot get the length of %llu bytes", r->path, (unsigned long long)bytes);
+}
+
+/* A backup of the map that was read at the end of the file: an attempt that was cut off may have left a longer file, or the backup of a map that never came
+ * to be. Then the file ends right behind Recovery. The primary is whole, and stays. */
+static bool settle(struct resizing *r, struct pome_error *err)
+{
+    struct gpt g;
+    struct pome_error ignored;
+    uint64_t have = r->bundle->disk_bytes, end = r->old.partitions[LAYOUT_RECOVERY].last + GPT_FIRST_USABLE;
+    if (!file_read_at(r->fd, r->path, r->a, GPT_BACKUP_BYTES, have - GPT_BACKUP_BYTES, err))
+        return false;
+    if (gpt_read_backup(r->a, have / GPT_SECTOR, &g, &ignored) && same_places(&g, &r->old))
+        return true;
+    g = r->old;
+    g.sectors = end;
+    gpt_write(&g, r->a, r->b);
+    return file_write_at(r->fd, r->path, r->b, GPT_BACKUP_BYTES, end * GPT_SECTOR - GPT_BACKUP_BYTES, err) && sync_disk(r, err) &&
+           set_length(r, end * GPT_SECTOR, err);
+}
+
 static bool is_ours(const struct gpt *g)
 {
     return g->n == LAYOUT_CONTAINERS && !strcmp(g->partitions[LAYOUT_MAIN].name, "Container") &&
@@ -85,21 +124,29 @@ static bool is_ours(const struct gpt *g)
            g->partitions[LAYOUT_MAIN].last < g->partitions[LAYOUT_RECOVERY].first;
 }
 
-static bool plan(struct resizing *r, struct pome_error *err)
+/* --- where Recovery goes --- */
+
+static uint64_t recovery_sectors(const struct resizing *r)
 {
-    struct gpt_partition *recovery = &r->new.partitions[LAYOUT_RECOVERY];
-    uint64_t sectors = recovery->last - recovery->first + 1;
-    r->new.sectors = r->bytes / GPT_SECTOR;
-    uint64_t end = align_down(r->new.sectors - GPT_FIRST_USABLE + 1, ALIGN_SECTORS);
-    if (end < sectors || end - sectors <= r->old.partitions[LAYOUT_RECOVERY].last)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
-                         "%s: %llu MiB are too little more: its Recovery container moves to the new end and stays whole at its old place meanwhile; needed at least %llu MiB",
-                         r->bundle->path, (unsigned long long)(r->bytes / MiB),
-                         (unsigned long long)((r->old.partitions[LAYOUT_RECOVERY].last + 1 + sectors + GPT_FIRST_USABLE + ALIGN_SECTORS) * GPT_SECTOR / MiB + 1));
-    recovery->first = end - sectors;
-    recovery->last = end - 1;
-    r->new.partitions[LAYOUT_MAIN].last = recovery->first - 1;
-    return true;
+    const struct gpt_partition *p = &r->old.partitions[LAYOUT_RECOVERY];
+    return p->last - p->first + 1;
+}
+
+/* The first sector of Recovery at the end of a disk of so many sectors; 0: it is too small. */
+static uint64_t place_at_end(const struct resizing *r, uint64_t sectors)
+{
+    uint64_t end = align_down(sectors - GPT_FIRST_USABLE + 1, ALIGN_SECTORS), n = recovery_sectors(r);
+    return end > n ? end - n : 0;
+}
+
+/* The map of a disk of `sectors` with Recovery at `first`; the main container ends before `final`. */
+static void set_map(struct resizing *r, uint64_t sectors, uint64_t first, uint64_t final)
+{
+    r->new = r->old;
+    r->new.sectors = sectors;
+    r->new.partitions[LAYOUT_RECOVERY].first = first;
+    r->new.partitions[LAYOUT_RECOVERY].last = first + recovery_sectors(r) - 1;
+    r->new.partitions[LAYOUT_MAIN].last = final - 1;
 }
 
 /* --- the Recovery container --- */
@@ -140,7 +187,7 @@ static bool copy(struct resizing *r, struct pome_error *err)
     bool hole = !fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)to, (off_t)n);
     for (uint64_t at = 0; at < n; at = next_piece(r, layout_offset(&r->old, LAYOUT_RECOVERY), at + PIECE, n)) {
         size_t k = (size_t)MIN(PIECE, n - at);
-        if (!step(r, 1, "Copying Recovery to the new end", at, n, err) || !read_piece(r, at, k, err) ||
+        if (!step(r, 1, "Copying Recovery", at, n, err) || !read_piece(r, at, k, err) ||
             !(hole ? file_write_sparse : file_write_at)(r->fd, r->path, r->a, k, to + at, err))
             return false;
     }
@@ -161,42 +208,113 @@ static bool compare(struct resizing *r, struct pome_error *err)
     return true;
 }
 
+/* --- the file system in the main container --- */
+
+static bool read_main(void *user, uint64_t offset, void *bytes, size_t n, struct pome_error *err)
+{
+    const struct resizing *r = user;
+    return file_read_at(r->fd, r->path, bytes, n, layout_offset(&r->new, LAYOUT_MAIN) + offset, err);
+}
+
+static bool write_main(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    const struct resizing *r = user;
+    return file_write_at(r->fd, r->path, bytes, n, layout_offset(&r->new, LAYOUT_MAIN) + offset, err);
+}
+
+static bool sync_main(void *user, struct pome_error *err)
+{
+    return sync_disk(user, err);
+}
+
+/* An APFS container is grown here: no guest of ours writes to one. A Linux guest grows its own at its next start. */
+static bool grow_content(struct resizing *r, struct pome_error *err)
+{
+    uint8_t magic[4];
+    if (!read_main(r, 32, magic, sizeof magic, err))
+        return false;
+    if (memcmp(magic, "NXSB", sizeof magic))
+        return true;
+    return apfs_grow(layout_bytes(&r->new, LAYOUT_MAIN), read_main, write_main, sync_main, r, err) ||
+           pome_fail_context(err, "%s: the disk and its main partition have their new size, but not what is in it", r->bundle->path);
+}
+
 /* --- all of it --- */
 
-static bool grow(struct resizing *r, struct pome_error *err)
+/* The file is as long as the map needs it, at least. */
+static bool lengthen(struct resizing *r, struct pome_error *err)
 {
-    if (ftruncate(r->fd, (off_t)r->bytes) || fsync(r->fd))
-        return pome_fail_errno(err, "%s: cannot grow", r->path);
-    if (!copy(r, err) || !compare(r, err) || !step(r, 3, "Writing the partition map", 0, 0, err) || !write_map(r, &r->new, err))
+    struct stat st;
+    uint64_t n = r->new.sectors * GPT_SECTOR;
+    if (fstat(r->fd, &st))
+        return pome_fail_errno(err, "%s", r->path);
+    return (uint64_t)st.st_size >= n || set_length(r, n, err);
+}
+
+/* Brings the disk from r->old to r->new. */
+static bool move(struct resizing *r, struct pome_error *err)
+{
+    if (!lengthen(r, err) || !copy(r, err) || !compare(r, err) || !step(r, 3, "Writing the partition map", 0, 0, err) || !write_map(r, &r->new, err))
         return false;
-    uint64_t from = layout_offset(&r->old, LAYOUT_RECOVERY), end = r->old.sectors * GPT_SECTOR;
-    uint64_t to = MIN(end, layout_offset(&r->new, LAYOUT_RECOVERY));
-    fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)); /* room on the host; not needed */
+    uint64_t from = layout_offset(&r->old, LAYOUT_RECOVERY), to = from + layout_bytes(&r->old, LAYOUT_RECOVERY);
+    if (r->new.partitions[LAYOUT_RECOVERY].first > r->old.partitions[LAYOUT_RECOVERY].first) /* room on the host; not needed */
+        fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(MIN(to, layout_offset(&r->new, LAYOUT_RECOVERY)) - from));
     step(r, 3, "Writing the partition map", 1, 1, NULL);
+    r->old = r->new;
+    r->moved++;
     return sync_disk(r, err);
+}
+
+/* The map is the one of a disk of r->bytes in both copies, and the file is not longer. */
+static bool complete(struct resizing *r, uint64_t final, struct pome_error *err)
+{
+    struct pome_error ignored;
+    struct stat st;
+    bool main_ends = r->old.partitions[LAYOUT_MAIN].last + 1 == final;
+    set_map(r, r->bytes / GPT_SECTOR, final, final);
+    if (!lengthen(r, err) || ((!main_ends || !map_is_whole(r, r->bytes, &ignored)) && !write_map(r, &r->new, err)))
+        return false;
+    if (fstat(r->fd, &st))
+        return pome_fail_errno(err, "%s", r->path);
+    return (uint64_t)st.st_size <= r->bytes || set_length(r, r->bytes, err);
+}
+
+static bool overlap(uint64_t a, uint64_t b, uint64_t n)
+{
+    return a < b + n && b < a + n;
 }
 
 static bool resize(struct resizing *r, struct pome_error *err)
 {
-    uint64_t have = r->bundle->disk_bytes;
-    struct pome_error ignored;
-    if (r->bytes < have)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
-                         "%s: the disk has %llu MiB, and can only grow: its file system may have data anywhere, and only the guest can move them",
-                         r->bundle->path, (unsigned long long)(have / MiB));
-    if (!read_map(r, have, &r->old, err))
+    if (!read_map(r, r->bundle->disk_bytes, &r->old, err))
         return pome_fail_context(err, "%s", r->path);
     if (!is_ours(&r->old))
         return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its partitions are not those of an installed machine", r->path);
-    /* A map that was read knows the size of the file, not what it was made for: an attempt that was cut off may have left a larger file. */
-    r->new = r->old;
-    uint64_t end = align_down(have / GPT_SECTOR - GPT_FIRST_USABLE + 1, ALIGN_SECTORS);
-    bool at_end = r->old.partitions[LAYOUT_RECOVERY].last + 1 == end;
-    if (at_end && !map_is_whole(r, have, &ignored) && !write_map(r, &r->old, err))
+    uint64_t sectors = r->bytes / GPT_SECTOR, n = recovery_sectors(r), now = r->old.partitions[LAYOUT_RECOVERY].first, final = place_at_end(r, sectors);
+    uint64_t least = r->old.partitions[LAYOUT_MAIN].last + 1;
+    if (final < least)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
+                         "%s: the disk has %llu MiB, and can only grow: its file system may have data anywhere, and only the guest can move them",
+                         r->bundle->path, (unsigned long long)((least + n) * GPT_SECTOR / MiB + 1));
+    bool detour = final != now && overlap(final, now, n);
+    r->moves = final == now ? 0 : detour ? 2 : 1;
+    if (!settle(r, err))
         return false;
-    if (at_end && r->bytes == have)
-        return true;
-    return plan(r, err) && grow(r, err);
+    if (detour) { /* behind the end of both disks */
+        uint64_t away = align_up(MAX(sectors, now + n), ALIGN_SECTORS);
+        set_map(r, away + n + GPT_FIRST_USABLE + ALIGN_SECTORS, away, final);
+        if (!move(r, err))
+            return false;
+    }
+    if (final != now) {
+        set_map(r, sectors, final, final);
+        if (!move(r, err))
+            return false;
+    }
+    if (!complete(r, final, err))
+        return false;
+    r->bundle->disk_bytes = r->bytes;
+    return grow_content(r, err);
 }
 
 bool disk_resize(struct bundle *b, uint64_t bytes, pome_progress_fn *progress, void *user, struct pome_error *err)
@@ -213,8 +331,6 @@ bool disk_resize(struct bundle *b, uint64_t bytes, pome_progress_fn *progress, v
     r.a = malloc(PIECE);
     r.b = malloc(PIECE);
     bool ok = (r.a && r.b) ? resize(&r, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to resize");
-    if (ok)
-        b->disk_bytes = bytes;
     free(r.a);
     free(r.b);
     close(r.fd);

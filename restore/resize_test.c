@@ -73,7 +73,8 @@ static void read_map(struct bundle *b, struct gpt *g)
 
 static void grows(void **state)
 {
-    static const uint64_t sizes[] = {3 * GiB + 4 * MiB + 512, 5 * GiB, 1024 * GiB};
+    /* the first two by less than Recovery has */
+    static const uint64_t sizes[] = {2 * GiB + 4096, 2 * GiB + 600 * MiB, 3 * GiB + 604 * MiB + 512, 5 * GiB, 1024 * GiB};
     struct gpt before, after;
     struct bundle *b = make();
     read_map(b, &before);
@@ -101,7 +102,7 @@ static void refused(void **state)
         const char *says;
     } rows[] = {
         {GiB, POME_ERROR_INVALID_CONFIGURATION, "can only grow"},
-        {2 * GiB + 512 * MiB, POME_ERROR_INVALID_CONFIGURATION, "too little more"},
+        {2 * GiB - 512 * MiB, POME_ERROR_INVALID_CONFIGURATION, "can only grow"},
         {5 * GiB + 1, POME_ERROR_INVALID_CONFIGURATION, "multiple of 512"},
         {UINT64_MAX - 511, POME_ERROR_INVALID_CONFIGURATION, "up to 16 TiB"},
     };
@@ -135,21 +136,35 @@ static bool stop_at(void *user, const struct pome_progress *p)
     return p->fraction < *at;
 }
 
-/* Cancelled at any point the machine is whole; the same call completes it. */
+static struct bundle *reopen(struct bundle *b)
+{
+    bundle_close(b);
+    b = bundle_open("vm", &err);
+    assert_true(b && bundle_lock(b, &err));
+    return b;
+}
+
+/* Cancelled at any point the machine is whole; the same call completes it, and so does one for another size that leaves the main container what
+ * it was given. */
 static void cancelled(void **state)
 {
-    struct bundle *b = make();
-    for (double at = 0; at < 0.99; at += 0.2) {
-        assert_false(disk_resize(b, 4 * GiB, stop_at, &at, &err));
-        assert_int_equal(err.code, POME_ERROR_OPERATION_CANCELLED);
+    static const uint64_t sizes[][2] = {{4 * GiB, 4 * GiB}, {2 * GiB + 300 * MiB, 2 * GiB + 300 * MiB}, {2 * GiB + 300 * MiB, 2 * GiB + 700 * MiB},
+                                        {2 * GiB + 300 * MiB, 64 * GiB}, {8 * GiB, 2 * GiB + 100 * MiB}, {64 * GiB, 2 * GiB}};
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct bundle *b = make();
+        for (double at = 0; at < 0.94; at += 0.17) {
+            assert_false(disk_resize(b, sizes[i][0], stop_at, &at, &err));
+            assert_int_equal(err.code, POME_ERROR_OPERATION_CANCELLED);
+            b = reopen(b);
+            installed_check_disk(b, false);
+        }
+        if (!disk_resize(b, sizes[i][1], NULL, NULL, &err))
+            fail_msg("%zu: %s", i, err.message);
+        installed_check_disk(b, true);
+        b = reopen(b);
+        assert_true(b->disk_bytes == sizes[i][1]);
         bundle_close(b);
-        assert_non_null(b = bundle_open("vm", &err));
-        assert_true(bundle_lock(b, &err));
     }
-    if (!disk_resize(b, 4 * GiB, NULL, NULL, &err))
-        fail_msg("%s", err.message);
-    installed_check_disk(b, true);
-    bundle_close(b);
 }
 
 int main(void)

@@ -18,11 +18,11 @@ extern "C" {
 POME_API bool pome_install(pome_bundle *bundle, pome_restore_image *image, bool again, pome_progress_fn *progress, void *user,
                            struct pome_error *err);
 
-/* Grows the disk of an installed machine to `size` bytes: the Recovery container moves to the new end, the main container gets the room (its file system
- * is grown in the guest). A kill at any moment leaves a disk that starts; calling again with the same size completes it. Shrinking is refused.
+/* Grows the disk of an installed machine to `size` bytes: the Recovery container moves to the new end, the main container gets the room (a Linux guest
+ * grows its file system at its next start; an APFS container is grown here). A kill at any moment leaves a disk that starts; calling again with the same size completes it. Shrinking is refused.
  * Thread: runs on the caller's, which also gets the progress calls (NULL: none).
- * Errors: BUSY, INVALID_STATE (not installed), INVALID_CONFIGURATION (smaller, or too little more), INVALID_DISK_IMAGE, NOT_SUPPORTED (partitions that are not
- *         ours), OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.1. */
+ * Errors: BUSY, INVALID_STATE (not installed), INVALID_CONFIGURATION (smaller), INVALID_DISK_IMAGE, NOT_SUPPORTED (partitions that are not ours, or an
+ *         APFS container that other software wrote to: then the partition has grown), OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.1. */
 POME_API bool pome_bundle_disk_resize(pome_bundle *bundle, uint64_t size, pome_progress_fn *progress, void *user, struct pome_error *err);
 
 /* The steps, for documentation and user interfaces: number 0 .. pome_install_step_count()-1. Static storage. */

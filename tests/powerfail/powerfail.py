@@ -91,6 +91,7 @@ OPERATIONS = [
     ("install", create_half, [pome, "install", "vm", "--image", image], [False, True], False),
     ("install --erase", create_whole, [pome, "install", "vm", "--image", image, "--erase"], [False, True], False),
     ("disk resize", create_whole, [pome, "disk", "resize", "vm", "4GiB"], [True], True),
+    ("disk resize, a little", create_whole, [pome, "disk", "resize", "vm", "2100MiB"], [True], True),
     ("security set", create_whole, [pome, "security", "set", "vm", "full"], [True], False),
     ("personalize --all", create_whole, [pome, "personalize", "vm", "--all"], [True], True),
     ("delete", create_whole, [pome, "delete", "vm"], [None, True], False),
