@@ -27,6 +27,7 @@ enum bundle_member {
     BUNDLE_INSTALL,    /* Install.json, while not installed */
     BUNDLE_IMAGE,      /* RestoreImage.ipsw, where it was kept */
     BUNDLE_SAVED,      /* SaveFile.pomesave, while the machine is saved */
+    BUNDLE_CHANGES,    /* Changes, while they are made (changes.h) */
     BUNDLE_MEMBERS,
 };
 
@@ -72,8 +73,8 @@ struct bundle *bundle_create(const char *name, const struct bundle_spec *spec, s
 struct bundle *bundle_open(const char *name, struct pome_error *err);
 void bundle_close(struct bundle *b); /* and unlocks; NULL is fine */
 
-/* Keeps other processes from starting, installing or deleting it, and removes temporary files of one that died. Errors: BUSY, naming
- * the holder. */
+/* Keeps other processes from starting, installing or deleting it, removes temporary files of one that died, and makes the changes that it had
+ * decided on (changes.h). Errors: BUSY, naming the holder; those of changes_finish. */
 bool bundle_lock(struct bundle *b, struct pome_error *err);
 void bundle_unlock(struct bundle *b);
 

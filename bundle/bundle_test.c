@@ -1,7 +1,11 @@
 /* bundle_test.c - bundles: made whole or not at all, checked when opened, locked, deleted, also when killed in between. */
 #include "bundle/bundle.h"
+#include "base/bits.h"
+#include "bundle/changes.h"
+#include "bundle/check.h"
 #include "bundle/paths.h"
 #include "formats/aux_storage.h"
+#include "formats/sha384.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -237,6 +241,81 @@ static void locked_by_another(void **state)
     close(ready[0]), close(ready[1]), close(go[0]), close(go[1]);
 }
 
+static uint8_t byte_at(const struct bundle *b, enum bundle_member m, off_t at)
+{
+    uint8_t byte = 0;
+    int fd = bundle_member_open(b, m, O_RDONLY, NULL);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    close(fd);
+    return byte;
+}
+
+static bool write_both(struct bundle *b, uint8_t byte, struct pome_error *err)
+{
+    struct changes *c = changes_begin(b, err);
+    uint64_t n;
+    bool ok = c && changes_write(c, BUNDLE_DISK, 1 << 20, &byte, 1, err) && changes_write(c, BUNDLE_AUX, 0x10000, &byte, 1, err);
+    ok = ok && changes_bytes(c, BUNDLE_DISK, &n)[1 << 20] == byte && byte_at(b, BUNDLE_DISK, 1 << 20) != byte; /* not before they are decided */
+    ok = ok && changes_commit(c, err);
+    changes_end(c);
+    return ok;
+}
+
+static void changes_of_the_living(void **state)
+{
+    struct pome_error err = {0};
+    uint8_t byte = 9;
+    make("dev");
+    struct bundle *b = bundle_open("dev", &err);
+    assert_true(bundle_lock(b, &err));
+    assert_true(write_both(b, 7, &err));
+    assert_int_equal(byte_at(b, BUNDLE_DISK, 1 << 20), 7);
+    assert_int_equal(byte_at(b, BUNDLE_AUX, 0x10000), 7);
+    assert_false(changes_waiting(b));
+    struct changes *c = changes_begin(b, &err); /* forgotten */
+    assert_true(changes_write(c, BUNDLE_DISK, 0, &byte, 1, &err));
+    assert_false(changes_write(c, BUNDLE_AUX, AUX_BYTES, &byte, 1, &err));
+    assert_int_equal(err.code, POME_ERROR_INVALID_BUNDLE);
+    changes_end(c);
+    assert_int_equal(byte_at(b, BUNDLE_DISK, 0), 0);
+    bundle_close(b);
+}
+
+/* A change that was decided and not made. */
+static void changes_of_the_dead(void **state)
+{
+    struct pome_error err = {0};
+    struct findings left = {0};
+    unsigned mended;
+    uint8_t file[16 + 16 + 4 + SHA384_BYTES] = "POMECHG1";
+    le64_put(file + 8, 16 + 4);
+    le32_put(file + 16, 1);
+    le32_put(file + 20, 4);
+    le64_put(file + 24, 0x20000);
+    memcpy(file + 32, "text", 4);
+    sha384(file, 36, file + 36);
+    make("dev");
+    struct bundle *b = bundle_open("dev", &err);
+    assert_true(bundle_lock(b, &err));
+    assert_true(bundle_member_write(b, BUNDLE_CHANGES, file, sizeof file, &err));
+    bundle_unlock(b);
+    assert_true(changes_waiting(b) && changes_whole(b, &err));
+    assert_true(bundle_lock(b, &err));
+    assert_false(changes_waiting(b));
+    assert_int_equal(byte_at(b, BUNDLE_AUX, 0x20003), 't');
+    file[34] ^= 1; /* damaged: the bundle is left alone, until it is repaired */
+    assert_true(bundle_member_write(b, BUNDLE_CHANGES, file, sizeof file, &err));
+    bundle_unlock(b);
+    assert_false(bundle_lock(b, &err));
+    assert_int_equal(err.code, POME_ERROR_INVALID_BUNDLE);
+    assert_non_null(strstr(err.message, "Changes"));
+    assert_false(b->locked);
+    assert_true(bundle_repair("dev", &left, &mended, &err));
+    findings_free(&left);
+    assert_true(bundle_lock(b, &err));
+    bundle_close(b);
+}
+
 static bool count(void *user, const char *name, const char *path, struct bundle *b, const struct pome_error *why)
 {
     int *n = user;
@@ -338,6 +417,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage, make_home, remove_home),
         cmocka_unit_test_setup_teardown(other_machines_aux, make_home, remove_home),
         cmocka_unit_test_setup_teardown(locked_by_another, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(changes_of_the_living, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(changes_of_the_dead, make_home, remove_home),
         cmocka_unit_test_setup_teardown(list, make_home, remove_home),
         cmocka_unit_test_setup_teardown(killed_creation, make_home, remove_home),
         cmocka_unit_test_setup_teardown(full_disk, make_home, remove_home),

@@ -2,6 +2,7 @@
 #include "bundle/check.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "bundle/changes.h"
 #include "bundle/flash.h"
 #include "bundle/paths.h"
 #include "formats/aux_storage.h"
@@ -276,6 +277,21 @@ static void check_files_of_config(struct check *c)
     }
 }
 
+/* True when a change waits to be made. */
+static bool check_changes(struct check *c)
+{
+    const char *file = bundle_member_name(BUNDLE_CHANGES);
+    struct pome_error why;
+    if (!changes_waiting(&c->b))
+        return false;
+    bool whole = changes_whole(&c->b, &why);
+    if (whole)
+        FOUND(c, CHANGES, file, NULL, "a change that was cut off");
+    else
+        FOUND(c, CHANGES_DAMAGED, file, NULL, "%s", why.message);
+    return whole;
+}
+
 static void check_all(struct check *c)
 {
     struct stat st;
@@ -290,6 +306,8 @@ static void check_all(struct check *c)
     check_identifier(c);
     if (!c->generic)
         check_model(c);
+    if (!busy && check_changes(c))
+        return; /* the disk is between before and after */
     if (busy)
         return; /* what the guest writes meanwhile would look like damage */
     if (!c->generic)

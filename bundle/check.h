@@ -40,6 +40,8 @@
     R(TICKET, "boot-ticket", ERROR, "a ticket for this machine", "start Recovery and reinstall, or pome install --erase", false)                   \
     R(RECOVERY, "recovery-set", WARNING, "kernel, ramdisk, command line and ticket", "reinstall: there is no Recovery until then", false)         \
     R(NOT_INSTALLED, "not-installed", WARNING, "a completed installation", "complete it: pome install NAME --image FILE", false)                   \
+    R(CHANGES, "changes-waiting", WARNING, "no change that was cut off", "nothing: the next start or change makes it, or repair", true)               \
+    R(CHANGES_DAMAGED, "changes-damaged", ERROR, "changes that can be made", "repair, then pome personalize NAME --all", true)                       \
     R(LEFTOVER, "leftover", WARNING, "no temporary files", "repair removes it", true)                                                              \
     R(UNKNOWN_FILE, "file-unknown", NOTE, "files of a bundle", "nothing, or remove it", false)                                                     \
     R(EXTRA_FILE, "disk-file", ERROR, "the file that Config.json names, a multiple of 512 bytes", "put it back, or take it out of Config.json", false) \

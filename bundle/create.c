@@ -92,7 +92,7 @@ bool bundle_delete(const char *name, struct pome_error *err)
     bool ok = false;
     if (!looks_like_bundle(b.dir_fd))
         pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle: none of its files is there", b.path);
-    else if (!bundle_lock(&b, err))
+    else if (!lock_folder(&b, err))
         ;
     else if (snprintf(doomed, sizeof doomed, "%s.del-%d", b.path, (int)getpid()) >= (int)sizeof doomed || rename(b.path, doomed))
         pome_fail_errno(err, "%s: cannot remove", b.path);

@@ -1,6 +1,7 @@
 /* open.c - opening, checking and locking a bundle. */
 #include "bundle/bundle.h"
 #include "base/error.h"
+#include "bundle/changes.h"
 #include "bundle/paths.h"
 #include "formats/aux_storage.h"
 
@@ -71,7 +72,8 @@ static bool check_aux(const struct bundle *b, struct pome_error *err)
     if (!ok)
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s/AuxiliaryStorage: has %lld bytes, needed %llu", b->path, (long long)st.st_size,
                          (unsigned long long)AUX_BYTES);
-    if (b->model.platform != PLATFORM_POME) /* Apple's wrapper is private: only its size can be checked */
+    /* Apple's wrapper is private: only its size can be checked. While changes wait to be made (by bundle_lock) ours may be half written. */
+    if (b->model.platform != PLATFORM_POME || changes_waiting(b))
         return true;
     if (!aux_wrapper_read(bytes, &w, err))
         return pome_fail_context(err, "%s/AuxiliaryStorage", b->path);
@@ -181,7 +183,7 @@ static void name_of_process(int pid, char name[32])
         fclose(f);
 }
 
-bool bundle_lock(struct bundle *b, struct pome_error *err)
+bool lock_folder(struct bundle *b, struct pome_error *err)
 {
     if (b->locked)
         return true;
@@ -198,6 +200,16 @@ bool bundle_lock(struct bundle *b, struct pome_error *err)
     b->locked = true;
     remove_temporaries(b);
     return true;
+}
+
+bool bundle_lock(struct bundle *b, struct pome_error *err)
+{
+    bool before = b->locked;
+    if (lock_folder(b, err) && changes_finish(b, err))
+        return true;
+    if (!before)
+        bundle_unlock(b);
+    return false;
 }
 
 void bundle_unlock(struct bundle *b)

@@ -1,6 +1,7 @@
 /* repair.c - mending what can be mended without guessing. */
 #include "base/bits.h"
 #include "base/error.h"
+#include "bundle/changes.h"
 #include "bundle/check.h"
 #include "bundle/flash.h"
 #include "bundle/paths.h"
@@ -53,6 +54,14 @@ static bool mend_leftovers(struct bundle *b, struct pome_error *err)
 {
     remove_temporaries(b);
     return !fsync(b->dir_fd) || pome_fail_errno(err, "%s: cannot sync", b->path);
+}
+
+static bool mend_damaged_changes(struct bundle *b, struct pome_error *err)
+{
+    const char *name = bundle_member_name(BUNDLE_CHANGES);
+    char old[64];
+    snprintf(old, sizeof old, "%s.old", name);
+    return (!renameat(b->dir_fd, name, b->dir_fd, old) && !fsync(b->dir_fd)) || pome_fail_errno(err, "%s/%s: cannot rename", b->path, name);
 }
 
 static bool mend_config(struct bundle *b, struct pome_error *err)
@@ -150,6 +159,7 @@ static const struct {
     enum bundle_rule rule;
     bool (*mend)(struct bundle *b, struct pome_error *err);
 } repairs[] = {
+    {CHECK_CHANGES, changes_finish},     {CHECK_CHANGES_DAMAGED, mend_damaged_changes},
     {CHECK_CONFIG, mend_config},         {CHECK_MODE, mend_mode},          {CHECK_LEFTOVER, mend_leftovers},
     {CHECK_NVRAM_BANK, mend_nvram_bank}, {CHECK_NVRAM_BOTH, mend_nvram},   {CHECK_GPT_PRIMARY, mend_primary},
     {CHECK_GPT_BACKUP, mend_backup},     {CHECK_GPT_DIFFERS, mend_backup},
@@ -187,7 +197,7 @@ bool bundle_repair(const char *name, struct findings *out, unsigned *mended, str
         ok = pome_fail_errno(err, "%s: cannot open", b->path);
     if (ok) {
         settings_init(&b->settings);
-        ok = bundle_lock(b, err) && mend_all(b, &faults, mended, err);
+        ok = lock_folder(b, err) && mend_all(b, &faults, mended, err);
     }
     bundle_close(b);
     findings_free(&faults);

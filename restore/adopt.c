@@ -21,8 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RPNH = 0, LPNH = 16, RONH = 64, NONCES = 112 }; /* boop-storage-nonces */
-
 struct adoption {
     const struct bundle *from;
     struct bundle *b;
@@ -35,7 +33,7 @@ struct adoption {
     struct personality who;
     char version[64]; /* of the system, from the ticket that was read last */
     uint64_t boot_nonce;
-    uint8_t nonces[NONCES], rpnh[SHA384_BYTES], ronh[SHA384_BYTES], nsih[SHA384_BYTES];
+    uint8_t nonces[NONCES_BYTES], rpnh[SHA384_BYTES], ronh[SHA384_BYTES], nsih[SHA384_BYTES];
 };
 
 static bool damaged(const struct adoption *a, const char *what, const char *why, struct pome_error *err)
@@ -66,12 +64,11 @@ static bool renew(struct adoption *a, const char *what, const void *bytes, size_
     struct im4m *m = malloc(sizeof *m);
     bool ok = m ? open_ticket(a, what, bytes, n, m, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a ticket");
     for (size_t i = 0; ok && i < m->n; i++) {
-        const struct im4m_property *digest = im4m_property(&m->groups[i], "DGST"), *love = im4m_property(&m->groups[i], "love");
-        if (digest && digest->size == SHA384_BYTES)
-            images[count++] = (struct image_digest){m->groups[i].name, digest->bytes};
+        const struct im4m_property *love = im4m_property(&m->groups[i], "love");
         if (love && love->kind == IM4M_TEXT)
-            snprintf(a->version, sizeof a->version, "%.*s", (int)love->size, (const char *)love->bytes);
+            snprintf(a->version, sizeof a->version, "%.*s", (int)MIN(love->size, sizeof a->version - 1), (const char *)love->bytes);
     }
+    ok = ok && (ticket_images(m, images, &count, err) || pome_fail_context(err, "%s: %s", a->from->path, what));
     ok = ok && personalize_images(&a->who, images, count, out, err);
     free(m);
     return ok;
@@ -84,8 +81,7 @@ static bool renew_policy(struct adoption *a, const uint8_t *bytes, size_t n, uin
     struct img4 i;
     struct im4m *m = malloc(sizeof *m);
     struct ticket *t = malloc(sizeof *t);
-    struct img4_frame *f = malloc(sizeof *f);
-    bool ok = (m && t && f) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the policy");
+    bool ok = (m && t) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the policy");
     if (ok && (!img4_read(bytes, n, &i, err) || !i.im4m_bytes))
         ok = damaged(a, "POLICY/LOCAL.IM4", "is no Image4 file", err);
     ok = ok && open_ticket(a, "POLICY/LOCAL.IM4", i.im4m_bytes, i.im4m_size, m, err);
@@ -98,17 +94,9 @@ static bool renew_policy(struct adoption *a, const uint8_t *bytes, size_t n, uin
                                                a->rpnh,           a->ronh, vuid->bytes};
         ok = personalize_policy(&a->who, &content, t, im4p, err);
     }
-    if (ok && img4_frame(sizeof im4p, t->der, t->size, NULL, 0, f) && (*file = malloc(f->head_size + sizeof im4p + f->tail_size))) {
-        memcpy(*file, f->head, f->head_size);
-        memcpy(*file + f->head_size, im4p, sizeof im4p);
-        memcpy(*file + f->head_size + sizeof im4p, f->tail, f->tail_size);
-        *size = f->head_size + sizeof im4p + f->tail_size;
-    } else if (ok) {
-        ok = pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the policy");
-    }
+    ok = ok && (*file = ticket_img4(im4p, sizeof im4p, t, NULL, 0, size, err));
     free(m);
     free(t);
-    free(f);
     return ok;
 }
 
@@ -282,30 +270,20 @@ static bool adopt_volume(struct adoption *a, const char *type_text, const char *
 
 static bool adopt_firmware(struct adoption *a, struct pome_error *err)
 {
-    uint8_t im4r[IMAGE4_IM4R_MAX], *area = malloc(AUX_FIRMWARE_MAX), *erased = malloc(AUX_FIRMWARE_MAX);
+    uint8_t *old = malloc(AUX_FIRMWARE_MAX), *area = malloc(AUX_FIRMWARE_MAX);
     struct img4 i;
     struct ticket *t = malloc(sizeof *t);
-    struct img4_frame *f = malloc(sizeof *f);
     const uint64_t at = AUX_FLASH_OFFSET + AUX_FIRMWARE;
-    bool ok = (area && erased && t && f) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the firmware");
-    ok = ok && file_read_at(a->aux_fd, a->b->path, area, AUX_FIRMWARE_MAX, at, err);
-    if (ok && (!img4_read(area, AUX_FIRMWARE_MAX, &i, err) || !i.im4m_bytes))
+    bool ok = (old && area && t) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the firmware");
+    ok = ok && file_read_at(a->aux_fd, a->b->path, old, AUX_FIRMWARE_MAX, at, err);
+    if (ok && (!img4_read(old, AUX_FIRMWARE_MAX, &i, err) || !i.im4m_bytes))
         ok = damaged(a, "AuxiliaryStorage, firmware", "is no Image4 file", err);
-    ok = ok && renew(a, "AuxiliaryStorage, firmware", i.im4m_bytes, i.im4m_size, t, err);
-    if (ok && (!img4_frame(i.im4p_size, t->der, t->size, im4r, im4r_write(a->boot_nonce, im4r), f) ||
-               f->head_size + i.im4p_size + f->tail_size > AUX_FIRMWARE_MAX))
-        ok = damaged(a, "AuxiliaryStorage, firmware", "with its new ticket it does not fit", err);
-    if (ok) {
-        memset(erased, 0xff, AUX_FIRMWARE_MAX);
-        memcpy(erased, f->head, f->head_size);
-        memcpy(erased + f->head_size, i.im4p_bytes, i.im4p_size);
-        memcpy(erased + f->head_size + i.im4p_size, f->tail, f->tail_size);
-        ok = file_write_at(a->aux_fd, a->b->path, erased, AUX_FIRMWARE_MAX, at, err);
-    }
+    ok = ok && renew(a, "AuxiliaryStorage, firmware", i.im4m_bytes, i.im4m_size, t, err) &&
+         ticket_firmware(i.im4p_bytes, i.im4p_size, t, a->boot_nonce, area, err) &&
+         file_write_at(a->aux_fd, a->b->path, area, AUX_FIRMWARE_MAX, at, err);
+    free(old);
     free(area);
-    free(erased);
     free(t);
-    free(f);
     return ok;
 }
 
@@ -319,12 +297,8 @@ static bool adopt_wrapper(struct adoption *a, struct pome_error *err)
 /* Both banks: the older one must not keep the old machine's nonces. */
 static bool adopt_nvram(struct adoption *a, struct pome_error *err)
 {
-    char nonce[24];
-    snprintf(nonce, sizeof nonce, "0x%016llx", (unsigned long long)a->boot_nonce);
     struct flash *f = flash_open(a->b, false, err);
-    bool ok = f && nvram_set(f->bank, NVRAM_COMMON, "com.apple.System.boot-nonce", nonce, strlen(nonce), err) &&
-              nvram_set(f->bank, NVRAM_SYSTEM, "boop-storage-nonces", a->nonces, sizeof a->nonces, err) && flash_write(f, err) &&
-              flash_write(f, err);
+    bool ok = f && nonces_to_nvram(f->bank, 0, a->nonces, sizeof a->nonces, &a->boot_nonce, err) && flash_write(f, err) && flash_write(f, err);
     flash_close(f);
     return ok;
 }
@@ -360,14 +334,14 @@ static bool prepare(struct adoption *a, uint64_t ecid, struct pome_error *err)
     if (!a->authority)
         return pome_fail_context(err, "signing authority");
     memcpy(a->trust.anchor, authority_anchor(a->authority), SHA384_BYTES);
-    if (getrandom(&a->boot_nonce, sizeof a->boot_nonce, 0) != sizeof a->boot_nonce)
-        return pome_fail_errno(err, "random numbers");
+    if (!personalize_draw(&a->boot_nonce, sizeof a->boot_nonce, err))
+        return false;
     personalize_boot_nonce(a->boot_nonce, a->trust.boot_nonce);
     snprintf(a->version, sizeof a->version, "0");
     a->who = (struct personality){a->authority, ecid, p->board, p->chip, a->trust.boot_nonce, a->version};
-    return personalize_draw_nonce(a->nonces + RPNH, a->rpnh, err) &&
-           personalize_draw_nonce(a->nonces + LPNH, a->trust.policy_nonces[0], err) &&
-           personalize_draw_nonce(a->nonces + RONH, a->ronh, err);
+    return personalize_draw_nonce(a->nonces + NONCE_RPNH, a->rpnh, err) &&
+           personalize_draw_nonce(a->nonces + NONCE_LPNH, a->trust.policy_nonces[0], err) &&
+           personalize_draw_nonce(a->nonces + NONCE_RONH, a->ronh, err);
 }
 
 static bool sync_all(const struct adoption *a, struct pome_error *err)

@@ -1,8 +1,8 @@
 /*
  * boot_state.h - what an installed machine's LocalPolicy and boot sets say, and the changes that only the host can sign (docs/boot.md).
  *
- * All functions need a bundle that is locked and installed. A change can be cut off at any moment: the machine starts as before or as
- * after; where that cannot be (boot_sign_all), doing it again completes it.
+ * All functions need a bundle that is locked and installed. A change can be cut off at any moment: the machine starts as before or as after
+ * (bundle/changes.h).
  */
 #ifndef RESTORE_BOOT_STATE_H
 #define RESTORE_BOOT_STATE_H
@@ -30,8 +30,9 @@ bool boot_set_security(struct bundle *b, enum policy_security security, struct p
 bool boot_sign_pending(struct bundle *b, struct pome_error *err);
 
 /* Issues every ticket anew, for the bundle's ECID, with a new boot nonce and by this host's authority, which the machine trusts from then on: for
- * copies of a machine, and after the authority was replaced. Of the sets: the one that ACTIVE names and Recovery. Their tickets and objects are checked
- * before. An old LocalPolicy (of another nonce) counts as one of full security. Errors: as above. */
+ * copies of a machine, and after the authority was replaced. Of the sets: the one that ACTIVE names, which must be LocalPolicy's (nsih), and Recovery. Their
+ * tickets and objects are checked before. An old LocalPolicy (of another nonce) counts as one of full security. Errors: as above, and INVALID_DATA (a set
+ * is not what its ticket, or not the one that LocalPolicy, says). */
 bool boot_sign_all(struct bundle *b, struct pome_error *err);
 
 #endif

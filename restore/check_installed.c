@@ -11,6 +11,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", argc < 2 ? "usage: check_installed BUNDLE [--one-map]" : b ? "it is not installed" : err.message);
         return 1;
     }
+    if (!bundle_lock(b, &err)) { /* which makes the changes of a command that was cut off */
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
     installed_check_disk(b, argc == 2);
     installed_check_aux(b);
     bundle_close(b);

@@ -72,7 +72,7 @@ bool install_os(struct install *in, struct pome_error *err);
 bool install_keep_disk(struct install *in, struct pome_error *err);
 bool install_boot_container(struct install *in, struct pome_error *err);
 bool install_recovery_container(struct install *in, struct pome_error *err);
-uint8_t *install_policy_file(const struct install *in, size_t *size); /* the LocalPolicy as IMG4, for free(); NULL: no memory */
+uint8_t *install_policy_file(const struct install *in, size_t *size, struct pome_error *err); /* the LocalPolicy as IMG4, for free() */
 /* personalize.c */
 bool install_personalize(struct install *in, struct pome_error *err);
 /* Nonces, volume group and policy; `tickets` makes the tickets of the components. */

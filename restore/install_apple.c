@@ -316,8 +316,8 @@ static bool write_text(struct making *k, struct pome_error *err)
 static bool write_policy(struct making *k, struct pome_error *err)
 {
     size_t n = 0;
-    uint8_t *file = install_policy_file(k->in, &n);
-    bool ok = file ? apfs_file_append(k->to, file, n, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the policy");
+    uint8_t *file = install_policy_file(k->in, &n, err);
+    bool ok = file && apfs_file_append(k->to, file, n, err);
     free(file);
     return ok;
 }

@@ -35,18 +35,16 @@ static bool set_text(uint8_t *bank, enum nvram_partition p, const char *name, co
 
 static bool set_variables(const struct install *in, uint8_t *bank, struct pome_error *err)
 {
-    char type[GUID_TEXT], partition[GUID_TEXT], group[GUID_TEXT], volume[3 * GUID_TEXT + 4], nonce[24];
+    char type[GUID_TEXT], partition[GUID_TEXT], group[GUID_TEXT], volume[3 * GUID_TEXT + 4];
     uint8_t misc[24] = {1, 1, [12] = 1};
     const struct gpt_partition *p = &in->gpt.partitions[LAYOUT_MAIN];
     guid_text_raw(p->type, type);
     guid_text_raw(p->unique, partition);
     guid_text_raw(in->volume_group, group);
     snprintf(volume, sizeof volume, "%s:%s:%s", type, partition, group);
-    snprintf(nonce, sizeof nonce, "0x%016llx", (unsigned long long)in->boot_nonce);
     return set_text(bank, NVRAM_COMMON, "auto-boot", "true", err) && set_text(bank, NVRAM_COMMON, "boot-args", "", err) &&
            set_text(bank, NVRAM_COMMON, "boot-volume", volume, err) &&
-           set_text(bank, NVRAM_COMMON, "com.apple.System.boot-nonce", nonce, err) &&
-           nvram_set(bank, NVRAM_SYSTEM, "boop-storage-nonces", in->nonces, sizeof in->nonces, err) &&
+           nonces_to_nvram(bank, 0, in->nonces, sizeof in->nonces, &in->boot_nonce, err) &&
            nvram_set(bank, NVRAM_SYSTEM, "boop-storage-misc", misc, sizeof misc, err);
 }
 

@@ -215,19 +215,9 @@ static bool write_container(struct container *k, enum layout_container where, co
     return true;
 }
 
-uint8_t *install_policy_file(const struct install *in, size_t *size)
+uint8_t *install_policy_file(const struct install *in, size_t *size, struct pome_error *err)
 {
-    const struct ticket *t = &in->tickets[TICKET_POLICY];
-    uint8_t *file = NULL;
-    struct img4_frame *f = malloc(sizeof *f);
-    if (f && img4_frame(sizeof in->policy, t->der, t->size, NULL, 0, f) && (file = malloc(f->head_size + sizeof in->policy + f->tail_size))) {
-        memcpy(file, f->head, f->head_size);
-        memcpy(file + f->head_size, in->policy, sizeof in->policy);
-        memcpy(file + f->head_size + sizeof in->policy, f->tail, f->tail_size);
-        *size = f->head_size + sizeof in->policy + f->tail_size;
-    }
-    free(f);
-    return file;
+    return ticket_img4(in->policy, sizeof in->policy, &in->tickets[TICKET_POLICY], NULL, 0, size, err);
 }
 
 bool install_boot_container(struct install *in, struct pome_error *err)
@@ -235,8 +225,8 @@ bool install_boot_container(struct install *in, struct pome_error *err)
     char nsih[2 * SHA384_BYTES + 1], active[10], folder[16];
     size_t policy_size = 0;
     struct container *k = calloc(1, sizeof *k);
-    uint8_t *policy = install_policy_file(in, &policy_size);
-    bool ok = (k && policy) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the boot set");
+    uint8_t *policy = install_policy_file(in, &policy_size, err);
+    bool ok = policy && (k || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the boot set"));
     if (ok) {
         k->in = in;
         hex_upper(in->nsih, sizeof in->nsih, nsih);

@@ -7,7 +7,7 @@
 #include "formats/guid.h"
 #include "formats/image4.h"
 #include "formats/nvram.h"
-#include "restore/authority.h"
+#include "restore/personalize.h"
 #include "restore/test_image.h"
 
 #include <stdarg.h>
@@ -186,6 +186,22 @@ static void check_variable(const uint8_t *bank, enum nvram_partition p, const ch
     }
 }
 
+/* NVRAM's copies are of the nonces that the machine trusts. */
+static void check_nonces(const uint8_t *bank, const struct aux_trust *trust)
+{
+    struct nvram_variable v;
+    char text[32] = "";
+    uint8_t nonces[NONCES_BYTES], hash[SHA384_BYTES], boot_nonce[AUX_NONCE_BYTES];
+    assert_true(nvram_find(bank, NVRAM_COMMON, "com.apple.System.boot-nonce", &v) && v.size < sizeof text);
+    nvram_value(&v, (uint8_t *)text);
+    personalize_boot_nonce(strtoull(text, NULL, 16), boot_nonce);
+    assert_memory_equal(boot_nonce, trust->boot_nonce, sizeof boot_nonce);
+    assert_true(nvram_find(bank, NVRAM_SYSTEM, "boop-storage-nonces", &v) && v.size == sizeof nonces);
+    nvram_value(&v, nonces);
+    sha384(nonces + NONCE_LPNH, NONCE_BYTES, hash);
+    assert_memory_equal(hash, trust->policy_nonces[0], sizeof hash);
+}
+
 void installed_check_aux(struct bundle *b)
 {
     struct aux_wrapper w;
@@ -200,8 +216,8 @@ void installed_check_aux(struct bundle *b)
     check_variable(bank, NVRAM_COMMON, "auto-boot", "true");
     check_variable(bank, NVRAM_COMMON, "boot-args", "");
     check_variable(bank, NVRAM_COMMON, "boot-volume", NULL);
-    check_variable(bank, NVRAM_COMMON, "com.apple.System.boot-nonce", NULL);
-    check_variable(bank, NVRAM_SYSTEM, "boop-storage-nonces", NULL);
+    check_nonces(bank, &w.trust);
+    check_nonces(flash + AUX_NVRAM_BANK(0), &w.trust);
     assert_int_equal(flash[0x1000], 0xff);
     assert_int_equal(flash[AUX_PANIC], 0);
     assert_int_equal(flash[AUX_FLASH_BYTES - 1], 0xff);

@@ -6,13 +6,13 @@
 #include "restore/personalize.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "formats/nvram.h"
 #include "restore/install.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-
-enum { NONCE = 16, RPNH = 0, LPNH = 16, RONH = 64 };
 
 static void machine_properties(const struct personality *who, struct im4m_group *g)
 {
@@ -75,6 +75,54 @@ bool personalize_images(const struct personality *who, const struct image_digest
     return ok;
 }
 
+bool ticket_images(const struct im4m *m, struct image_digest images[IMAGE4_GROUPS_MAX], size_t *n, struct pome_error *err)
+{
+    *n = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        const struct im4m_property *digest = im4m_property(&m->groups[i], "DGST");
+        if (!strcmp(m->groups[i].name, "MANP"))
+            continue;
+        if (!digest || digest->size != SHA384_BYTES || *n == IMAGE4_GROUPS_MAX)
+            return pome_fail(err, POME_ERROR_INVALID_DATA, "the ticket's entry %s is not one of ours", m->groups[i].name);
+        images[(*n)++] = (struct image_digest){m->groups[i].name, digest->bytes};
+    }
+    return true;
+}
+
+uint8_t *ticket_img4(const void *im4p, size_t im4p_size, const struct ticket *t, const uint8_t *im4r, size_t im4r_size, size_t *size,
+                     struct pome_error *err)
+{
+    struct img4_frame *f = malloc(sizeof *f);
+    bool ok = f && img4_frame(im4p_size, t->der, t->size, im4r, im4r_size, f);
+    uint8_t *file = ok ? malloc(f->head_size + im4p_size + f->tail_size) : NULL;
+    if (file) {
+        memcpy(file, f->head, f->head_size);
+        memcpy(file + f->head_size, im4p, im4p_size);
+        memcpy(file + f->head_size + im4p_size, f->tail, f->tail_size);
+        *size = f->head_size + im4p_size + f->tail_size;
+    } else {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for an Image4 file of %zu bytes", im4p_size);
+    }
+    free(f);
+    return file;
+}
+
+bool ticket_firmware(const void *llb, size_t llb_size, const struct ticket *t, uint64_t generator, uint8_t area[AUX_FIRMWARE_MAX],
+                     struct pome_error *err)
+{
+    uint8_t im4r[IMAGE4_IM4R_MAX];
+    size_t n = 0;
+    uint8_t *img4 = ticket_img4(llb, llb_size, t, im4r, im4r_write(generator, im4r), &n, err);
+    bool ok = img4 && (n <= AUX_FIRMWARE_MAX || pome_fail(err, POME_ERROR_INVALID_DATA, "%zu bytes of firmware and ticket, at most %llu fit", n,
+                                                          (unsigned long long)AUX_FIRMWARE_MAX));
+    if (ok) {
+        memset(area, 0xff, AUX_FIRMWARE_MAX);
+        memcpy(area, img4, n);
+    }
+    free(img4);
+    return ok;
+}
+
 enum policy_security personalize_security(const struct im4m *policy)
 {
     const struct im4m_group *manp = im4m_group(policy, "MANP");
@@ -114,17 +162,30 @@ void personalize_boot_nonce(uint64_t generator, uint8_t out[AUX_NONCE_BYTES])
     memcpy(out, digest, AUX_NONCE_BYTES);
 }
 
-static bool draw(void *bytes, size_t n, struct pome_error *err)
+bool personalize_draw(void *bytes, size_t n, struct pome_error *err)
 {
     return getrandom(bytes, n, 0) == (ssize_t)n || pome_fail_errno(err, "random numbers");
 }
 
-bool personalize_draw_nonce(uint8_t nonce[16], uint8_t hash[SHA384_BYTES], struct pome_error *err)
+bool personalize_draw_nonce(uint8_t nonce[NONCE_BYTES], uint8_t hash[SHA384_BYTES], struct pome_error *err)
 {
-    if (!draw(nonce, NONCE, err))
+    if (!personalize_draw(nonce, NONCE_BYTES, err))
         return false;
-    sha384(nonce, NONCE, hash);
+    sha384(nonce, NONCE_BYTES, hash);
     return true;
+}
+
+bool nonces_to_nvram(uint8_t *bank, size_t at, const uint8_t *nonces, size_t n, const uint64_t *generator, struct pome_error *err)
+{
+    uint8_t all[NONCES_BYTES] = {0};
+    char text[24];
+    struct nvram_variable v;
+    if (nvram_find(bank, NVRAM_SYSTEM, "boop-storage-nonces", &v) && v.size == sizeof all)
+        nvram_value(&v, all);
+    memcpy(all + at, nonces, n);
+    snprintf(text, sizeof text, "0x%016llx", (unsigned long long)(generator ? *generator : 0));
+    return (!generator || nvram_set(bank, NVRAM_COMMON, "com.apple.System.boot-nonce", text, strlen(text), err)) &&
+           nvram_set(bank, NVRAM_SYSTEM, "boop-storage-nonces", all, sizeof all, err);
 }
 
 /* --- the installer's step --- */
@@ -160,8 +221,8 @@ static bool issue(struct install *in, const struct authority *authority, install
     memset(in->nonces, 0, sizeof in->nonces);
     memcpy(in->trust.anchor, authority_anchor(authority), SHA384_BYTES);
     personalize_boot_nonce(in->boot_nonce, in->trust.boot_nonce);
-    if (!personalize_draw_nonce(in->nonces + RPNH, rpnh, err) || !personalize_draw_nonce(in->nonces + LPNH, in->trust.policy_nonces[0], err) ||
-        !personalize_draw_nonce(in->nonces + RONH, ronh, err) || !tickets(in, &who, err))
+    if (!personalize_draw_nonce(in->nonces + NONCE_RPNH, rpnh, err) || !personalize_draw_nonce(in->nonces + NONCE_LPNH, in->trust.policy_nonces[0], err) ||
+        !personalize_draw_nonce(in->nonces + NONCE_RONH, ronh, err) || !tickets(in, &who, err))
         return false;
     sha384(in->tickets[TICKET_OS].der, in->tickets[TICKET_OS].size, in->nsih);
     return personalize_policy(&who, &policy, &in->tickets[TICKET_POLICY], in->policy, err);
@@ -169,7 +230,7 @@ static bool issue(struct install *in, const struct authority *authority, install
 
 bool install_personalize_by(struct install *in, install_tickets_fn *tickets, struct pome_error *err)
 {
-    if (!draw(&in->boot_nonce, sizeof in->boot_nonce, err) || !draw(in->volume_group, sizeof in->volume_group, err))
+    if (!personalize_draw(&in->boot_nonce, sizeof in->boot_nonce, err) || !personalize_draw(in->volume_group, sizeof in->volume_group, err))
         return false;
     in->volume_group[6] = (uint8_t)((in->volume_group[6] & 0x0f) | 0x40); /* a version 4 UUID */
     in->volume_group[8] = (uint8_t)((in->volume_group[8] & 0x3f) | 0x80);

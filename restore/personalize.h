@@ -39,6 +39,17 @@ enum { POLICY_IM4P_BYTES = 22 };
 /* A signed ticket for these images. */
 bool personalize_images(const struct personality *who, const struct image_digest *images, size_t n, struct ticket *out, struct pome_error *err);
 
+/* The images that a ticket is for, which keep pointing into it. Errors: INVALID_DATA (one without a SHA-384 digest). */
+bool ticket_images(const struct im4m *m, struct image_digest images[IMAGE4_GROUPS_MAX], size_t *n, struct pome_error *err);
+
+/* An IM4P and its ticket as IMG4, for free(). im4r may be NULL. */
+uint8_t *ticket_img4(const void *im4p, size_t im4p_size, const struct ticket *t, const uint8_t *im4r, size_t im4r_size, size_t *size,
+                     struct pome_error *err);
+
+/* The firmware area with an LLB and its ticket, which is bound to this boot nonce generator, erased behind it. Errors: INVALID_DATA (they do not fit). */
+bool ticket_firmware(const void *llb, size_t llb_size, const struct ticket *t, uint64_t generator, uint8_t area[AUX_FIRMWARE_MAX],
+                     struct pome_error *err);
+
 /* The security that a LocalPolicy's ticket states; full when it states none. */
 enum policy_security personalize_security(const struct im4m *policy);
 
@@ -49,7 +60,17 @@ bool personalize_policy(const struct personality *who, const struct policy_conte
 /* BNCH of a boot nonce generator. */
 void personalize_boot_nonce(uint64_t generator, uint8_t out[AUX_NONCE_BYTES]);
 
-/* A random 16-byte nonce and its hash. */
-bool personalize_draw_nonce(uint8_t nonce[16], uint8_t hash[SHA384_BYTES], struct pome_error *err);
+/* Random bytes. */
+bool personalize_draw(void *bytes, size_t n, struct pome_error *err);
+
+/* Where boop-storage-nonces has which nonce. */
+enum { NONCE_BYTES = 16, NONCE_RPNH = 0, NONCE_LPNH = 16, NONCE_RONH = 64, NONCES_BYTES = 112 };
+
+/* Puts n of the bytes of boop-storage-nonces, from `at`, and the boot nonce's generator (NULL: as it is) into an NVRAM bank, which is then to be
+ * finished. */
+bool nonces_to_nvram(uint8_t *bank, size_t at, const uint8_t *nonces, size_t n, const uint64_t *generator, struct pome_error *err);
+
+/* A random nonce and its hash. */
+bool personalize_draw_nonce(uint8_t nonce[NONCE_BYTES], uint8_t hash[SHA384_BYTES], struct pome_error *err);
 
 #endif
