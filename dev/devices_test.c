@@ -12,6 +12,7 @@
 #include "dev/test_rig.h"
 #include "dev/virtio_console.h"
 #include "dev/virtio_rng.h"
+#include "dev/virtio_vsock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,6 +126,9 @@ static void tables_are_sound(void **state)
     rig_finish(&r);
     struct device *d = start(&rows[0]);
     struct virtio *v = virtio_console_create(&r.bus, console);
+    check_tables(v->type->own);
+    v->type->destroy(v);
+    v = virtio_vsock_create(&r.bus, vsock_host_create(r.loop, NULL, NULL));
     check_tables(v->type->own);
     v->type->destroy(v);
     finish(d);

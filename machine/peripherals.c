@@ -7,11 +7,12 @@
 
 #include "base/error.h"
 #include "dev/virtio_net.h"
+#include "dev/virtio_vsock.h"
 #include "machine/board.h"
 
 #include <fcntl.h>
 
-enum { FIRST_NETWORK_SLOT = PCI_SLOTS - MACHINE_MAX_NETWORKS };
+enum { FIRST_NETWORK_SLOT = PCI_SLOTS - MACHINE_MAX_NETWORKS, SOCKETS_SLOT = FIRST_NETWORK_SLOT - 1 };
 
 static struct net *connect_network(struct loop *loop, const struct machine_network *c, struct pome_error *err)
 {
@@ -41,6 +42,23 @@ static bool plug_network(struct machine *m, unsigned slot, const struct machine_
     return machine_plug(m, slot, v, err);
 }
 
+static bool plug_sockets(struct machine *m, const struct machine_sockets *c, struct pome_error *err)
+{
+    struct vsock_host *h = vsock_host_create(m->config.loop, c->path, err);
+    if (!h)
+        return false;
+    struct virtio *v = virtio_vsock_create(&m->bus, h);
+    if (!v)
+        vsock_host_destroy(h);
+    m->vsock_host = v ? h : NULL;
+    return machine_plug(m, SOCKETS_SLOT, v, err);
+}
+
+struct vsock_host *machine_vsock_host(const struct machine *m)
+{
+    return m->vsock_host;
+}
+
 bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_error *err)
 {
     const struct machine_peripherals *p = m->config.peripherals;
@@ -51,5 +69,7 @@ bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_erro
     for (size_t i = 0; i < p->n_networks; i++)
         if (!plug_network(m, FIRST_NETWORK_SLOT + (unsigned)i, &p->networks[i], err))
             return pome_fail_context(err, "networks[%zu]", i);
+    if (p->sockets && !plug_sockets(m, p->sockets, err))
+        return pome_fail_context(err, "sockets");
     return true;
 }

@@ -3,6 +3,7 @@
 #define MACHINE_PERIPHERALS_H
 
 #include "backend/net.h"
+#include "backend/vsock_host.h"
 
 enum { MACHINE_MAX_NETWORKS = 4 };
 
@@ -21,10 +22,19 @@ struct machine_network {
     struct net_user_options user; /* but for its mtu */
 };
 
+struct machine_sockets {
+    const char *path; /* of backend/vsock_host.h; NULL: reachable through machine_vsock_host only */
+};
+
 /* Borrowed during machine_create, with all that it points to. */
 struct machine_peripherals {
     const struct machine_network *networks;
     size_t n_networks; /* 0..MACHINE_MAX_NETWORKS */
+    const struct machine_sockets *sockets; /* NULL: no socket device */
 };
+
+struct machine;
+/* The host's end of the machine's sockets; NULL: it has no socket device. */
+struct vsock_host *machine_vsock_host(const struct machine *m);
 
 #endif
