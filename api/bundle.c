@@ -141,10 +141,21 @@ char *pome_bundle_config_get(const pome_bundle *p, const char *key, struct pome_
     return text;
 }
 
+bool pome_bundle_config_generation(const pome_bundle *p, char generation[POME_GENERATION_BYTES], struct pome_error *err)
+{
+    return bundle_generation(p->b, generation, err);
+}
+
 bool pome_bundle_config_set(pome_bundle *p, const char *key, const char *value, pome_finding_fn *each, void *user, struct pome_error *err)
 {
+    return pome_bundle_config_set_if(p, NULL, key, value, each, user, err);
+}
+
+bool pome_bundle_config_set_if(pome_bundle *p, const char *if_generation, const char *key, const char *value, pome_finding_fn *each, void *user,
+                               struct pome_error *err)
+{
     struct findings l = {0};
-    bool ok = bundle_configure(p->b, key, value, &l, err);
+    bool ok = bundle_configure(p->b, if_generation, key, value, &l, err);
     if (each)
         findings_report(&l, each, user);
     findings_free(&l);

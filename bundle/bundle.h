@@ -101,9 +101,13 @@ bool bundle_member_make_sparse(struct bundle *b, enum bundle_member m, uint64_t 
 /* Replaces it by s. */
 bool bundle_save_settings(struct bundle *b, const struct settings *s, struct pome_error *err);
 
-/* Sets one value (settings_set), or, when it is "", removes it, and saves. Locks the bundle. What is fixed at the installation stays: INVALID_STATE. Errors of the
- * value are in out. */
-bool bundle_configure(struct bundle *b, const char *key, const char *value, struct findings *out, struct pome_error *err);
+/* Which version of Config.json this is: 32 characters made from its content. */
+enum { BUNDLE_GENERATION_BYTES = 33 };
+bool bundle_generation(const struct bundle *b, char text[BUNDLE_GENERATION_BYTES], struct pome_error *err);
+
+/* Sets one value (settings_set), or, when it is "", removes it, and saves. Locks the bundle, and reads it again before it changes anything. if_generation: refused
+ * with CONFLICT when it is not of that one; NULL: whatever it is. What is fixed at the installation stays: INVALID_STATE. Errors of the value are in out. */
+bool bundle_configure(struct bundle *b, const char *if_generation, const char *key, const char *value, struct findings *out, struct pome_error *err);
 
 /* Checks a Config.json by its path: all faults at once. False when it cannot be read. */
 bool bundle_check_config(const char *path, struct findings *out, struct pome_error *err);

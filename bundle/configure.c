@@ -1,6 +1,8 @@
 /* configure.c - changing and checking a bundle's Config.json. */
 #include "base/error.h"
 #include "bundle/bundle.h"
+#include "bundle/paths.h"
+#include "formats/sha384.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,7 +55,31 @@ bool bundle_save_settings(struct bundle *b, const struct settings *s, struct pom
     return ok;
 }
 
-bool bundle_configure(struct bundle *b, const char *key, const char *value, struct findings *out, struct pome_error *err)
+bool bundle_generation(const struct bundle *b, char text[BUNDLE_GENERATION_BYTES], struct pome_error *err)
+{
+    size_t n = 0;
+    uint8_t digest[SHA384_BYTES];
+    char *json = settings_write(&b->settings, &n);
+    if (!json)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
+    sha384(json, n, digest);
+    free(json);
+    for (int i = 0; i < (BUNDLE_GENERATION_BYTES - 1) / 2; i++)
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    return true;
+}
+
+static bool is_still(const struct bundle *b, const char *generation, struct pome_error *err)
+{
+    char now[BUNDLE_GENERATION_BYTES];
+    if (!generation)
+        return true;
+    return bundle_generation(b, now, err) && (!strcmp(now, generation) ||
+           pome_fail(err, POME_ERROR_CONFLICT, "%s: its configuration is of generation %s, not %.32s any more", b->path, now, generation));
+}
+
+/* The bundle is locked and was read again. */
+static bool change(struct bundle *b, const char *key, const char *value, struct findings *out, struct pome_error *err)
 {
     char path[PATH_MAX];
     struct settings *now = malloc(sizeof *now);
@@ -67,7 +93,19 @@ bool bundle_configure(struct bundle *b, const char *key, const char *value, stru
         settings_check_fixed(&b->settings, now, path, out);
     ok = findings_ok(out, findings_has(out, "fixed-at-installation") ? POME_ERROR_INVALID_STATE : POME_ERROR_INVALID_CONFIGURATION,
                      path, err) &&
-         ok && bundle_lock(b, err) && bundle_save_settings(b, now, err);
+         ok && bundle_save_settings(b, now, err);
     free(now);
+    return ok;
+}
+
+bool bundle_configure(struct bundle *b, const char *if_generation, const char *key, const char *value, struct findings *out, struct pome_error *err)
+{
+    bool was_locked = b->locked;
+    if (!bundle_lock(b, err))
+        return false;
+    /* What another process wrote since this bundle was opened must not be lost. */
+    bool ok = bundle_read_config(b, err) && is_still(b, if_generation, err) && change(b, key, value, out, err);
+    if (!ok && !was_locked)
+        bundle_unlock(b);
     return ok;
 }

@@ -30,7 +30,7 @@ static ssize_t read_member(const struct bundle *b, enum bundle_member m, void *b
     return n;
 }
 
-static bool read_config(struct bundle *b, struct pome_error *err)
+bool bundle_read_config(struct bundle *b, struct pome_error *err)
 {
     char path[PATH_MAX], *text = malloc(SETTINGS_MAX_BYTES);
     ssize_t n = text ? read_member(b, BUNDLE_CONFIG, text, SETTINGS_MAX_BYTES, err) : -1;
@@ -115,7 +115,7 @@ bool bundle_load(struct bundle *b, struct pome_error *err)
     b->installed = fstatat(b->dir_fd, bundle_member_name(BUNDLE_INSTALL), &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
     if (fstatat(b->dir_fd, bundle_member_name(BUNDLE_CONFIG), &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle of Pome, or a damaged one: Config.json is missing", b->path);
-    if (!read_config(b, err) || !read_identifier(b, err))
+    if (!bundle_read_config(b, err) || !read_identifier(b, err))
         return false;
     bool generic = b->settings.platform == SETTINGS_GENERIC; /* has neither hardware model nor auxiliary storage */
     return (generic || (read_model(b, err) && check_aux(b, err))) && check_disk(b, err);

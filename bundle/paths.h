@@ -14,6 +14,9 @@ bool bundle_load(struct bundle *b, struct pome_error *err);
 /* bundle_lock, but for changes that wait to be made: for a bundle that may be damaged. */
 bool lock_folder(struct bundle *b, struct pome_error *err);
 
+/* Reads Config.json again. */
+bool bundle_read_config(struct bundle *b, struct pome_error *err);
+
 /* Whatever has a member's name is a bundle, also a damaged one. */
 bool looks_like_bundle(int dir_fd);
 

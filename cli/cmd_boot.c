@@ -103,7 +103,7 @@ int cmd_boot(int argc, char **argv)
         cli_fail(&err, NULL, "cannot make the machine");
         return err.code == POME_ERROR_INVALID_CONFIGURATION ? CLI_USAGE : CLI_FAILED; /* nothing else than 0, 1, 2 */
     }
-    struct run_options run = {.stats = o.stats, .resume = o.resume, .saved = o.saved, .can_be_saved = o.saved, .save = POME_SAVE_OPTIONS_INIT};
+    struct run_options run = {.stats = o.stats, .resume = o.resume, .saved = o.saved, .can_be_saved = o.saved, .save = POME_SAVE_OPTIONS_INIT, .from_guest = -1, .copy_to = -1};
     void *key;
     if (read_save_key(o.key_file, &run.save, &key, &err))
         status = run_vm(vm, &terminal, &run);

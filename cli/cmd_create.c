@@ -1,4 +1,4 @@
-/* cmd_create.c - pome create, install, delete: bundles come and go. */
+/* cmd_create.c - pome create, install: bundles come. */
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-command_run cmd_create, cmd_install, cmd_delete;
+command_run cmd_create, cmd_install;
 
 static bool install(pome_bundle *b, pome_restore_image *image, enum pome_security security, bool again, bool json, struct pome_error *err)
 {
@@ -158,18 +158,4 @@ int cmd_install(int argc, char **argv)
     pome_restore_image_free(image);
     pome_bundle_free(b);
     return status;
-}
-
-int cmd_delete(int argc, char **argv)
-{
-    const char *name[1];
-    static const struct cli_option options[] = {{0}};
-    struct pome_error err = {0};
-    int status = cli_options(argc, argv, options, 1, 1, name);
-    if (status != CLI_GO_ON)
-        return status;
-    if (!pome_bundle_delete(name[0], &err))
-        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines" : NULL, "cannot delete \"%s\"", name[0]);
-    cli_note("Deleted %s", name[0]);
-    return CLI_OK;
 }

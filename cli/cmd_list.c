@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/state.h"
 
 #include <pome/bundle.h>
 
@@ -14,27 +15,18 @@ struct listing {
     size_t n;
 };
 
-static const char *state_of(const pome_bundle *b, int *pid)
-{
-    *pid = 0;
-    if (!b)
-        return "damaged";
-    if (pome_bundle_is_in_use(b, pid))
-        return "in use";
-    return pome_bundle_is_installed(b) ? "stopped" : "not installed";
-}
-
 static void print_json(const char *name, const char *path, const pome_bundle *b, const struct pome_error *why, bool first)
 {
-    int pid;
+    struct machine_state m;
+    machine_state(b, &m);
     printf("%s{\"name\":", first ? "" : ",\n ");
     cli_json_string(stdout, name);
     fputs(",\"path\":", stdout);
     cli_json_string(stdout, path);
     fputs(",\"state\":", stdout);
-    cli_json_string(stdout, state_of(b, &pid));
-    if (pid)
-        printf(",\"pid\":%d", pid);
+    cli_json_string(stdout, m.name);
+    if (m.pid)
+        printf(",\"pid\":%d", m.pid);
     if (b)
         printf(",\"cpu_count\":%u,\"memory_bytes\":%" PRIu64 ",\"disk_bytes\":%" PRIu64 ",\"disk_used_bytes\":%" PRIu64 ",\"ecid\":\"%016" PRIX64 "\"",
                pome_bundle_cpu_count(b), pome_bundle_memory_size(b), pome_bundle_disk_size(b), pome_bundle_disk_used(b), pome_bundle_ecid(b));
@@ -48,10 +40,11 @@ static void print_json(const char *name, const char *path, const pome_bundle *b,
 static void print_row(const char *name, const pome_bundle *b, const struct pome_error *why, bool first)
 {
     char memory[16], disk[16], used[16];
-    int pid;
+    struct machine_state m;
     if (first)
         printf("%-20s %-14s %4s %10s %10s %10s\n", "NAME", "STATE", "CPUS", "MEMORY", "DISK", "USED");
-    const char *state = state_of(b, &pid);
+    machine_state(b, &m);
+    const char *state = m.name;
     if (b)
         printf("%-20s %-14s %4u %10s %10s %10s\n", name, state, pome_bundle_cpu_count(b), cli_size(pome_bundle_memory_size(b), memory),
                cli_size(pome_bundle_disk_size(b), disk), cli_size(pome_bundle_disk_used(b), used));

@@ -10,19 +10,32 @@
 
 command_run cmd_authority_create, cmd_authority_show, cmd_personalize, cmd_security_approve, cmd_security_deny, cmd_security_get, cmd_security_set;
 command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
+command_run cmd_console, cmd_pause, cmd_rename, cmd_resume, cmd_status, cmd_stop, cmd_wait;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
     cmd_image_diff, cmd_image_download, cmd_image_extract, cmd_image_info, cmd_image_latest, cmd_image_list, cmd_image_verify, cmd_install,
     cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_selftest_cpu, cmd_start, cmd_version;
 
+/* Families of one-word verbs. */
+static const char machines[] = "Machines", running[] = "Running machines";
+
 const struct command commands[] = {
-    /* name, synopsis, help, function */
+    /* name, synopsis, help, function, family */
     {"boot", "boot --kernel FILE [options]", "Boot a kernel in a throw-away machine", cmd_boot},
     {"create", "create NAME --image FILE [options]", "Make a machine and install a restore image into it", cmd_create},
     {"install", "install NAME --image FILE [options]", "Complete an installation that was interrupted", cmd_install},
-    {"start", "start NAME [--recovery] [options]", "Start a machine, its console on this terminal", cmd_start},
-    {"list", "list [--json]", "List the machines", cmd_list},
+    {"start", "start NAME [--detach] [--recovery] [options]", "Start a machine, its console on this terminal", cmd_start},
+    {"list", "list [--json]", "List the machines", cmd_list, machines},
+    {"status", "status NAME [--json]", "Show what a machine does at this moment", cmd_status, machines},
+    {"get", "get NAME [KEY] [--json]", "Show a machine's configuration, or one value of it", cmd_config_get, machines},
+    {"set", "set NAME KEY VALUE [options]", "Change a value of a machine's configuration", cmd_config_set, machines},
+    {"rename", "rename NAME NEW [--json]", "Give a machine another name", cmd_rename, machines},
+    {"delete", "delete NAME [--force] [--json]", "Delete a machine", cmd_delete, machines},
+    {"stop", "stop NAME [--timeout SECONDS] [--force] [--json]", "Ask a running machine to power off, or end it", cmd_stop, running},
+    {"pause", "pause NAME [--json]", "Freeze a running machine", cmd_pause, running},
+    {"resume", "resume NAME [--json]", "Let a paused machine go on", cmd_resume, running},
+    {"console", "console NAME [--read-only]", "The console of a running machine on this terminal", cmd_console, running},
+    {"wait", "wait NAME [--for stopped|running] [--timeout SECONDS]", "Wait until a machine has stopped, or runs", cmd_wait, running},
     {"disk resize", "disk resize NAME SIZE [--json]", "Grow a machine's disk", cmd_disk_resize},
-    {"delete", "delete NAME", "Delete a machine", cmd_delete},
     {"bundle info", "bundle info NAME [--json]", "Show what a machine is", cmd_bundle_info},
     {"bundle check", "bundle check NAME [--json]", "Check every file of a machine", cmd_bundle_check},
     {"bundle repair", "bundle repair NAME [--yes]", "Mend what can be mended safely", cmd_bundle_repair},
@@ -30,8 +43,8 @@ const struct command commands[] = {
     {"bundle move", "bundle move NAME NEW [--json]", "Give a machine another name or place", cmd_bundle_move},
     {"bundle export", "bundle export NAME [-o FILE]", "Write a machine as one file", cmd_bundle_export},
     {"bundle import", "bundle import FILE|FOLDER [NAME]", "Make a machine from an exported one, or another tool's", cmd_bundle_import},
-    {"config get", "config get NAME [KEY]", "Show a machine's configuration, or one value of it", cmd_config_get},
-    {"config set", "config set NAME KEY VALUE", "Change a value of a machine's configuration", cmd_config_set},
+    {"config get", "config get NAME [KEY] [--json]", "Show a machine's configuration, or one value of it", cmd_config_get},
+    {"config set", "config set NAME KEY VALUE [options]", "Change a value of a machine's configuration", cmd_config_set},
     {"config validate", "config validate NAME|FILE [--json]", "Check a configuration against every rule", cmd_config_validate},
     {"log show", "log show NAME [--last boot|5m|2h|1d] [options]", "Show what a machine and its host did", cmd_log_show},
     {"nvram get", "nvram get NAME VARIABLE [options]", "Show an NVRAM variable", cmd_nvram_get},

@@ -12,6 +12,7 @@ struct command {
     const char *synopsis; /* what follows "pome " in usage: "create NAME --image FILE [options]" */
     const char *help;     /* one line, no full stop */
     command_run *run;
+    const char *family; /* `pome --help` names all of a family on one line, under this title; NULL: a line of its own */
 };
 
 /* In the order of `pome --help`; ends with a row whose name is NULL. */

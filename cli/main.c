@@ -37,17 +37,32 @@ static void print_group_line(const struct command_group *g)
     putchar('\n');
 }
 
+/* "  Running machines: stop pause wait", where the first of a family stands. */
+static void print_family(const struct command *first)
+{
+    for (const struct command *c = commands; c != first; c++)
+        if (c->family == first->family)
+            return;
+    printf("  %s:", first->family);
+    for (const struct command *c = first; c->name; c++)
+        if (c->family == first->family)
+            printf(" %s", c->name);
+    putchar('\n');
+}
+
 static int print_help(void)
 {
     puts("Usage: pome VERB [arguments]\nVirtual machines for 64-bit Arm guests, as bundles on disk. Verbs:");
     for (const struct command *c = commands; c->name; c++)
-        if (!strchr(c->name, ' '))
+        if (c->family)
+            print_family(c);
+        else if (!strchr(c->name, ' '))
             printf("  %-10s %s\n", c->name, c->help);
     for (const struct command_group *g = command_groups; g->word; g++)
         print_group_line(g);
     puts("\n\"pome help VERB\" tells more. Before the verb: --quiet (errors only), --version.\n"
          "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 wrong state,\n"
-         "5 permission, 6 in use, 69 missing feature, 124 timed out, 130 interrupted.");
+         "5 permission, 6 in use, 69 missing feature, 75 try again, 124 timed out,\n130 interrupted.");
     return CLI_OK;
 }
 

@@ -1,7 +1,8 @@
-/* run_vm.c - runs a machine on this terminal. */
+/* run_vm.c - runs a machine on this terminal, or in the background. */
 #include "cli/run_vm.h"
 
 #include "cli/findings.h"
+#include "cli/notify.h"
 #include "cli/output.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct run {
     pome_vm *vm;
     struct terminal *t;
     const struct run_options *o;
+    pome_control_server *server; /* NULL: none */
     bool closed, left, saved; /* the terminal's input has ended; the user wants to leave; the machine is saved */
 };
 
@@ -47,15 +49,18 @@ static bool serve(struct run *r)
 {
     pome_vm *vm = r->vm;
     struct terminal *t = r->t;
-    struct pollfd p[4] = {
+    struct pollfd p[5] = {
         {.fd = pome_vm_fd(vm), .events = POLLIN},
         {.fd = terminal_signal_fd(), .events = POLLIN},
         {.fd = r->closed || !terminal_reads(t) ? -1 : t->in_fd, .events = POLLIN},
         {.fd = terminal_waits(t) ? t->guest_in[1] : -1, .events = POLLOUT},
+        {.fd = r->server ? pome_control_server_fd(r->server) : -1, .events = POLLIN},
     };
-    if (poll(p, 4, -1) < 0 && errno != EINTR)
+    if (poll(p, 5, -1) < 0 && errno != EINTR)
         return false;
     enum pome_vm_state state = pome_vm_dispatch(vm);
+    if (r->server)
+        pome_control_server_dispatch(r->server);
     if (state == POME_VM_STOPPED || state == POME_VM_ERROR)
         return false;
     if (terminal_signal()) {
@@ -123,18 +128,60 @@ static void print_stats(pome_vm *vm)
     free(json);
 }
 
+/* Its last words, to a terminal or pipe that takes them slowly; a signal ends the wait. */
+static void drain(pome_control_server *server)
+{
+    while (server && !pome_control_server_is_drained(server) && !terminal_signal()) {
+        struct pollfd p[2] = {{.fd = pome_control_server_fd(server), .events = POLLIN}, {.fd = terminal_signal_fd(), .events = POLLIN}};
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            return;
+        pome_control_server_dispatch(server);
+    }
+}
+
+static void on_start(void *user, const struct pome_error *err)
+{
+    struct run *r = user;
+    if (err)
+        return; /* the machine is in error: status_of() says it */
+    r->left |= r->o->running && !r->o->running(r->o->user, r->server);
+    notify("READY=1\nSTATUS=Running\nMAINPID=%d\n", (int)getpid());
+}
+
+static bool begin(struct run *r, struct pome_error *err)
+{
+    struct pome_control_server_options so = POME_CONTROL_SERVER_OPTIONS_INIT;
+    so.from_guest = r->o->from_guest;
+    so.to_guest = r->t->guest_in[1];
+    so.copy_to = r->o->copy_to;
+    if (r->o->bundle && !(r->server = pome_control_server_new(r->o->bundle, r->vm, &so, err)))
+        return false;
+    if (!pome_vm_subscribe(r->vm, on_event, NULL, err))
+        return false;
+    if (!r->o->resume)
+        return pome_vm_start(r->vm, on_start, r, err);
+    if (!go_on(r->vm, r->o, err))
+        return false;
+    on_start(r, NULL);
+    return true;
+}
+
 int run_vm(pome_vm *vm, struct terminal *t, const struct run_options *o)
 {
     struct pome_error err = {0};
     struct run r = {.vm = vm, .t = t, .o = o};
-    if (!pome_vm_subscribe(vm, on_event, NULL, &err) || !(o->resume ? go_on(vm, o, &err) : pome_vm_start(vm, NULL, NULL, &err))) {
+    if (!begin(&r, &err)) {
+        pome_control_server_free(r.server);
         terminal_close(t);
         return cli_fail(&err, NULL, o->resume ? "cannot go on from the saved machine" : "cannot start the machine");
     }
-    while (serve(&r))
+    while (!r.left && serve(&r))
         ;
+    notify("STOPPING=1\nSTATUS=%s\n", r.left ? "Stopping" : "The guest has ended");
     if (r.left || r.saved)
         pome_vm_stop_wait(vm, -1, NULL);
+    drain(r.server);
+    pome_control_server_free(r.server);
     terminal_close(t);
     if (o->stats)
         print_stats(vm);

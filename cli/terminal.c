@@ -89,11 +89,9 @@ static bool fail(struct pome_error *err, const char *what)
     return false;
 }
 
-bool terminal_open(struct terminal *t, struct pome_error *err)
+/* guest_in[1] is open. */
+static bool begin(struct terminal *t, struct pome_error *err)
 {
-    *t = (struct terminal){.in_fd = STDIN_FILENO, .guest_in = {-1, -1}};
-    if (pipe2(t->guest_in, O_CLOEXEC) != 0)
-        return fail(err, "console pipe");
     fcntl(t->guest_in[1], F_SETFL, O_NONBLOCK);
     queue.at = queue.n = 0;
     signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -111,6 +109,18 @@ bool terminal_open(struct terminal *t, struct pome_error *err)
     return true;
 }
 
+bool terminal_open(struct terminal *t, struct pome_error *err)
+{
+    *t = (struct terminal){.in_fd = STDIN_FILENO, .guest_in = {-1, -1}};
+    return pipe2(t->guest_in, O_CLOEXEC) ? fail(err, "console pipe") : begin(t, err);
+}
+
+bool terminal_open_on(struct terminal *t, int fd, struct pome_error *err)
+{
+    *t = (struct terminal){.in_fd = STDIN_FILENO, .guest_in = {-1, fcntl(fd, F_DUPFD_CLOEXEC, 0)}, .attached = true};
+    return t->guest_in[1] < 0 ? fail(err, "console") : begin(t, err);
+}
+
 void terminal_close(struct terminal *t)
 {
     restore();
@@ -119,11 +129,10 @@ void terminal_close(struct terminal *t)
             close(t->guest_in[i]);
 }
 
-static void help(void)
+static void help(const struct terminal *t)
 {
-    fputs("\r\nCtrl-A x  leave (ends the machine)\r\nCtrl-A p  press the power button\r\nCtrl-A s  save the machine and leave\r\nCtrl-A a  send Ctrl-A\r\n"
-          "Ctrl-A ?  this help\r\n",
-          stderr);
+    fprintf(stderr, "\r\nCtrl-A x  leave (%s)\r\nCtrl-A p  press the power button\r\n%sCtrl-A a  send Ctrl-A\r\nCtrl-A ?  this help\r\n",
+            t->attached ? "the machine goes on" : "ends the machine", t->attached ? "" : "Ctrl-A s  save the machine and leave\r\n");
 }
 
 void terminal_write(struct terminal *t)
@@ -174,7 +183,7 @@ static enum terminal_key command(struct terminal *t, char c)
     case 'p': return TERMINAL_POWER;
     case 's': return TERMINAL_SAVE;
     case '?':
-    case 'h': help(); return TERMINAL_HELP;
+    case 'h': help(t); return TERMINAL_HELP;
     case ESCAPE:
     case 'a': to_guest(t, "\1", 1); return TERMINAL_NONE;
     default: return TERMINAL_NONE;
@@ -194,13 +203,16 @@ enum terminal_key terminal_read(struct terminal *t)
         return TERMINAL_NONE;
     }
     ssize_t from = 0;
+    enum terminal_key last = TERMINAL_NONE; /* keys that come together all count */
     for (ssize_t i = 0; i < n; i++) {
         if (t->escape) {
             t->escape = false;
             from = i + 1;
             enum terminal_key key = command(t, buf[i]);
-            if (key != TERMINAL_NONE)
+            if (key == TERMINAL_EXIT || key == TERMINAL_SAVE)
                 return key;
+            if (key != TERMINAL_NONE)
+                last = key;
         } else if (buf[i] == ESCAPE) {
             to_guest(t, buf + from, (size_t)(i - from));
             t->escape = true;
@@ -209,7 +221,7 @@ enum terminal_key terminal_read(struct terminal *t)
     }
     if (from < n)
         to_guest(t, buf + from, (size_t)(n - from));
-    return TERMINAL_NONE;
+    return last;
 }
 
 int terminal_signal(void)

@@ -17,11 +17,14 @@ struct terminal {
     int in_fd;       /* the user's end: standard input */
     int guest_in[2]; /* pipe to the guest: [0] is given to the machine, we write [1] */
     bool is_tty, escape;
+    bool attached;   /* leaving does not end the machine */
 };
 
 /* Makes the pipe; when standard input is a terminal, switches it to raw mode and arranges that it is restored at exit, on
  * SIGINT, SIGTERM, SIGHUP, SIGQUIT and on a crash of ours. */
 bool terminal_open(struct terminal *t, struct pome_error *err);
+/* The same, but what is typed goes to fd, the console of a machine in another process. fd becomes non-blocking. */
+bool terminal_open_on(struct terminal *t, int fd, struct pome_error *err);
 void terminal_close(struct terminal *t);
 
 /* Reads what the user typed and passes it on. Call when in_fd is readable and terminal_reads() says true: false while a

@@ -15,7 +15,7 @@ import sys
 
 COMMON = """# EXIT STATUS
 
-0 done, 1 failed, 2 usage, 3 not found, 4 wrong state, 5 permission, 6 in use, 69 missing feature, 124 timed out, 130 interrupted.
+0 done, 1 failed, 2 usage, 3 not found, 4 wrong state, 5 permission, 6 in use, 69 missing feature, 75 try again, 124 timed out, 130 interrupted.
 """
 
 

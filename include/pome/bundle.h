@@ -171,6 +171,15 @@ POME_API char *pome_bundle_config_get(const pome_bundle *bundle, const char *key
 POME_API bool pome_bundle_config_set(pome_bundle *bundle, const char *key, const char *value, pome_finding_fn *each, void *user,
                                      struct pome_error *err);
 
+/* Which version of the configuration the bundle has: 32 characters, made from what Config.json says; the same content has the same. Since: 0.2. */
+enum { POME_GENERATION_BYTES = 33 };
+POME_API bool pome_bundle_config_generation(const pome_bundle *bundle, char generation[POME_GENERATION_BYTES], struct pome_error *err);
+
+/* As pome_bundle_config_set(), but only if the configuration on disk still is of that generation: what two programs read, change and write is
+ * not lost. NULL: whatever it is. Errors: CONFLICT (read it again), and those of pome_bundle_config_set().   Since: 0.2. */
+POME_API bool pome_bundle_config_set_if(pome_bundle *bundle, const char *if_generation, const char *key, const char *value, pome_finding_fn *each,
+                                        void *user, struct pome_error *err);
+
 /* Checks a bundle's Config.json, or, when name is the path of a file, that file: all faults at once, with line and column. True
  * when no error was found. Errors: INVALID_CONFIGURATION, NOT_FOUND, PERMISSION.   Since: 0.1. */
 POME_API bool pome_bundle_config_validate(const char *name, pome_finding_fn *each, void *user, struct pome_error *err);

@@ -51,7 +51,8 @@ extern "C" {
     E(OUT_OF_MEMORY, 40008, "not enough memory", 1)                                                          \
     E(MISSING_PROGRAM, 40009, "a helper program is not installed", 69)                                       \
     E(TIMED_OUT, 40010, "timed out", 124)                                                                    \
-    E(GUEST_CRASHED, 40011, "the guest crashed", 1)
+    E(GUEST_CRASHED, 40011, "the guest crashed", 1)                                                          \
+    E(CONFLICT, 40012, "someone else changed it meanwhile", 75)
 
 enum pome_error_code {
 #define POME_ERROR_ENUM(name, number, meaning, exit_status) POME_ERROR_##name = number,
@@ -74,7 +75,7 @@ POME_API const char *pome_error_name(int32_t code);
 POME_API const char *pome_error_meaning(int32_t code);
 
 /* The exit status that the pome command gives for this code: 1 failed, 2 usage, 3 not found, 4 wrong state,
- * 5 permission, 6 busy, 69 missing feature, 124 timed out, 130 interrupted. */
+ * 5 permission, 6 busy, 69 missing feature, 75 try again, 124 timed out, 130 interrupted. */
 POME_API int pome_error_exit_status(int32_t code);
 
 #ifdef __cplusplus

@@ -1,0 +1,17 @@
+/* state.h - in one word what a machine does. */
+#ifndef CLI_STATE_H
+#define CLI_STATE_H
+
+#include <pome/control.h>
+
+struct machine_state {
+    const char *name; /* "running", "paused", ...; "in use" (no machine: an installation), "stopped", "not installed", "damaged" */
+    int pid;          /* of the process that has it; 0: none, or not known */
+    bool serves;      /* status is filled */
+    struct pome_control_status status;
+};
+
+/* b NULL: damaged. */
+void machine_state(const pome_bundle *b, struct machine_state *m);
+
+#endif

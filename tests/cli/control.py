@@ -1,0 +1,481 @@
+#!/usr/bin/env python3
+"""control.py - running machines from outside: pome start --detach, stop, pause, resume, console, wait, get, set, rename, delete, and the socket itself.
+
+usage: control.py POME KERNEL OPENAPI    (KERNEL: tests/cli/guest.S, which starts in no time)
+"""
+import fcntl
+import json
+import os
+import pty
+import random
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+pome, kernel, openapi = map(os.path.abspath, sys.argv[1:4])
+work = tempfile.TemporaryDirectory(prefix="pome-ctl-")
+runtime = os.path.join(work.name, "run")
+os.mkdir(runtime, 0o700)
+env = dict(os.environ, POME_HOME=work.name, XDG_RUNTIME_DIR=runtime, TERM="dumb", POME_CACHE="off")
+checks = 0
+started = []  # processes of machines: ended at the end, whatever happens
+
+
+def run(*args, status=0, says=None, err=None, **more):
+    global checks
+    checks += 1
+    r = subprocess.run([pome, *args], env=env, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **more)
+    for want, got, name in ((says, r.stdout, "standard output"), (err, r.stderr, "standard error")):
+        if want is not None and want not in got:
+            sys.exit(f"pome {' '.join(args)}: {name} does not say {want!r}:\n{r.stdout}{r.stderr}")
+    if r.returncode != status:
+        sys.exit(f"pome {' '.join(args)}: status {r.returncode}, expected {status}:\n{r.stdout}{r.stderr}")
+    return r.stdout
+
+
+def expect(what, text):
+    global checks
+    checks += 1
+    if not what:
+        sys.exit(text)
+
+
+def make(name):
+    disk = os.path.join(work.name, "disk.img")
+    with open(disk, "wb") as f:
+        f.truncate(1 << 20)
+    line = os.path.join(work.name, "line")
+    with open(line, "w") as f:
+        f.write(f"vfkit --cpus 1 --memory 128 --bootloader linux,kernel={kernel},cmdline=\"x\" --device virtio-blk,path={disk}\n")
+    run("bundle", "import", line, name)
+
+
+def start(name):
+    answer = json.loads(run("start", name, "--detach", "--json"))
+    started.append(answer["pid"])
+    expect(answer["state"] == "running" and answer["name"] == name, str(answer))
+    Http(answer["socket"]).console().until(b"ready")  # from now on it minds its power button
+    return answer
+
+
+def state(name):
+    return json.loads(run("status", name, "--json"))["state"]
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def until(what, text, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        expect(time.monotonic() < end, text)
+        time.sleep(0.01)
+
+
+class Http:
+    """A client that says exactly what it is told to."""
+
+    def __init__(self, path):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.connect(path)
+        self.s.settimeout(30)
+        self.rest = b""
+
+    def send(self, text):
+        self.s.sendall(text if isinstance(text, bytes) else text.encode())
+        return self
+
+    def more(self):
+        piece = self.s.recv(65536)
+        self.rest += piece
+        return bool(piece)
+
+    def head(self):
+        while b"\r\n\r\n" not in self.rest:
+            if not self.more():
+                return 0, {}
+        head, self.rest = self.rest.split(b"\r\n\r\n", 1)
+        lines = head.decode().split("\r\n")
+        return int(lines[0].split()[1]), {k.lower(): v for k, v in (x.split(": ", 1) for x in lines[1:])}
+
+    def answer(self):
+        status, fields = self.head()
+        n = int(fields.get("content-length", 0))
+        while len(self.rest) < n:
+            if not self.more():
+                break
+        body, self.rest = self.rest[:n], self.rest[n:]
+        return status, fields, json.loads(body) if body else None
+
+    def call(self, method, path, body=None, fields=""):
+        text = json.dumps(body) if body is not None else ""
+        return self.send(f"{method} {path} HTTP/1.1\r\nHost: p\r\n{fields}Content-Length: {len(text)}\r\n\r\n{text}").answer()
+
+    def event(self):
+        while True:
+            size, mark, rest = self.rest.partition(b"\r\n")
+            if mark:
+                n = int(size, 16)
+                if len(rest) >= n + 2:
+                    self.rest = rest[n + 2:]
+                    return json.loads(rest[:n]) if n else None
+            if not self.more():
+                return None
+
+    def listen(self):
+        self.send("GET /v1/events HTTP/1.1\r\nHost: p\r\n\r\n")
+        expect(self.head()[0] == 200, "no events")
+        return self
+
+    def console(self, query=""):
+        self.send(f"GET /v1/console{query} HTTP/1.1\r\nHost: p\r\nConnection: Upgrade\r\nUpgrade: pome-console\r\n\r\n")
+        expect(self.head()[0] == 101, "no console")
+        return self
+
+    def until(self, text):
+        while text not in self.rest:
+            expect(self.more(), f"the console ended before {text!r}: {self.rest[-300:]!r}")
+        return self
+
+
+def life():
+    run("status", "nobody", status=3, err="no bundle at")
+    run("stop", "nobody", status=3, err="no bundle at")
+    run("console", "a", status=4, err="does not run")
+    run("pause", "a", status=4, err="does not run")
+    run("stop", "a", err="does not run")
+    run("wait", "a", "--timeout", "1")
+    expect(state("a") == "stopped", "not stopped")
+    answer = start("a")
+    path = answer["socket"]
+    st = os.stat(path)
+    expect(stat.S_IMODE(st.st_mode) == 0o600 and stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700, "the socket is open to others")
+    expect(len(path) < 108 and path.startswith(runtime), path)
+    machine = json.loads(run("list", "--json"))[0]
+    expect((machine["state"], machine["pid"]) == ("running", answer["pid"]), str(machine))
+    run("start", "a", "--detach", status=6, err=f"process {answer['pid']}")
+    run("start", "a", status=6, err=f"process {answer['pid']}")
+    run("wait", "a", "--for", "running", "--timeout", "10")
+    run("wait", "a", "--timeout", "0", status=124, err="not stopped")
+    run("delete", "a", status=6, err="--force")
+    run("rename", "a", "b", status=6, err="stop it first")
+    run("pause", "a", "--json", says='"state":"paused"')
+    expect(state("a") == "paused", "not paused")
+    run("pause", "a", status=4, err="paused")
+    run("stop", "a", "--timeout", "1", status=4, err="resume it first")
+    run("resume", "a")
+    run("resume", "a", status=4, err="running")
+    run("stop", "a", "--json", says='"state":"stopped"')
+    expect(not os.path.exists(path), "the socket of a stopped machine is left")
+    until(lambda: not alive(answer["pid"]), "the process of a stopped machine is left")
+    run("log", "show", "a", "--last", "boot", says="power button")
+    for _ in range(3):  # stopped means that it can be started at once
+        start("a")
+        run("stop", "a")
+
+
+def gone_wrong():
+    """What cannot start says so, with its status, before the command returns."""
+    make("broken")
+    config = os.path.join(work.name, "vms", "broken.bundle")
+    image = [f for f in os.listdir(config) if open(os.path.join(config, f), "rb").read(64)[56:60] == b"ARM\x64"][0]
+    with open(os.path.join(config, image), "r+b") as f:
+        f.write(bytes(64))
+    run("start", "broken", "--detach", status=1, err="pome start: ")
+    expect(state("broken") == "stopped", "a machine that did not start is not stopped")
+    run("start", "nobody", "--detach", status=3, err="no bundle at")
+    run("start", "a", "--json", status=2, err="--detach")
+    run("delete", "broken")
+
+
+def stopping():
+    """The power button, a guest that ignores it, the plug."""
+    answer = start("a")
+    console = Http(answer["socket"]).console().until(b"ready")
+    console.send("i").until(b"ignoring")
+    run("stop", "a", "--timeout", "1", status=124, err="--force")
+    console.until(b"power button")
+    expect(state("a") == "running", "not running any more")
+    begin = time.monotonic()
+    run("stop", "a", "--timeout", "1", "--force", err="it is ended")
+    expect(time.monotonic() - begin >= 1, "the guest was not given its second")
+    expect(state("a") == "stopped", "not stopped")
+    start("a")
+    run("stop", "a", "--timeout", "0", "--force")
+    start("a")
+    run("delete", "a", "--force", "--json", says="deleted")
+    make("a")
+
+
+def waiting():
+    answer = start("a")
+    w = subprocess.Popen([pome, "wait", "a", "--json"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    events = Http(answer["socket"]).listen()
+    first = events.event()
+    expect(first["event"] == "state" and first["state"] == "running", str(first))
+    time.sleep(0.2)
+    expect(w.poll() is None, "wait did not wait")
+    Http(answer["socket"]).console().until(b"ready").send("p")
+    out, err = w.communicate(timeout=30)
+    expect(w.returncode == 1 and "Kernel panic" in err and '"guest-panic"' in out, f"{w.returncode} {out} {err}")
+    seen = []
+    while (e := events.event()) is not None:
+        seen.append((e["event"], e["state"]))
+    expect(("stopped", "stopped") in seen, str(seen))
+    until(lambda: not alive(answer["pid"]), "a crashed machine's process stays")
+    answer = start("a")
+    console = Http(answer["socket"]).console().until(b"ready")
+    console.send("r").until(b"ready\r\nready" if b"\r" in console.rest else b"ready\nready")  # a reboot stays the same machine
+    expect(state("a") == "running", "not running after a reboot")
+    console.send("q")
+    run("wait", "a", "--timeout", "20", "--json", says='"stopped"')
+
+
+def consoles():
+    """Several viewers, a terminal, and one that does not read."""
+    answer = start("a")
+    one, two = Http(answer["socket"]).console().until(b"ready"), Http(answer["socket"]).console("?read_only=1").until(b"ready")
+    one.send("abc").until(b"abc")
+    two.until(b"abc").send("xyz")
+    one.send("mno").until(b"abcmno")
+    expect(b"xyz" not in one.rest, "a viewer that only looks could type")
+    late = Http(answer["socket"]).console("?recent=3")
+    late.until(b"mno")
+    expect(late.rest == b"mno", f"the last 3 bytes are {late.rest!r}")
+    none = Http(answer["socket"]).console("?recent=0").send("Z").until(b"Z")
+    expect(none.rest == b"Z", f"more than nothing: {none.rest!r}")
+    status = json.loads(run("status", "a", "--json"))
+    expect(status["console_viewers"] == 4, str(status))
+    # a terminal
+    master, slave = pty.openpty()
+    t = subprocess.Popen([pome, "console", "a"], env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    text = b""
+
+    def read(what):
+        nonlocal text
+        end = time.monotonic() + 20
+        while what not in text and time.monotonic() < end and select.select([master], [], [], 1) is not None:
+            if select.select([master], [], [], 0.2)[0]:
+                text += os.read(master, 4096)
+        expect(what in text, f"the terminal does not show {what!r}: {text!r}")
+    read(b"all may type")
+    read(b"mno")
+    os.write(master, b"T")
+    read(b"T")
+    os.write(master, b"\x01?\x01x")  # keys that come together all count
+    read(b"press the power button")
+    expect(t.wait(timeout=20) == 0, "Ctrl-A x is no success")
+    one.until(b"T")
+    expect(state("a") == "running", "leaving the console ended the machine")
+    # a flood, with a viewer that never reads: the machine goes on, and he is told what he missed
+    deaf = Http(answer["socket"]).console()
+    one.send("f")
+    time.sleep(2)
+    one.send("!")
+    one.rest = b""
+    t = time.monotonic()
+    while b"!" not in one.rest[-65536:] and time.monotonic() - t < 1:
+        one.s.setblocking(False)
+        try:
+            one.more()
+        except BlockingIOError:
+            time.sleep(0.01)
+    one.s.setblocking(True)
+    expect(state("a") == "running", "a viewer that does not read stops the machine")
+    deaf.until(b"were not read in time and are not shown]")
+    run("stop", "a", "--force", "--timeout", "5")
+
+
+def foreground():
+    """pome start on this terminal is the same machine to others; standard output stays the guest's, byte for byte."""
+    p = subprocess.Popen([pome, "start", "a"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run("wait", "a", "--for", "running", "--timeout", "20")
+    path = os.path.join(runtime, "pome", os.listdir(os.path.join(runtime, "pome"))[0])
+    other = Http(path).console().until(b"ready")
+    p.stdin.write(b"one")
+    p.stdin.flush()
+    other.until(b"one").send("two").until(b"onetwo")
+    other.send("q")
+    out, err = p.communicate(timeout=20)
+    expect(p.returncode == 0 and out == b"ready\nonetwo" and err == b"", f"{p.returncode} {out} {err}")
+    p = subprocess.Popen([pome, "start", "a"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run("wait", "a", "--for", "running", "--timeout", "20")
+    p.send_signal(signal.SIGTERM)
+    p.communicate(timeout=20)
+    expect(p.returncode == 128 + signal.SIGTERM and state("a") == "stopped", f"SIGTERM: {p.returncode}")
+
+
+def configuration():
+    """What two controllers write is not lost, whether the machine runs or not."""
+    for running in (False, True):
+        answer = start("a") if running else None
+        before = run("get", "a", "--generation").strip()
+        run("set", "a", "memorySize", "256MiB", err="next start" if running else "")
+        expect(run("get", "a", "memorySize").strip() == str(256 << 20), "set did not set")
+        run("set", "a", "memorySize", "512MiB", "--if-generation", before, status=75, err="generation")
+        now = run("get", "a", "--generation").strip()
+        expect(now != before, "the generation stays")
+        run("set", "a", "memorySize", "128MiB", "--if-generation", now, "--json", says='"generation"')
+        expect(run("get", "a", "--generation").strip() == before, "the same content is another generation")
+        run("set", "a", "memorySize", "1", status=2, err="memory")
+        run("set", "a", "nonsense", "1", status=2)
+        run("get", "a", "nonsense", status=3)
+        keys = ["boot.commandLine", "memorySize"]
+        values = {keys[0]: [f"k{i}" for i in range(12)], keys[1]: [f"{128 + i}MiB" for i in range(12)]}
+        failed = []
+
+        def writer(key):
+            for v in values[key]:
+                while True:
+                    r = subprocess.run([pome, "set", "a", key, v], env=env, capture_output=True, text=True)
+                    if r.returncode != 6:  # someone else has the bundle at this moment
+                        break
+                if r.returncode:
+                    failed.append(r.stderr)
+        threads = [threading.Thread(target=writer, args=[k]) for k in keys]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        expect(not failed, failed and failed[0])
+        expect(run("get", "a", keys[0]).strip() == "k11" and run("get", "a", keys[1]).strip() == str(139 << 20), "a write was lost")
+        run("set", "a", "memorySize", "128MiB")
+        if running:
+            h = Http(answer["socket"])
+            status, fields, body = h.call("GET", "/v1/config")
+            expect(status == 200 and fields["etag"].strip('"') == run("get", "a", "--generation").strip(), str(fields))
+            status, _, body = h.call("PUT", "/v1/config", {"key": "memorySize", "value": "1GiB"}, 'If-Match: "0000"\r\n')
+            expect(status == 412 and body["error"]["code"] == "CONFLICT", str(body))
+            status, _, body = h.call("PUT", "/v1/config", {"key": "memorySize", "value": "3"})
+            expect(status == 422 and body["error"]["findings"][0]["field"], str(body))
+            run("stop", "a")
+
+
+def killed():
+    """kill -9 leaves a socket that nobody minds, and a machine that starts again."""
+    answer = start("a")
+    os.kill(answer["pid"], signal.SIGKILL)
+    until(lambda: not alive(answer["pid"]), "it survived")
+    expect(os.path.exists(answer["socket"]), "nothing is left: this test tests nothing")
+    expect(state("a") == "stopped", "a dead machine is not stopped")
+    run("console", "a", status=4, err="does not run")
+    run("stop", "a", err="does not run")
+    run("wait", "a", "--timeout", "5")
+    make("c")
+    other = start("c")
+    expect(not os.path.exists(answer["socket"]), "the dead process's socket was not removed")
+    again = start("a")
+    expect(again["socket"] == answer["socket"] and state("a") == "running", str(again))
+    fd = os.open(os.path.join(work.name, "vms", "a.bundle"), os.O_RDONLY)
+    run("stop", "a")
+    run("stop", "c")
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    run("console", "a", status=6, err=f"process {os.getpid()}")
+    run("wait", "a", "--timeout", "1", status=124)
+    os.close(fd)
+    run("delete", "c")
+    expect(other["socket"] != again["socket"], "two machines have one socket")
+
+
+def folders():
+    """The socket is found in another environment, and a folder of others is not used."""
+    other = dict(env)
+    del other["XDG_RUNTIME_DIR"]
+    answer = start("a")
+    os.chmod(os.path.join(runtime, "pome"), 0o755)
+    run("status", "a", says="in use")  # not trusted: others could have put a socket there
+    os.chmod(os.path.join(runtime, "pome"), 0o700)
+    run("status", "a", says="running")
+    run("rename", "a", "d", status=6)
+    os.rename(os.path.join(work.name, "vms", "a.bundle"), os.path.join(work.name, "vms", "d.bundle"))  # as a file manager would
+    run("status", "d", says="running")
+    run("stop", "d")
+    run("rename", "d", "a", err='"a" now')
+    run("rename", "nobody", "b", status=3)
+    run("rename", "a", "x/y", status=2, err="no slash")
+    make("b")
+    run("rename", "a", "b", status=1, err="exists")
+    run("delete", "b")
+    until(lambda: not alive(answer["pid"]), "the process of a stopped machine is left")
+
+
+def hostile():
+    """What is no request is answered with what is wrong, and costs nobody else anything."""
+    answer = start("a")
+    path = answer["socket"]
+    calls = Http(path).call("GET", "/v1")[2]["calls"]
+    spec = json.load(open(openapi))
+    described = {(m.upper(), p) for p, ms in spec["paths"].items() for m in ms}
+    expect({(c["method"], c["path"]) for c in calls} == described, f"docs/openapi.json and the socket differ: {described ^ {(c['method'], c['path']) for c in calls}}")
+    for text, status in ((b"\r\n\r\n", 400), (b"GET / HTTP/1.0\r\n\r\n", 505), (b"GET /v1 HTTP/1.1\r\n\r\n", 400), (b"\0" * 9000, 431),
+                         (b"GET /v1 HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n", 501), (b"X" * 100000, 431),
+                         (b"POST /v1/machine/stop HTTP/1.1\r\nHost: p\r\nContent-Length: 99999999\r\n\r\n", 413)):
+        expect(Http(path).send(text).answer()[0] == status, f"{text[:40]!r} is not answered with {status}")
+    h = Http(path)
+    for method, target, status in (("GET", "/", 404), ("DELETE", "/v1/machine", 405), ("GET", "/v1/console", 426), ("GET", "/v1/../v1", 404)):
+        expect(h.call(method, target)[0] == status, f"{method} {target} is not answered with {status}")
+    expect(h.send("PUT /v1/config HTTP/1.1\r\nHost: p\r\nContent-Length: 5\r\n\r\n{\"a\":").answer()[0] == 400, "broken JSON was taken")
+    expect(h.send("PUT /v1/config HTTP/1.1\r\nHost: p\r\nContent-Length: 2\r\n\r\n[]").answer()[0] == 400, "an array was taken")
+    h.send("GET /v1/machine HTTP/1.1\r\nHost: p\r\n\r\n" * 50)  # a pipeline
+    expect(all(h.answer()[0] == 200 for _ in range(50)), "not all of a pipeline was answered")
+    slow = Http(path)
+    for c in "GET /v1/machine HTTP/1.1\r\nHost: p\r\n":
+        slow.send(c)
+    crowd = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+    for s in crowd:
+        s.connect(path)
+    for s in crowd:
+        s.close()
+    deaf = Http(path)
+    deaf.send("GET /v1 HTTP/1.1\r\nHost: p\r\n\r\n" * 2000)  # and reads nothing
+    expect(Http(path).call("GET", "/v1/machine")[2]["state"] == "running", "others are not answered")
+    expect(slow.send("\r\n").answer()[0] == 200, "a slow client is not answered")
+    slow = Http(path)
+    slow.send("GET /v1/mach")
+    expect(slow.answer()[0] == 408, "a request that does not come is waited for")
+    seed = int(os.environ.get("POME_TEST_SEED", time.time_ns() % 1000000))
+    print("seed", seed)
+    dice = random.Random(seed)
+    good = b"PUT /v1/config?a=%20 HTTP/1.1\r\nHost: p\r\nIf-Match: \"a\"\r\nContent-Length: 7\r\n\r\n{\"a\":1}"
+    for _ in range(300):
+        text = bytearray(good)
+        for _ in range(dice.randrange(4)):
+            text[dice.randrange(len(text))] = dice.randrange(256)
+        s = Http(path)
+        s.send(bytes(text))
+        s.s.close()
+    expect(Http(path).call("GET", "/v1/machine")[2]["state"] == "running", "random requests broke it")
+    listeners = [Http(path).listen() for _ in range(5)]
+    for _ in range(20):
+        run("pause", "a")
+        run("resume", "a")
+    for l in listeners:
+        states = [l.event()["state"] for _ in range(81)]
+        expect(states == ["running"] + ["pausing", "paused", "resuming", "running"] * 20, f"events were lost: {states}")
+    run("stop", "a")
+
+
+make("a")
+try:
+    for part in (life, gone_wrong, stopping, waiting, consoles, foreground, configuration, killed, folders, hostile):
+        t = time.monotonic()
+        part()
+        print(f"{part.__name__}: {time.monotonic() - t:.1f} s", flush=True)
+finally:
+    for pid in started:
+        if alive(pid):
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if b"pome" in f.read():
+                    os.kill(pid, signal.SIGKILL)
+print(checks, "checks passed")
