@@ -1,5 +1,6 @@
 /* fuzz_saved.c - any bytes as the file of a saved machine (save/file.h): read whole, or refused. */
 #include "save/file.h"
+#include "save/seal.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,8 +16,10 @@ static void read_section(const struct save_reader *r, const struct save_section 
     if (!bytes || !save_reader_chunks(r, s, &c, NULL))
         return;
     static uint8_t chunk[SAVE_CHUNK_BYTES];
+    struct sealer sealer = {0};
     for (size_t i = 0; i < c.n_chunks && i < 64; i++)
-        save_reader_chunk(r, &c, i, chunk, NULL);
+        save_reader_chunk(r, &sealer, &c, i, chunk, NULL);
+    sealer_finish(&sealer);
     save_chunks_free(&c);
 }
 

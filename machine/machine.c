@@ -9,6 +9,7 @@
 #include "firmware/cfg.h"
 #include "firmware/platform.h"
 #include "machine/board.h"
+#include "mem/lazy.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -282,6 +283,7 @@ static void forget_boot_flags(struct machine *m)
 
 void machine_reset(struct machine *m)
 {
+    mem_settle(m->mem); /* a kernel is going to be read into it */
     forget_boot_flags(m);
     machine_quiesce(m, 60000);
     bus_lock(&m->bus);

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "mem/inside.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,12 +16,6 @@
 
 #define PAGE_BYTES  4096
 #define GUARD_BYTES (64 * KiB)
-#define MAX_REGIONS 16
-
-struct mem {
-    size_t n;
-    struct mem_region region[MAX_REGIONS];
-};
 
 struct mem *mem_create(void)
 {
@@ -31,6 +26,7 @@ void mem_destroy(struct mem *m)
 {
     if (!m)
         return;
+    lazy_end(m);
     for (size_t i = 0; i < m->n; i++)
         munmap(m->region[i].hva, m->region[i].bytes + GUARD_BYTES);
     free(m);
@@ -49,8 +45,8 @@ static bool check_place(const struct mem *m, uint64_t gpa, uint64_t bytes, struc
                              "memory at 0x%" PRIx64 " of 0x%" PRIx64 " bytes overlaps the region at 0x%" PRIx64, gpa,
                              bytes, r->gpa);
     }
-    if (m->n == MAX_REGIONS)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "more than %d memory regions", MAX_REGIONS);
+    if (m->n == MEM_REGIONS_MAX)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "more than %d memory regions", MEM_REGIONS_MAX);
     return true;
 }
 
@@ -154,5 +150,6 @@ bool mem_clear(struct mem *m, uint64_t gpa, struct pome_error *err)
 {
     const struct mem_region *r = mem_find(m, gpa);
     assert(r && r->gpa == gpa && !r->read_only);
+    lazy_end(m);
     return !madvise(r->hva, r->bytes, MADV_DONTNEED) || pome_fail_errno(err, "clearing %" PRIu64 " MiB of guest memory", r->bytes / MiB);
 }

@@ -110,8 +110,9 @@ struct save_chunks {
 bool save_reader_chunks(const struct save_reader *r, const struct save_section *s, struct save_chunks *out, struct pome_error *err);
 void save_chunks_free(struct save_chunks *c);
 
-/* Fills `to` with the bytes of a chunk: SAVE_CHUNK_BYTES of them, the last of a region perhaps fewer. */
-bool save_reader_chunk(const struct save_reader *r, const struct save_chunks *c, size_t chunk, uint8_t *to, struct pome_error *err);
+/* Fills `to` with the bytes of a chunk: SAVE_CHUNK_BYTES of them, the last of a region perhaps fewer. `s` is kept from call to call, of one thread. */
+struct sealer; /* seal.h */
+bool save_reader_chunk(const struct save_reader *r, struct sealer *s, const struct save_chunks *c, size_t chunk, uint8_t *to, struct pome_error *err);
 
 /* All of it, by several threads. `to`: zeroed memory of c->bytes bytes. */
 bool save_reader_memory(const struct save_reader *r, const struct save_chunks *c, uint8_t *to, const struct save_progress *progress,

@@ -1,5 +1,6 @@
 /* file_test.c - the file of a saved machine: what was written is read, and nothing else is. */
 #include "save/file.h"
+#include "save/seal.h"
 
 #include "base/bits.h"
 
@@ -81,15 +82,17 @@ static void check_file(int fd, const struct save_secret *secret, const uint8_t *
     assert_true(save_reader_chunks(r, save_reader_find(r, "memory"), &c, &err));
     assert_int_equal(c.bytes, MEMORY);
     uint8_t *to = calloc(1, MEMORY);
+    struct sealer sealer = {0};
     assert_true(save_reader_memory(r, &c, to, NULL, &err));
     assert_memory_equal(to, memory, MEMORY);
     for (unsigned i = 0; i < 50; i++) {
         uint8_t one[SAVE_CHUNK_BYTES];
         size_t chunk = random64() % c.n_chunks;
-        assert_true(save_reader_chunk(r, &c, chunk, one, &err));
+        assert_true(save_reader_chunk(r, &sealer, &c, chunk, one, &err));
         assert_memory_equal(one, memory + chunk * SAVE_CHUNK_BYTES, SAVE_CHUNK_BYTES);
     }
     free(to);
+    sealer_finish(&sealer);
     save_chunks_free(&c);
     save_reader_free(r);
 }
@@ -156,8 +159,10 @@ static bool readable(int fd)
     const struct save_section *s = save_reader_find(r, "memory");
     ok = ok && s && save_reader_chunks(r, s, &c, &err);
     uint8_t one[SAVE_CHUNK_BYTES];
+    struct sealer sealer = {0};
     for (size_t i = 0; ok && i < c.n_chunks; i++)
-        ok = save_reader_chunk(r, &c, i, one, &err);
+        ok = save_reader_chunk(r, &sealer, &c, i, one, &err);
+    sealer_finish(&sealer);
     save_chunks_free(&c);
     save_reader_free(r);
     return ok;

@@ -276,16 +276,12 @@ static bool get_chunk(const struct save_reader *r, struct sealer *s, const struc
     return get_blob(r, s, name, &c->blobs[c->place[chunk] - 1], to, err);
 }
 
-bool save_reader_chunk(const struct save_reader *r, const struct save_chunks *c, size_t chunk, uint8_t *to, struct pome_error *err)
+bool save_reader_chunk(const struct save_reader *r, struct sealer *s, const struct save_chunks *c, size_t chunk, uint8_t *to, struct pome_error *err)
 {
-    struct sealer sealer = {0};
-    if (!c->place[chunk]) {
-        memset(to, 0, chunk_bytes(c, chunk));
-        return true;
-    }
-    bool ok = get_chunk(r, &sealer, c, chunk, to, err);
-    sealer_finish(&sealer);
-    return ok;
+    if (c->place[chunk])
+        return get_chunk(r, s, c, chunk, to, err);
+    memset(to, 0, chunk_bytes(c, chunk));
+    return true;
 }
 
 struct loading {

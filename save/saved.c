@@ -4,15 +4,21 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "bus/device.h"
+#include "mem/lazy.h"
+#include "save/seal.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { STATE_VERSION = 1 };
 
 struct saved {
+    int fd;
     struct save_reader *r;
+    _Atomic int owners;
 };
 
 /* ---- saving ---- */
@@ -128,21 +134,25 @@ struct saved *saved_open(int fd, const struct save_secret *secret, struct pome_e
 {
     struct saved *f = calloc(1, sizeof *f);
     if (!f) {
+        close(fd);
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to restore a machine");
         return NULL;
     }
+    f->owners = 1;
+    f->fd = fd;
     f->r = save_reader_create(fd, secret, err);
     if (f->r)
         return f;
-    free(f);
+    saved_free(f);
     return NULL;
 }
 
 void saved_free(struct saved *f)
 {
-    if (!f)
+    if (!f || atomic_fetch_sub(&f->owners, 1) > 1)
         return;
     save_reader_free(f->r);
+    close(f->fd);
     free(f);
 }
 
@@ -431,12 +441,70 @@ static bool load_input(const struct saved *f, const struct save_subject *s, stru
     return ok;
 }
 
-/* A ROM's bytes go through a copy: guest and host may only read it. */
-static bool load_region(const struct saved *f, struct mem *mem, const struct mem_region *r, const struct save_chunks *c,
-                        const struct save_progress *progress, struct pome_error *err)
+/* Where RAM comes from that is fetched when it is touched. */
+struct lazy_ram {
+    struct saved *f;
+    struct save_chunks chunks;
+    struct sealer sealer[MEM_LAZY_WORKERS];
+    struct save_trouble trouble;
+    _Atomic bool told;
+};
+
+static bool ram_is_zero(void *ctx, size_t chunk)
 {
-    if (!r->read_only)
-        return mem_clear(mem, r->gpa, err) && save_reader_memory(f->r, c, r->hva, progress, err);
+    return !((struct lazy_ram *)ctx)->chunks.place[chunk];
+}
+
+static bool ram_fill(void *ctx, unsigned worker, size_t chunk, uint8_t *to)
+{
+    struct lazy_ram *l = ctx;
+    struct pome_error err = {0};
+    if (save_reader_chunk(l->f->r, &l->sealer[worker], &l->chunks, chunk, to, &err))
+        return true;
+    if (!atomic_exchange(&l->told, true))
+        l->trouble.fn(l->trouble.ctx, &err);
+    return false;
+}
+
+static void ram_release(void *ctx)
+{
+    struct lazy_ram *l = ctx;
+    save_chunks_free(&l->chunks);
+    for (unsigned i = 0; i < MEM_LAZY_WORKERS; i++)
+        sealer_finish(&l->sealer[i]);
+    saved_free(l->f);
+    free(l);
+}
+
+/* Takes the chunks. False: the host cannot, and they are still the caller's. */
+static bool fetch_when_touched(struct saved *f, struct mem *mem, uint64_t gpa, struct save_chunks *c, const struct save_trouble *trouble)
+{
+    struct lazy_ram *l = calloc(1, sizeof *l);
+    if (!l)
+        return false;
+    *l = (struct lazy_ram){.f = f, .chunks = *c, .trouble = *trouble};
+    atomic_fetch_add(&f->owners, 1);
+    const struct mem_source source = {
+        .chunk_bytes = SAVE_CHUNK_BYTES, .is_zero = ram_is_zero, .fill = ram_fill, .release = ram_release, .ctx = l};
+    if (!mem_lazy_start(mem, gpa, &source, NULL)) {
+        atomic_fetch_sub(&f->owners, 1);
+        free(l);
+        return false;
+    }
+    *c = (struct save_chunks){0};
+    return true;
+}
+
+static bool load_ram(struct saved *f, struct mem *mem, const struct mem_region *r, struct save_chunks *c, const struct save_trouble *trouble,
+                     const struct save_progress *progress, struct pome_error *err)
+{
+    return mem_clear(mem, r->gpa, err) &&
+           ((trouble && fetch_when_touched(f, mem, r->gpa, c, trouble)) || save_reader_memory(f->r, c, r->hva, progress, err));
+}
+
+/* Through a copy: guest and host may only read it. */
+static bool load_rom(const struct saved *f, struct mem *mem, const struct mem_region *r, const struct save_chunks *c, struct pome_error *err)
+{
     uint8_t *copy = calloc(1, r->bytes);
     bool ok = copy || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to restore a ROM");
     ok = ok && save_reader_memory(f->r, c, copy, NULL, err);
@@ -445,7 +513,8 @@ static bool load_region(const struct saved *f, struct mem *mem, const struct mem
     return ok;
 }
 
-static bool load_memory(const struct saved *f, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
+static bool load_memory(struct saved *f, const struct save_subject *s, const struct save_trouble *trouble, const struct save_progress *progress,
+                        struct pome_error *err)
 {
     struct mem *mem = machine_mem(s->machine);
     const struct mem_region *r;
@@ -458,8 +527,8 @@ static bool load_memory(const struct saved *f, const struct save_subject *s, con
             return pome_fail(err, POME_ERROR_RESTORE, "%s: is not in the file", name);
         if (!save_reader_chunks(f->r, there, &c, err))
             return false;
-        bool ok = (c.bytes == r->bytes || pome_fail(err, POME_ERROR_RESTORE, "%s: saved %" PRIu64 " bytes, present %" PRIu64, name, c.bytes, r->bytes)) &&
-                  load_region(f, mem, r, &c, progress, err);
+        bool ok = c.bytes == r->bytes || pome_fail(err, POME_ERROR_RESTORE, "%s: saved %" PRIu64 " bytes, present %" PRIu64, name, c.bytes, r->bytes);
+        ok = ok && (r->read_only ? load_rom(f, mem, r, &c, err) : load_ram(f, mem, r, &c, trouble, progress, err));
         save_chunks_free(&c);
         if (!ok)
             return false;
@@ -468,10 +537,11 @@ static bool load_memory(const struct saved *f, const struct save_subject *s, con
 }
 
 /* Memory first: a device looks at its queues. vCPUs before the interrupt controller, which drives their lines. */
-bool saved_load(struct saved *f, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
+bool saved_load(struct saved *f, const struct save_subject *s, const struct save_trouble *trouble, const struct save_progress *progress,
+                struct pome_error *err)
 {
     struct loading l = {f, err};
-    if (!load_memory(f, s, progress, err) || !load_variables(f, s, err) || !load_cpus(f, s, err) ||
+    if (!load_memory(f, s, trouble, progress, err) || !load_variables(f, s, err) || !load_cpus(f, s, err) ||
         !machine_each_state(s->machine, load_state, &l) || !load_input(f, s, err))
         return false;
     machine_restored(s->machine);

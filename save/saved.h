@@ -27,14 +27,22 @@ bool saved_write(const struct save_subject *s, int fd, const struct save_secret 
 
 struct saved;
 
-/* fd is borrowed until saved_free. Errors: RESTORE, PERMISSION (see save_reader_create). */
+/* Takes fd, also when it fails. Errors: RESTORE, PERMISSION (see save_reader_create). */
 struct saved *saved_open(int fd, const struct save_secret *secret, struct pome_error *err);
-void saved_free(struct saved *f);
+void saved_free(struct saved *f); /* the file stays open while memory is fetched from it */
 
 /* Adds every difference between the saved machine and this one. */
 bool saved_compare(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err);
 
-/* Fills a machine that is as after its creation. On failure it is to be reset. */
-bool saved_load(struct saved *f, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err);
+/* Who is told, on a thread of memory's, that the file does not give some memory that the guest needs: it must not go on. */
+struct save_trouble {
+    void (*fn)(void *ctx, const struct pome_error *why);
+    void *ctx;
+};
+
+/* Fills a machine that is as after its creation. trouble: not NULL: its RAM is fetched from the file when it is touched, and in the background, where the
+ * host can (mem/lazy.h); NULL: all of it now. On failure the machine is to be reset. */
+bool saved_load(struct saved *f, const struct save_subject *s, const struct save_trouble *trouble, const struct save_progress *progress,
+                struct pome_error *err);
 
 #endif

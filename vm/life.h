@@ -71,6 +71,7 @@ struct vm {
     bool reset_wanted;  /* reset button */
     bool restored;      /* the next boot goes on where the save left off */
     bool panicked;
+    bool memory_lost;   /* of a restored machine: error says what */
     bool running, over; /* the first boot has begun; the last has ended and reason is known */
     unsigned boots;     /* since the start */
     char fault[240];    /* what the host failed to do last */

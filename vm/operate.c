@@ -90,7 +90,7 @@ static void renew(struct vm *vm)
     pthread_mutex_lock(&vm->lock);
     vm->reason = POME_STOP_NONE;
     vm->error = (struct pome_error){0};
-    vm->kill = vm->panicked = vm->running = vm->over = vm->restored = false;
+    vm->kill = vm->panicked = vm->memory_lost = vm->running = vm->over = vm->restored = false;
     vm->boots = 0;
     pthread_mutex_unlock(&vm->lock);
 }

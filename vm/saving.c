@@ -150,18 +150,16 @@ bool vm_save_run(struct vm *vm, void *saving, struct pome_error *err)
 
 /* ---- restoring ---- */
 
-static struct saved *open_saved(const struct vm_saving *s, int *fd, struct pome_error *err)
+static struct saved *open_saved(const struct vm_saving *s, struct pome_error *err)
 {
-    *fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (*fd < 0) {
+    int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
         pome_fail_errno(err, "%s", s->path);
         return NULL;
     }
-    struct saved *f = saved_open(*fd, secret(s), err);
-    if (!f) {
+    struct saved *f = saved_open(fd, secret(s), err);
+    if (!f)
         pome_fail_context(err, "%s", s->path);
-        close(*fd);
-    }
     return f;
 }
 
@@ -175,15 +173,27 @@ static bool compare(struct vm *vm, const struct saved *f, struct findings *out, 
     return ok;
 }
 
+/* The file was changed or its disk fails: the guest cannot go on without what it should hold. */
+static void memory_lost(void *ctx, const struct pome_error *why)
+{
+    struct vm *vm = ctx;
+    pthread_mutex_lock(&vm->lock);
+    vm->memory_lost = true;
+    vm->error = *why;
+    pthread_mutex_unlock(&vm->lock);
+    cpu_set_stop(vm->cpus);
+}
+
 static bool load(struct vm *vm, struct saved *f, const char *path, struct pome_error *err)
 {
     struct findings l = {0};
     struct records none = {0};
     const struct save_subject subject = {vm->machine, vm->cpus, &none};
     const struct save_progress progress = {tell_progress, vm};
+    const struct save_trouble trouble = {memory_lost, vm};
     bool ok = compare(vm, f, &l, err) && findings_ok(&l, POME_ERROR_RESTORE, "the machine is not the saved one", err);
     findings_free(&l);
-    ok = ok && saved_load(f, &subject, &progress, err);
+    ok = ok && saved_load(f, &subject, &trouble, &progress, err);
     return ok || pome_fail_context(err, "%s", path);
 }
 
@@ -199,31 +209,25 @@ static void undo(struct vm *vm)
 bool vm_restore_run(struct vm *vm, void *saving, struct pome_error *err)
 {
     struct vm_saving *s = saving;
-    int fd;
     uint64_t begin = loop_now_ns();
     s->was_run = true;
-    struct saved *f = open_saved(s, &fd, err);
+    struct saved *f = open_saved(s, err);
     bool ok = f && load(vm, f, s->path, err);
     if (f && !ok)
         undo(vm);
     if (ok)
         NOTE(vm, "state", "restored in %.3f s", (double)(loop_now_ns() - begin) / 1e9);
-    if (f) {
-        saved_free(f);
-        close(fd);
-    }
+    saved_free(f);
     vm_saving_free(s);
     return ok;
 }
 
 bool vm_saving_compare(struct vm *vm, const struct vm_saving *s, struct findings *out, struct pome_error *err)
 {
-    int fd;
-    struct saved *f = open_saved(s, &fd, err);
+    struct saved *f = open_saved(s, err);
     if (!f)
         return false;
     bool ok = compare(vm, f, out, err);
     saved_free(f);
-    close(fd);
     return ok || pome_fail_context(err, "%s", s->path);
 }

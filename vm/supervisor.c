@@ -68,6 +68,8 @@ static enum pome_stop_reason reason_of(struct vm *vm, enum cpu_end end)
         pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", vm->panic_watch.why);
         return POME_STOP_GUEST_PANIC;
     }
+    if (vm->memory_lost)
+        return POME_STOP_ERROR;
     switch (end) {
     case CPU_END_POWER_OFF: return POME_STOP_GUEST_OFF;
     case CPU_END_RESET: return POME_STOP_GUEST_RESET;
@@ -97,7 +99,7 @@ static bool goes_on(struct vm *vm, enum cpu_end end, enum pome_stop_reason *reas
 {
     pthread_mutex_lock(&vm->lock);
     *reason = reason_of(vm, end);
-    if (*reason == POME_STOP_ERROR)
+    if (*reason == POME_STOP_ERROR && !vm->memory_lost)
         vm->error = *err;
     bool killed = vm->kill || vm->closing;
     bool button = *reason == POME_STOP_REQUEST && vm->reset_wanted;
