@@ -197,7 +197,7 @@ static bool give_up(void *user, uint64_t done, uint64_t total)
 {
     unsigned *calls = user;
     assert_true(done <= total);
-    return ++*calls < 2;
+    return ++*calls < 1; /* how often it asks depends on the threads */
 }
 
 static void saving_can_be_given_up(void **state)
