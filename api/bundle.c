@@ -41,7 +41,7 @@ pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *imag
                                 struct pome_error *err)
 {
     struct bundle_spec spec = {
-        .settings = {.cpu_count = o->cpu_count, .memory_bytes = o->memory_size, .n_networks = 1}, /* with address translation */
+        .settings = {.cpu_count = o->cpu_count, .memory_bytes = o->memory_size, .n_networks = 1, .n_sockets = 1}, /* with address translation */
         .model = {.representation = 1, .platform = restore_image_family(image->image) == RESTORE_APPLE ? PLATFORM_APPLE : PLATFORM_POME},
         .disk_bytes = o->disk_size,
     };

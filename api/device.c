@@ -43,6 +43,11 @@ static bool add_serial_port(pome_config *c, const pome_device *d, struct pome_er
     return true;
 }
 
+static bool add_sockets(pome_config *c, const pome_device *d, struct pome_error *err)
+{
+    return pome_config_add_sockets(c, NULL, err);
+}
+
 static bool add_nothing(pome_config *c, const pome_device *d, struct pome_error *err)
 {
     return true; /* every machine has it */
@@ -58,7 +63,7 @@ static const struct kind {
     {POME_DEVICE_NETWORK, true, "virtio network device", "VZVirtioNetworkDeviceConfiguration", add_network},
     {POME_DEVICE_SERIAL_PORT, true, "serial port", "VZVirtioConsoleDeviceSerialPortConfiguration", add_serial_port},
     {POME_DEVICE_ENTROPY, false, "virtio entropy device", "VZVirtioEntropyDeviceConfiguration", add_nothing},
-    {POME_DEVICE_SOCKET, false, "virtio socket device", "VZVirtioSocketDeviceConfiguration", NULL},
+    {POME_DEVICE_SOCKET, false, "virtio socket device", "VZVirtioSocketDeviceConfiguration", add_sockets},
     {POME_DEVICE_DIRECTORY, false, "virtio file system device", "VZVirtioFileSystemDeviceConfiguration", NULL},
     {POME_DEVICE_BALLOON, false, "virtio memory balloon", "VZVirtioTraditionalMemoryBalloonDeviceConfiguration", NULL},
     {POME_DEVICE_CONSOLE, false, "virtio console with several ports", "VZVirtioConsoleDeviceConfiguration", NULL},

@@ -85,16 +85,32 @@ static bool describe_networks(struct config_devices *d, struct machine_periphera
     return true;
 }
 
+/* --- sockets --- */
+
+bool pome_config_add_sockets(pome_config *c, const char *path, struct pome_error *err)
+{
+    struct config_devices *d = &c->devices;
+    if (d->has_sockets)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "socket device: there is one already");
+    if (path && (!path[0] || strlen(path) > 95))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%.100s: a path of %zu bytes, 1 to 95 are possible", path, strlen(path));
+    if (path && !(d->sockets.path = strdup(path)))
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "configuration: out of memory");
+    d->has_sockets = true;
+    return true;
+}
+
 /* --- all --- */
 
 void config_devices_free(struct config_devices *d)
 {
     for (size_t i = 0; i < d->n_networks; i++)
         free((void *)(uintptr_t)d->networks[i].path);
+    free((void *)(uintptr_t)d->sockets.path);
 }
 
 bool config_devices_describe(struct config_devices *d, struct machine_peripherals *p, struct pome_error *err)
 {
-    *p = (struct machine_peripherals){ 0 };
+    *p = (struct machine_peripherals){ .sockets = d->has_sockets ? &d->sockets : NULL };
     return describe_networks(d, p, err);
 }

@@ -13,6 +13,8 @@ struct config_devices {
     size_t n_networks;
     struct net_forward forwards[CONFIG_MAX_FORWARDS];
     size_t n_forwards;
+    bool has_sockets;
+    struct machine_sockets sockets; /* its path is ours */
 };
 
 void config_devices_free(struct config_devices *d);

@@ -62,6 +62,10 @@ struct bundle_spec {
 };
 
 /* A new identity: 64 random bits, not 0. */
+enum { BUNDLE_SOCKET_PATH_MAX = 100 };
+/* Where the unix socket of its socket device is while it runs. Errors: PERMISSION. */
+bool bundle_socket_path(const struct bundle *b, char path[BUNDLE_SOCKET_PATH_MAX], struct pome_error *err);
+
 bool bundle_draw_ecid(uint64_t *ecid, struct pome_error *err);
 
 /* Makes a bundle that is not installed and returns it open and locked. Makes the folders above it in POME_HOME if needed.

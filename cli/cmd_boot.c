@@ -60,7 +60,7 @@ int cmd_boot(int argc, char **argv)
         {"variables", 0, CLI_TEXT, &o.variables, "FILE", "with --efi: keep its variables there (made if it is not there)", 0, 0},
         {"disk", 'd', CLI_LIST, &o.disks, "FILE", "raw disk image (several: vda, vdb, ...)", 0, 0},
         {"disk-ro", 0, CLI_LIST, &o.read_only_disks, "FILE", "the same, read-only; after the others", 0, 0},
-        CLI_NETWORK_OPTIONS(&o.devices),
+        CLI_DEVICE_OPTIONS(&o.devices),
         {"cpus", 'c', CLI_NUMBER, &o.cpus, "N", "virtual CPUs (1)", 1, pome_config_max_cpu_count()},
         {"memory", 'm', CLI_SIZE, &o.memory, "SIZE", "memory (512MiB)", min_memory, max_memory},
         {"cpu", 0, CLI_TEXT, &o.cpu, "MODEL", "default or apple", 0, 0},

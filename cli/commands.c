@@ -13,7 +13,7 @@ command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_im
 command_run cmd_console, cmd_pause, cmd_rename, cmd_resume, cmd_status, cmd_stop, cmd_wait;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
     cmd_image_diff, cmd_image_download, cmd_image_extract, cmd_image_info, cmd_image_latest, cmd_image_list, cmd_image_verify, cmd_install,
-    cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_selftest_cpu, cmd_start, cmd_version;
+    cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_selftest_cpu, cmd_start, cmd_version, cmd_vsock;
 
 /* Families of one-word verbs. */
 static const char machines[] = "Machines", running[] = "Running machines";
@@ -35,6 +35,7 @@ const struct command commands[] = {
     {"resume", "resume NAME [--json]", "Let a paused machine go on", cmd_resume, running},
     {"console", "console NAME [--read-only]", "The console of a running machine on this terminal", cmd_console, running},
     {"wait", "wait NAME [--for stopped|running] [--timeout SECONDS]", "Wait until a machine has stopped, or runs", cmd_wait, running},
+    {"vsock", "vsock NAME PORT", "Connect with a program in a running guest", cmd_vsock, running},
     {"disk resize", "disk resize NAME SIZE [--json]", "Grow a machine's disk", cmd_disk_resize},
     {"bundle info", "bundle info NAME [--json]", "Show what a machine is", cmd_bundle_info},
     {"bundle check", "bundle check NAME [--json]", "Check every file of a machine", cmd_bundle_check},

@@ -112,6 +112,8 @@ bool cli_parse_forward(const char *text, struct pome_forward_options *o, char *a
 
 bool cli_add_devices(pome_config *config, const struct cli_devices *d, struct pome_error *err)
 {
+    if (d->vsock && !pome_config_add_sockets(config, d->vsock, err))
+        return false;
     for (size_t i = 0; i < d->networks.n; i++)
         if (!add_network(config, d->networks.items[i], err))
             return false;

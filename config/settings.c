@@ -101,7 +101,7 @@ const struct section settings_sections[] = {
     LIST("keyboards", keyboards, n_keyboards, input_rows, true),
     LIST("pointingDevices", pointing, n_pointing, input_rows, true),
     LIST("serialPorts", serial, n_serial, virtio_rows, true),
-    LIST("sockets", sockets, n_sockets, virtio_rows, true),
+    LIST("sockets", sockets, n_sockets, virtio_rows, false),
     LIST("balloons", balloons, n_balloons, virtio_rows, true),
     LIST("audio", audio, n_audio, virtio_rows, true),
 };

@@ -46,8 +46,22 @@ static bool init_networks(struct bundle_devices *d, const struct bundle *b, stru
     return true;
 }
 
-bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct pome_error *err)
+/* A machine is more than its sockets: without a place for them it starts all the same. */
+static void init_sockets(struct bundle_devices *d, const struct bundle *b, struct log *log)
+{
+    struct pome_error err;
+    if (!b->settings.n_sockets)
+        return;
+    if (bundle_socket_path(b, d->socket_path, &err))
+        d->sockets.path = d->socket_path;
+    else
+        log_host(log, "org.pome.machine", "device", LOG_LEVEL_ERROR, "sockets: %s", err.message);
+    d->peripherals.sockets = &d->sockets;
+}
+
+bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct log *log, struct pome_error *err)
 {
     *d = (struct bundle_devices){ 0 };
+    init_sockets(d, b, log);
     return init_networks(d, b, err);
 }

@@ -9,9 +9,11 @@ struct bundle_devices {
     struct machine_peripherals peripherals;
     struct machine_network networks[MACHINE_MAX_NETWORKS];
     struct net_forward forwards[SETTINGS_MAX_ITEMS];
+    struct machine_sockets sockets;
+    char socket_path[BUNDLE_SOCKET_PATH_MAX];
 };
 
-/* Points into d and b. Devices that Pome does not have are left out (config/rules.h warns of them). Errors: INVALID_CONFIGURATION. */
-bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct pome_error *err);
+/* Points into d and b. log: may be NULL. Devices that Pome does not have are left out (config/rules.h warns of them). Errors: INVALID_CONFIGURATION. */
+bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct log *log, struct pome_error *err);
 
 #endif

@@ -64,7 +64,7 @@ struct vm *vm_create_generic(const struct bundle *b, const struct bundle_start *
     bool ok = more || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
     if (ok && start->recovery)
         ok = pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a machine of the generic platform has no Recovery", b->path);
-    ok = ok && bundle_devices_init(&devices, b, err) && find_kernel(b, kernel, ramdisk, err) && bundle_disks_init(more, b, MACHINE_DISKS - 1, err) &&
+    ok = ok && bundle_devices_init(&devices, b, log, err) && find_kernel(b, kernel, ramdisk, err) && bundle_disks_init(more, b, MACHINE_DISKS - 1, err) &&
          file_path(b, bundle_member_name(BUNDLE_DISK), disk_path, err);
     struct vm *vm = NULL;
     if (ok) {

@@ -75,7 +75,7 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
     if (b->settings.platform == SETTINGS_GENERIC)
         return vm_create_generic(b, start, log, err);
     struct bundle_devices devices;
-    if (!read_trust(b, boot_info, err) || !bundle_devices_init(&devices, b, err))
+    if (!read_trust(b, boot_info, err) || !bundle_devices_init(&devices, b, log, err))
         return NULL;
     char disk_path[PATH_MAX], aux_path[PATH_MAX];
     if (!bundle_member_path(b, BUNDLE_DISK, disk_path) || !bundle_member_path(b, BUNDLE_AUX, aux_path)) {

@@ -64,6 +64,14 @@ struct pome_forward_options {
  * Like:   vmnet's port forwarding rules of VZVmnetNetworkDeviceAttachment.   Since: 0.2. */
 POME_API bool pome_config_add_forward(pome_config *config, const struct pome_forward_options *options, struct pome_error *err);
 
+/* --- sockets --------------------------------------------------------------------------------------------------------- */
+
+/* Adds the virtio socket device (Linux's AF_VSOCK): see pome/socket.h. path: where other programs of the host find it, a unix socket of at most 95
+ * bytes that is made with mode 0600 when the machine is, and removed with it; NULL: only through pome/socket.h. Copied.
+ * Errors: INVALID_CONFIGURATION (a second one; a path too long). pome_vm_new() fails with BUSY when another machine's socket is there.
+ * Like:   VZVirtioSocketDeviceConfiguration.   Since: 0.2. */
+POME_API bool pome_config_add_sockets(pome_config *config, const char *path, struct pome_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -30,12 +30,12 @@ def add_modules(root, names):
     subprocess.run(['/sbin/depmod', '-b', root, version], check=True)
 
 
-def program(name, source):
+def program(name, source, *flags):
     """Compiles C for the guest, without libraries that it would need; the bytes."""
     c, out = os.path.join(WORK, name + '.c'), os.path.join(WORK, name)
     with open(c, 'w') as f:
         f.write(source)
-    subprocess.run(['aarch64-linux-gnu-gcc', '-static', '-O2', '-Wall', '-Wno-pointer-sign', '-o', out, c], check=True)
+    subprocess.run(['aarch64-linux-gnu-gcc', '-static', '-O2', '-Wall', '-Wno-pointer-sign', '-o', out, c, *flags], check=True)
     with open(out, 'rb') as f:
         return f.read()
 
