@@ -37,26 +37,37 @@ static bool enough(const struct restore_image *image, const struct pome_bundle_o
     return true;
 }
 
+/* What the caller wants, of the platform that spec says, with a new identity. */
+static bool begin_spec(struct bundle_spec *spec, const struct pome_bundle_options *o, struct pome_error *err)
+{
+    const char *model = o->cpu_model ? o->cpu_model : "default";
+    spec->settings.cpu_count = o->cpu_count;
+    spec->settings.n_networks = 1; /* with address translation */
+    spec->settings.n_sockets = 1;
+    spec->settings.memory_bytes = o->memory_size;
+    spec->disk_bytes = o->disk_size;
+    if (strlen(model) >= sizeof spec->settings.cpu_model)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "CPU model \"%.40s\" is not known", model);
+    strcpy(spec->settings.cpu_model, model);
+    return bundle_draw_ecid(&spec->ecid, err);
+}
+
 pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *image, const struct pome_bundle_options *o,
                                 struct pome_error *err)
 {
     struct bundle_spec spec = {
-        .settings = {.cpu_count = o->cpu_count, .memory_bytes = o->memory_size, .n_networks = 1, .n_sockets = 1}, /* with address translation */
         .model = {.representation = 1, .platform = restore_image_family(image->image) == RESTORE_APPLE ? PLATFORM_APPLE : PLATFORM_POME},
-        .disk_bytes = o->disk_size,
     };
-    const char *model = o->cpu_model ? o->cpu_model : "default";
-    if (strlen(model) >= sizeof spec.settings.cpu_model) {
-        pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "CPU model \"%.40s\" is not known", model);
-        return NULL;
-    }
-    strcpy(spec.settings.cpu_model, model);
-    if (!restore_image_installable(image->image, err) || !enough(image->image, o, err))
+    if (!begin_spec(&spec, o, err) || !restore_image_installable(image->image, err) || !enough(image->image, o, err))
         return NULL;
     memcpy(spec.model.minimum_os, image->image->manifest.min_host, sizeof spec.model.minimum_os);
-    if (!bundle_draw_ecid(&spec.ecid, err))
-        return NULL;
     return wrap(bundle_create(name, &spec, err), err);
+}
+
+pome_bundle *pome_bundle_create_efi(const char *name, const struct pome_bundle_options *o, struct pome_error *err)
+{
+    struct bundle_spec spec = {.settings = {.platform = SETTINGS_GENERIC, .boot = SETTINGS_BOOT_EFI}};
+    return begin_spec(&spec, o, err) ? wrap(bundle_create(name, &spec, err), err) : NULL;
 }
 
 bool pome_bundle_keep_image(pome_bundle *p, const pome_restore_image *image, struct pome_error *err)

@@ -28,8 +28,11 @@ enum bundle_member {
     BUNDLE_IMAGE,      /* RestoreImage.ipsw, where it was kept */
     BUNDLE_SAVED,      /* SaveFile.pomesave, while the machine is saved */
     BUNDLE_CHANGES,    /* Changes, while they are made (changes.h) */
+    BUNDLE_NVRAM,      /* NVRAM: EFI variables, on the generic platform */
     BUNDLE_MEMBERS,
 };
+
+#define BUNDLE_NVRAM_BYTES (UINT64_C(64) << 20) /* of a new one: the flash of the generic platform; sparse */
 
 /* "Disk.img". */
 const char *bundle_member_name(enum bundle_member m);
@@ -68,7 +71,8 @@ bool bundle_socket_path(const struct bundle *b, char path[BUNDLE_SOCKET_PATH_MAX
 
 bool bundle_draw_ecid(uint64_t *ecid, struct pome_error *err);
 
-/* Makes a bundle that is not installed and returns it open and locked. Makes the folders above it in POME_HOME if needed.
+/* Makes a bundle and returns it open and locked. On the Apple-style platform it is not installed yet; on the generic one there is nothing to
+ * install, and `model` is not looked at. Makes the folders above it in POME_HOME if needed.
  * Errors: EXISTS, INVALID_CONFIGURATION, OUT_OF_DISK_SPACE, PERMISSION, IO. On failure nothing is left. */
 struct bundle *bundle_create(const char *name, const struct bundle_spec *spec, struct pome_error *err);
 

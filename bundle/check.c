@@ -232,7 +232,7 @@ static void check_disk_file(struct check *c, const char *file, enum bundle_rule 
 
 static bool is_known(const struct check *c, const char *name)
 {
-    static const char *const others[] = {"Log", "RestoreImage.ipsw", "NVRAM", "SaveFile.pomesave", "Snapshots"};
+    static const char *const others[] = {"Log", "Snapshots"};
     const struct settings *s = &c->b.settings;
     bool known = !strcmp(name, s->kernel) || !strcmp(name, s->ramdisk);
     for (int m = 0; m < BUNDLE_MEMBERS; m++)

@@ -29,27 +29,42 @@ bool bundle_draw_ecid(uint64_t *ecid, struct pome_error *err)
     return true;
 }
 
-static bool fill(struct bundle *b, const struct bundle_spec *spec, struct pome_error *err)
+static bool write_settings(struct bundle *b, const struct bundle_spec *spec, struct pome_error *err)
 {
-    uint8_t bytes[HARDWARE_MODEL_MAX], wrapper[AUX_WRAPPER_BYTES];
-    const struct platform *p = platform_of(spec->model.platform);
     size_t n;
-    if (!p)
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "hardware model: platform version %u is not known", spec->model.platform);
-    aux_wrapper_write(&(struct aux_wrapper){.ecid = spec->ecid, .board = p->board, .chip = p->chip}, wrapper);
     struct settings settings = spec->settings;
     settings_fill_macs(&settings, spec->ecid, 0);
     char *text = settings_write(&settings, &n);
     bool ok = text ? bundle_member_write(b, BUNDLE_CONFIG, text, n, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
     free(text);
-    if (!ok || !bundle_set_not_installed(b, err))
-        return false;
-    n = hardware_model_write(&spec->model, bytes);
-    if (!bundle_member_write(b, BUNDLE_MODEL, bytes, n, err))
-        return false;
-    n = machine_identifier_write(spec->ecid, bytes);
-    return bundle_member_write(b, BUNDLE_IDENTIFIER, bytes, n, err) && bundle_member_make_sparse(b, BUNDLE_AUX, AUX_BYTES, wrapper, sizeof wrapper, err) &&
-           bundle_member_make_sparse(b, BUNDLE_DISK, spec->disk_bytes, NULL, 0, err);
+    return ok;
+}
+
+static bool write_identifier(struct bundle *b, uint64_t ecid, struct pome_error *err)
+{
+    uint8_t bytes[MACHINE_IDENTIFIER_MAX];
+    size_t n = machine_identifier_write(ecid, bytes);
+    return bundle_member_write(b, BUNDLE_IDENTIFIER, bytes, n, err);
+}
+
+static bool fill_apple(struct bundle *b, const struct bundle_spec *spec, struct pome_error *err)
+{
+    uint8_t bytes[HARDWARE_MODEL_MAX], wrapper[AUX_WRAPPER_BYTES];
+    const struct platform *p = platform_of(spec->model.platform);
+    if (!p)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "hardware model: platform version %u is not known", spec->model.platform);
+    aux_wrapper_write(&(struct aux_wrapper){.ecid = spec->ecid, .board = p->board, .chip = p->chip}, wrapper);
+    size_t n = hardware_model_write(&spec->model, bytes);
+    return bundle_set_not_installed(b, err) && bundle_member_write(b, BUNDLE_MODEL, bytes, n, err) &&
+           bundle_member_make_sparse(b, BUNDLE_AUX, AUX_BYTES, wrapper, sizeof wrapper, err);
+}
+
+static bool fill(struct bundle *b, const struct bundle_spec *spec, struct pome_error *err)
+{
+    return write_settings(b, spec, err) &&
+           (spec->settings.platform == SETTINGS_GENERIC ? bundle_member_make_sparse(b, BUNDLE_NVRAM, BUNDLE_NVRAM_BYTES, NULL, 0, err)
+                                                        : fill_apple(b, spec, err)) &&
+           write_identifier(b, spec->ecid, err) && bundle_member_make_sparse(b, BUNDLE_DISK, spec->disk_bytes, NULL, 0, err);
 }
 
 static bool check_spec(const char *path, const struct bundle_spec *spec, struct pome_error *err)

@@ -20,8 +20,8 @@
     R(CPUS, "foreign-cpu-count", WARNING, "1 to 8", "nothing: the nearest number is taken", false)                                                  \
     R(MEMORY, "foreign-memory", WARNING, "whole MiB, 128 MiB to 254 GiB", "nothing: the nearest size is taken", false)                              \
     R(KERNEL, "foreign-kernel", ERROR, "a plain arm64 Image or a gzip'ed one", "give the uncompressed kernel", false)                               \
-    R(EFI, "foreign-efi", WARNING, "a kernel given directly",                                                                                       \
-      "import it: the bundle is complete, and starts when Pome has EFI boot; or set boot.kernel and boot.type \"linux\"", false)                    \
+    R(EFI, "foreign-efi", NOTE, "a boot loader on the disk",                                                                                      \
+      "import it: it starts with the UEFI firmware that is installed here (qemu-efi-aarch64), whose own form variables take at the first start", false)                    \
     R(LOST, "foreign-setting", NOTE, "settings that Pome has", "nothing: this one is not taken over", false)
 
 enum foreign_rule {

@@ -22,7 +22,7 @@ enum { COPY_BYTES = 64 << 20 };
 static const char *const names[BUNDLE_MEMBERS] = {
     [BUNDLE_AUX] = "AuxiliaryStorage",          [BUNDLE_DISK] = "Disk.img",       [BUNDLE_MODEL] = "HardwareModel",
     [BUNDLE_IDENTIFIER] = "MachineIdentifier", [BUNDLE_CONFIG] = "Config.json", [BUNDLE_INSTALL] = "Install.json",
-    [BUNDLE_IMAGE] = "RestoreImage.ipsw",      [BUNDLE_SAVED] = "SaveFile.pomesave", [BUNDLE_CHANGES] = "Changes",
+    [BUNDLE_IMAGE] = "RestoreImage.ipsw",      [BUNDLE_SAVED] = "SaveFile.pomesave", [BUNDLE_CHANGES] = "Changes", [BUNDLE_NVRAM] = "NVRAM",
 };
 
 const char *bundle_member_name(enum bundle_member m)

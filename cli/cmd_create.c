@@ -84,15 +84,37 @@ end:
     return status;
 }
 
+/* Nothing is installed: the machine's first start does that, from an installer's medium. */
+static int create_efi(const char *name, const struct pome_bundle_options *o, bool json)
+{
+    struct pome_error err = {0};
+    pome_bundle *b = pome_bundle_create_efi(name, o, &err);
+    if (!b)
+        return cli_fail(&err, err.code == POME_ERROR_EXISTS ? "choose another name" : NULL, "cannot create \"%s\"", name);
+    if (json) {
+        fputs("{\"event\":\"done\",\"name\":", stdout);
+        cli_json_string(stdout, pome_bundle_name(b));
+        fputs(",\"path\":", stdout);
+        cli_json_string(stdout, pome_bundle_path(b));
+        fputs(",\"installed\":true,\"can_start\":true}\n", stdout);
+    } else {
+        cli_note("Machine: %s", pome_bundle_path(b));
+        cli_note("Next:    pome start %s --medium FILE    (an installer's image)", name);
+    }
+    pome_bundle_free(b);
+    return CLI_OK;
+}
+
 int cmd_create(int argc, char **argv)
 {
     const char *image = NULL, *security = "full", *authority = NULL, *name[1];
     enum pome_security level;
     struct pome_bundle_options o = POME_BUNDLE_OPTIONS_INIT;
     uint64_t cpus = o.cpu_count;
-    bool json = false, keep = false;
+    bool json = false, keep = false, efi = false;
     const struct cli_option options[] = {
-        {"image", 'i', CLI_TEXT, &image, "FILE", "restore image to install (required)", 0, 0},
+        {"image", 'i', CLI_TEXT, &image, "FILE", "restore image to install", 0, 0},
+        {"efi", 'e', CLI_FLAG, &efi, NULL, "instead of an image: an empty disk, and UEFI firmware that boots from it", 0, 0},
         {"keep-image", 0, CLI_FLAG, &keep, NULL, "keep it in the bundle: Recovery can install it again", 0, 0},
         {"cpus", 'c', CLI_NUMBER, &cpus, "N", "virtual CPUs, fixed from now on (default 2)", pome_config_min_cpu_count(), pome_config_max_cpu_count()},
         {"memory", 'm', CLI_SIZE, &o.memory_size, "SIZE", "memory: 512MiB, 4GiB, ... (default 2GiB)", pome_config_min_memory_size(),
@@ -107,11 +129,15 @@ int cmd_create(int argc, char **argv)
     int status = cli_options(argc, argv, options, 1, 1, name);
     if (status != CLI_GO_ON)
         return status;
+    o.cpu_count = (unsigned)cpus;
+    if (efi && (image || keep || authority || strcmp(security, "full")))
+        return cli_usage("create", "--efi makes a machine of the generic platform: it has no --image, --keep-image, --security or --authority");
+    if (efi)
+        return create_efi(name[0], &o, json);
     if (!image)
-        return cli_usage("create", "--image FILE is missing; \"pome image build debian -o FILE\" makes one");
+        return cli_usage("create", "--image FILE is missing (or --efi); \"pome image build debian -o FILE\" makes one");
     if (!cli_security("create", security, &level))
         return CLI_USAGE;
-    o.cpu_count = (unsigned)cpus;
     cli_use_authority(authority);
     return create(name[0], image, &o, level, keep, json);
 }

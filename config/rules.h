@@ -37,7 +37,6 @@
     R(BUNDLE_ONLY, "bundle-only", ERROR, "the generic platform with a Linux or EFI boot loader", "make the machine from a bundle", "ours")             \
     R(DEVICE_MISSING, "device-not-supported", ERROR, "a device that Pome has", "remove it", "ours")                                                  \
     R(BOOT_KERNEL, "boot-kernel-missing", ERROR, "the name of a kernel", "set boot.kernel to a file in the bundle", "VZ: VZLinuxBootLoader.kernelURL") \
-    R(BOOT_EFI, "boot-efi-not-supported", WARNING, "\"rom\" or \"linux\"", "wait for EFI boot in Pome, or give a kernel: boot.type \"linux\"", "ours") \
     R(COMMAND_LINE, "command-line-length", ERROR, "at most 2047 bytes", "shorten it: Linux takes no more", "Linux arm64: COMMAND_LINE_SIZE")         \
     R(FILE_MISSING, "file-missing", ERROR, "a file that is there and can be read", "check the path", "VZ: attachment errors, POSIX ENOENT")          \
     R(FILE_KIND, "file-kind", ERROR, "a regular file or a block device", "check the path", "VZ: attachment errors")                                  \

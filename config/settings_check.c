@@ -84,8 +84,6 @@ static void check_boot(const struct settings *s, const char *path, struct findin
                words_of("boot", "type")[s->boot], words_of(NULL, "platform")[s->platform]);
     else if (s->boot == SETTINGS_BOOT_LINUX && !s->kernel[0])
         BROKEN(RULE_BOOT_KERNEL, "boot.kernel", "missing");
-    else if (s->boot == SETTINGS_BOOT_EFI)
-        BROKEN(RULE_BOOT_EFI, "boot.type", "\"efi\"");
 }
 
 static void check_disks(const struct settings *s, const char *path, struct findings *out)

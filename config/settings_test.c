@@ -87,7 +87,6 @@ static void all_at_once(void **state)
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"platform\":\"generic\",\"keyboards\":[{\"type\":\"mac\"}]}",
          "boot-loader-platform@boot.type mac-input-platform@keyboards"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"platform\":\"generic\",\"boot\":{\"type\":\"linux\"}}", "boot-kernel-missing@boot.kernel"},
-        {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"platform\":\"generic\",\"boot\":{\"type\":\"efi\"}}", "boot-efi-not-supported@boot.type"},
         {"{\"version\":1,\"cpuCount\":1.5,\"memorySize\":null,\"platform\":7,\"boot\":[]}",
          "value-type@cpuCount value-type@memorySize value-type@platform value-type@boot"},
     };

@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "vm/efi_firmware.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,50 +47,83 @@ bool bundle_disks_init(struct bundle_disks *d, const struct bundle *b, size_t ro
 
 static bool find_kernel(const struct bundle *b, char kernel[PATH_MAX], char ramdisk[PATH_MAX], struct pome_error *err)
 {
-    if (b->settings.boot != SETTINGS_BOOT_LINUX)
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
-                         "%s: it boots by EFI, which Pome does not have yet; with a kernel in the bundle (boot.type \"linux\", "
-                         "boot.kernel) it starts",
-                         b->path);
     return file_path(b, b->settings.kernel, kernel, err) &&
            (!b->settings.ramdisk[0] || file_path(b, b->settings.ramdisk, ramdisk, err));
 }
 
+/* What a machine of the generic platform boots: a kernel in the bundle, or firmware with the bundle's variables. */
+struct generic_boot {
+    char kernel[PATH_MAX], ramdisk[PATH_MAX], variables[PATH_MAX];
+    struct machine_linux linux_boot;
+    struct efi_firmware firmware;
+};
+
+static bool find_boot(const struct bundle *b, struct generic_boot *boot, struct pome_error *err)
+{
+    const struct settings *s = &b->settings;
+    boot->firmware = (struct efi_firmware){0};
+    if (s->boot == SETTINGS_BOOT_LINUX) {
+        boot->linux_boot = (struct machine_linux){boot->kernel, s->ramdisk[0] ? boot->ramdisk : NULL, s->command_line};
+        return find_kernel(b, boot->kernel, boot->ramdisk, err);
+    }
+    if (!bundle_member_path(b, BUNDLE_NVRAM, boot->variables))
+        return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
+    return efi_variables_create(boot->variables, err) && efi_firmware_load(NULL, &boot->firmware, err);
+}
+
+static struct vm *create(const struct bundle *b, const struct bundle_start *start, const struct generic_boot *boot,
+                         const struct bundle_disks *more, const char *disk_path, struct log *log, struct pome_error *err)
+{
+    struct bundle_devices devices;
+    if (!bundle_devices_init(&devices, b, log, err))
+        return NULL;
+    const struct settings *s = &b->settings;
+    struct machine_disk disks[MACHINE_DISKS] = {{.path = disk_path, .serial = "root"}};
+    memcpy(disks + 1, more->disks, more->n * sizeof *disks);
+    size_t n = 1 + more->n;
+    if (start->medium)
+        disks[n++] = (struct machine_disk){.path = start->medium, .read_only = true, .serial = "medium"};
+    struct vm_config c = {
+        .platform = MACHINE_GENERIC,
+        .n_cpus = s->cpu_count,
+        .ram_bytes = start->memory_bytes ? start->memory_bytes : s->memory_bytes,
+        .disks = disks,
+        .n_disks = n,
+        .ecid = b->ecid,
+        .peripherals = &devices.peripherals,
+        .linux_boot = boot->firmware.bytes ? NULL : &boot->linux_boot,
+        .rom = boot->firmware.bytes,
+        .rom_bytes = boot->firmware.n,
+        .variables = boot->variables,
+        .console_in = start->console_in,
+        .console_out = start->console_out,
+        .stops_at_reset = start->stops_at_reset,
+        .log = log,
+    };
+    if (cpu_model_find(s->cpu_model, &c.cpu_model))
+        return vm_create(&c, err);
+    pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", s->cpu_model);
+    return NULL;
+}
+
 struct vm *vm_create_generic(const struct bundle *b, const struct bundle_start *start, struct log *log, struct pome_error *err)
 {
-    char kernel[PATH_MAX], ramdisk[PATH_MAX], disk_path[PATH_MAX];
-    const struct settings *s = &b->settings;
-    struct bundle_devices devices;
-    struct bundle_disks *more = malloc(sizeof *more);
-    bool ok = more || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
-    if (ok && start->recovery)
-        ok = pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a machine of the generic platform has no Recovery", b->path);
-    ok = ok && bundle_devices_init(&devices, b, log, err) && find_kernel(b, kernel, ramdisk, err) && bundle_disks_init(more, b, MACHINE_DISKS - 1, err) &&
-         file_path(b, bundle_member_name(BUNDLE_DISK), disk_path, err);
+    char disk_path[PATH_MAX];
     struct vm *vm = NULL;
-    if (ok) {
-        struct machine_disk disks[MACHINE_DISKS] = {{.path = disk_path, .serial = "root"}};
-        memcpy(disks + 1, more->disks, more->n * sizeof *disks);
-        const struct machine_linux linux_boot = {kernel, s->ramdisk[0] ? ramdisk : NULL, s->command_line};
-        struct vm_config c = {
-            .platform = MACHINE_GENERIC,
-            .n_cpus = s->cpu_count,
-            .ram_bytes = start->memory_bytes ? start->memory_bytes : s->memory_bytes,
-            .disks = disks,
-            .n_disks = 1 + more->n,
-            .ecid = b->ecid,
-            .peripherals = &devices.peripherals,
-            .linux_boot = &linux_boot,
-            .console_in = start->console_in,
-            .console_out = start->console_out,
-            .stops_at_reset = start->stops_at_reset,
-            .log = log,
-        };
-        if (cpu_model_find(s->cpu_model, &c.cpu_model))
-            vm = vm_create(&c, err);
-        else
-            pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", s->cpu_model);
+    if (start->recovery) {
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a machine of the generic platform has no Recovery", b->path);
+        return NULL;
     }
+    struct bundle_disks *more = malloc(sizeof *more);
+    struct generic_boot *boot = calloc(1, sizeof *boot);
+    if (!more || !boot)
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
+    else if (find_boot(b, boot, err) && bundle_disks_init(more, b, MACHINE_DISKS - 2, err) &&
+             file_path(b, bundle_member_name(BUNDLE_DISK), disk_path, err))
+        vm = create(b, start, boot, more, disk_path, log, err);
+    if (boot)
+        efi_firmware_free(&boot->firmware);
+    free(boot);
     free(more);
     return vm;
 }

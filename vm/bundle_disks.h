@@ -14,7 +14,7 @@ struct bundle_disks {
 /* At most `room`. Errors: INVALID_BUNDLE (a file that is not there, or a link), INVALID_CONFIGURATION (too many). */
 bool bundle_disks_init(struct bundle_disks *d, const struct bundle *b, size_t room, struct pome_error *err);
 
-/* As vm_create_from_bundle. Errors: NOT_SUPPORTED (EFI). */
+/* As vm_create_from_bundle. Errors: NOT_SUPPORTED (Recovery), NOT_FOUND (no UEFI firmware is installed). */
 struct vm *vm_create_generic(const struct bundle *b, const struct bundle_start *start, struct log *log, struct pome_error *err);
 
 #endif

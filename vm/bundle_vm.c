@@ -72,6 +72,10 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
     uint8_t boot_info[4096] = {0};
     if (!check(b, start, err))
         return NULL;
+    if (start->medium && b->settings.platform != SETTINGS_GENERIC) {
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its platform installs from restore images; a medium is for machines made with --efi", b->path);
+        return NULL;
+    }
     if (b->settings.platform == SETTINGS_GENERIC)
         return vm_create_generic(b, start, log, err);
     struct bundle_devices devices;

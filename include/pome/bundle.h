@@ -36,6 +36,11 @@ struct pome_bundle_options {
 POME_API pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *image,
                                          const struct pome_bundle_options *options, struct pome_error *err);
 
+/* Makes a machine of the generic platform: it boots through UEFI firmware from its disk, which is empty. Identity, variable store, sparse disk,
+ * Config.json; nothing is to be installed by Pome: start it with an installer's medium (pome_start_options.medium). Locked; owner and errors as
+ * pome_bundle_create().   Like: VZGenericPlatformConfiguration with VZEFIBootLoader.   Since: 0.2. */
+POME_API pome_bundle *pome_bundle_create_efi(const char *name, const struct pome_bundle_options *options, struct pome_error *err);
+
 /* Opens a bundle and checks its files. Not locked.
  * Errors: NOT_FOUND, INVALID_BUNDLE, INVALID_CONFIGURATION (Config.json), PERMISSION.   Since: 0.1. */
 POME_API pome_bundle *pome_bundle_open(const char *name, struct pome_error *err);
