@@ -66,6 +66,8 @@ struct net_user_options {
     unsigned mtu;          /* 0, or too large: the largest */
     const struct net_forward *forwards;
     size_t n_forwards;
+    const char *tftp_root; /* folder whose files the guest can read from 10.0.2.2 by TFTP; NULL: none */
+    const char *boot_file; /* that DHCP names for booting from there, relative to it; NULL: none */
 };
 /* A network of its own with address translation, made by this process without privileges (libslirp): the guest is 10.0.2.15
  * by DHCP, 10.0.2.2 is the way out and the host, 10.0.2.3 answers for names. Errors: BUSY (a port is taken), PERMISSION,

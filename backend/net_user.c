@@ -302,6 +302,8 @@ static Slirp *start(struct net_user *u, const struct net_user_options *o)
         .in6_enabled = true,
         .vprefix_len = 64,
         .vhostname = o->host_name,
+        .tftp_path = o->tftp_root,
+        .bootfile = o->boot_file,
         .if_mtu = u->n.mtu,
         .if_mru = u->n.mtu,
     };

@@ -10,6 +10,7 @@
 #include "machine/machine.h"
 
 #define MAX_DEVICES 128
+#define MAX_DISKS   16
 
 /* FDT phandles. */
 enum { PHANDLE_GIC = 1, PHANDLE_CLOCK, PHANDLE_GPIO };
@@ -92,6 +93,9 @@ void declare_pcie(const struct machine *m, const struct part *p, struct aml *dsd
 
 uint64_t machine_redistributors(const struct machine *m); /* address of the first */
 uint64_t machine_message_frame(const struct machine *m);  /* of the generic platform */
+
+unsigned machine_disk_slot(unsigned i);    /* of the PCI bus */
+unsigned machine_network_slot(unsigned i);
 
 /* Keeps a new device for reset and destruction (in reverse order), and puts it on the map unless it has no bytes there. */
 bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t bytes, struct pome_error *err);

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_DISKS    16
 #define POWER_PIN    3
 #define BUTTON_NS    200000000
 #define MAX_FDT      (2 * MiB) /* booting.rst 2 */

@@ -3,6 +3,7 @@
  * (Linux Documentation/devicetree/bindings, named at each).
  */
 #include "machine/acpi.h"
+#include "machine/boot_order.h"
 
 #include "base/error.h"
 #include "dev/cfi_flash.h"
@@ -214,7 +215,7 @@ bool make_fw_cfg(struct machine *m, const struct part *p, struct pome_error *err
     if (!m->config.rom_bytes)
         return true;
     struct device *d = fw_cfg_create();
-    return machine_add(m, d, p->gpa, p->bytes, err) && acpi_add(m, d, err);
+    return machine_add(m, d, p->gpa, p->bytes, err) && acpi_add(m, d, err) && boot_order_add(m, d, err);
 }
 
 /* firmware/qemu,fw-cfg-mmio.yaml */

@@ -53,6 +53,11 @@ static bool plug_disk(struct machine *m, unsigned slot, const struct machine_dis
     return machine_plug(m, slot, v, err);
 }
 
+unsigned machine_disk_slot(unsigned i)
+{
+    return 1 + i;
+}
+
 bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err)
 {
     const struct platform *pl = m->platform;
@@ -65,7 +70,7 @@ bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err)
     m->disks = disk_pool_create(m->config.loop, DISK_THREADS, err);
     if (!m->disks)
         return false;
-    unsigned slot = 1;
+    unsigned slot = machine_disk_slot(0);
     for (size_t i = 0; i < m->config.n_disks; i++)
         if (!plug_disk(m, slot++, &m->config.disks[i], err))
             return false;

@@ -14,6 +14,11 @@
 
 enum { FIRST_NETWORK_SLOT = PCI_SLOTS - MACHINE_MAX_NETWORKS, SOCKETS_SLOT = FIRST_NETWORK_SLOT - 1 };
 
+unsigned machine_network_slot(unsigned i)
+{
+    return FIRST_NETWORK_SLOT + i;
+}
+
 static struct net *connect_network(struct loop *loop, const struct machine_network *c, struct pome_error *err)
 {
     struct net_user_options user = c->user;
