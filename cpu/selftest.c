@@ -138,19 +138,34 @@ static uint32_t loop_word(uint64_t *seed)
     return w | (f->imm < 32 ? (uint32_t)(next(seed) & ones(f->width)) << f->imm : 0);
 }
 
+/* How a loop goes on: what comes first, what comes last, and the jump without its distance. */
+static const struct {
+    uint32_t first, last, jump;
+} turns[] = {
+#define X27 (LOOP_COUNTER << 5 | LOOP_COUNTER)
+    {0xd1000400 | X27, 0xd503201f, 0xb5000000 | LOOP_COUNTER},          /* SUB; NOP, CBNZ */
+    {0xd503201f, 0xf1000400 | X27, 0x54000001},                         /* NOP; SUBS, B.NE */
+    {0xd503201f, 0x71000400 | X27, 0x54000001},                         /* the same of W27 */
+    {0xd1000400 | X27, 0xf100001f | LOOP_COUNTER << 5, 0x5400000c},     /* SUB; CMP x27, #0, B.GT */
+    {0xd1000400 | X27, 0xb100001f | LOOP_COUNTER << 5, 0x54000001},     /* SUB; CMN x27, #0, B.NE */
+    {0x51000400 | X27, 0x6a00001f | LOOP_COUNTER << 5 | LOOP_COUNTER << 16, 0x54000001}, /* SUB w27; TST w27, w27, B.NE */
+#undef X27
+};
+
 /* Now and then one that leaves, or turns round early (and then has decremented the counter, too). */
 static void run_loop(struct cpu_selftest *t, uint64_t seed)
 {
-    uint32_t words[LOOP_WORDS + 4], start = (uint32_t)seed;
+    uint32_t words[LOOP_WORDS + 4], start = (uint32_t)seed, how = (uint32_t)(next(&seed) % ARRAY_SIZE(turns));
     unsigned n = 1 + (unsigned)(next(&seed) % LOOP_WORDS), side = (unsigned)(next(&seed) % (2 * LOOP_WORDS));
     char why[500], what[120];
-    words[0] = 0xd1000400 | LOOP_COUNTER << 5 | LOOP_COUNTER; /* SUB x27, x27, #1 */
+    words[0] = turns[how].first;
     for (unsigned k = 1; k <= n; k++)
-        words[k] = k == side ? 0x54000000 | (uint32_t)(next(&seed) % 14) | (n + 2 - k) << 5 : loop_word(&seed);
-    if (side == 1 && n > 2)
+        words[k] = k == side ? 0x54000000 | (uint32_t)(next(&seed) % 14) | (n + 3 - k) << 5 : loop_word(&seed);
+    if (side == 1 && n > 2 && words[0] != 0xd503201f)
         words[2] = 0xb5000000 | (-2 & 0x7ffff) << 5 | LOOP_COUNTER; /* CBNZ x27, start */
-    words[n + 1] = 0xb5000000 | ((0u - n - 1) & 0x7ffff) << 5 | LOOP_COUNTER;
-    struct agree_code code = {words, n + 2, 0x100 + (uint32_t)(next(&seed) % 512) * 4, CPU_MODE_EL1, next(&seed)};
+    words[n + 1] = turns[how].last;
+    words[n + 2] = turns[how].jump | ((0u - n - 2) & 0x7ffff) << 5;
+    struct agree_code code = {words, n + 3, 0x100 + (uint32_t)(next(&seed) % 512) * 4, CPU_MODE_EL1, next(&seed)};
     t->blocks++;
     if (engine_loop_agrees(&code, LOOP_COUNTER, 1 + (unsigned)(next(&seed) % 300), why, sizeof why))
         return;

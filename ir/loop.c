@@ -7,13 +7,16 @@ static bool is_back_edge(const struct ir_block *b, const struct ir_insn *i)
     return jump && ir_exit_offset(i->imm) == b->page_offset;
 }
 
-/* Calls end the search: a loop does without them. */
+/* 0 if there is none, or one behind a call: a loop does without them. */
 static unsigned last_back_edge(const struct ir_block *b)
 {
     unsigned last = 0;
-    for (unsigned n = 1; n < b->n && !(ir_ops[b->insn[n].op].effects & IR_EFF_CALL); n++)
+    bool called = false;
+    for (unsigned n = 1; n < b->n; n++) {
+        called |= (ir_ops[b->insn[n].op].effects & IR_EFF_CALL) != 0;
         if (is_back_edge(b, &b->insn[n]))
-            last = n;
+            last = called ? 0 : n;
+    }
     return last;
 }
 

@@ -54,6 +54,8 @@ static ir_ref fusable(const struct x64_compiler *c, const struct ir_insn *user)
 static void find_last_uses(struct x64_compiler *c)
 {
     const struct ir_block *b = c->ir;
+    if (c->loop.flags)
+        touch(c, c->loop.flags, b->n - 1);
     for (unsigned n = b->n - 1; n >= 1; n--) {
         const struct ir_insn *i = &b->insn[n];
         if (i->op == IR_NOP || i->op == IR_INSN || is_dead(c, n))
@@ -82,7 +84,7 @@ struct x64_cold *x64_cold_add(struct x64_compiler *c, void (*emit)(struct x64_co
 {
     assert(c->n_cold < c->max_cold);
     struct x64_cold *k = &c->cold[c->n_cold++];
-    *k = (struct x64_cold){.emit = emit, .pc_off = c->pc_off};
+    *k = (struct x64_cold){.emit = emit, .pc_off = c->pc_off, .n = (ir_ref)c->n};
     return k;
 }
 

@@ -218,6 +218,12 @@ struct x64_loop {
     } moved[16];
     int64_t low[IR_STATE_X_BYTES / 8], high[IR_STATE_X_BYTES / 8]; /* what a turn adds to a guest register; low > high: unknown */
     const uint8_t *top, *leave, *enter;
+    ir_ref flags;                    /* what the last SETF sets, if that is not done (loop_flags.c); 0 */
+    unsigned first_setf, last_setf;  /* the block's */
+    struct x64_loop_operand {
+        uint8_t reg;                 /* a guest register / 8, NO_REG: none, */
+        int64_t add;                 /* plus this */
+    } operand[2];
 };
 
 struct x64_compiler {
@@ -281,6 +287,9 @@ void x64_loop_begin(struct x64_compiler *c);  /* emits what comes before the fir
 void x64_loop_leave(struct x64_compiler *c);
 void x64_loop_leave_call(struct x64_compiler *c);
 void x64_loop_enter_call(struct x64_compiler *c);
+void x64_loop_flags_plan(struct x64_compiler *c); /* loop_flags.c */
+/* Cold code of instruction `site` (0: at the top): flags that the loop has not stored are. Changes RAX, RCX and the host's flags. */
+void x64_loop_flags_store(struct x64_compiler *c, unsigned site);
 /* Is this the way back to the loop's top? */
 static inline bool x64_loop_turns(const struct x64_compiler *c, int64_t target)
 {

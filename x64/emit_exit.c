@@ -127,6 +127,7 @@ static void linkable_jump(struct x64_compiler *c, int cc, int64_t target)
 /* The registers are those of the loop here. */
 static void loop_interrupted(struct x64_compiler *c, const struct x64_cold *k)
 {
+    x64_loop_flags_store(c, 0);
     x64_loop_leave_call(c);
     interrupted(c, k);
 }
@@ -225,6 +226,7 @@ static void direct(struct x64_compiler *c, int64_t target)
 
 static void loop_left(struct x64_compiler *c, const struct x64_cold *k)
 {
+    x64_loop_flags_store(c, k->n);
     x64_loop_leave_call(c);
     direct(c, k->target);
 }
@@ -277,6 +279,10 @@ static void leave_to(struct x64_compiler *c, int64_t target)
     if (x64_loop_turns(c, target)) {
         jmp_near(&c->a, c->loop.top);
         return;
+    }
+    if (c->loop.on && c->loop.flags) {
+        x64_flags_word_in_rax(c, c->loop.flags);
+        mov_mr(&c->a, false, x64_state(c, c->config->env.flags_offset), RAX);
     }
     x64_loop_leave(c);
     direct(c, target);

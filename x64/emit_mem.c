@@ -161,6 +161,7 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
 /* Begins cold code: the address in RAX. An access of a failed group looks for itself before it gives up. */
 static void begin_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
+    x64_loop_flags_store(c, k->n);
     if (k->disp)
         lea(&c->a, true, RAX, mem_at(k->reg, k->disp));
     else

@@ -129,6 +129,10 @@ static void set_flags(struct x64_compiler *c)
     const struct ir_insn *i = x64_insn(c);
     unsigned op = c->ir->insn[i->a].op, r = x64_where(c, i->a);
     c->cc_kept = true;
+    if (c->loop.flags && c->n == c->loop.last_setf) {
+        x64_home_lost(c, i->imm, 4, 0);
+        return;
+    }
     if (op == IR_FCONST) {
         x64_home_lost(c, i->imm, 4, 0);
         mov_mi(&c->a, false, x64_state(c, i->imm), (int32_t)ir_flags_from_nzcv((uint32_t)c->ir->insn[i->a].imm << 28));

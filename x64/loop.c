@@ -152,9 +152,11 @@ void x64_loop_plan(struct x64_compiler *c)
     uint32_t written = 0;
     l->on = c->config->loop && c->host->loop;
     l->n_moved = 0;
+    l->flags = 0;
     if (!l->on)
         return;
     find_steps(c);
+    x64_loop_flags_plan(c);
     count_uses(c, uses, &written);
     for (unsigned k = 0; k < REGS && l->n_moved < ARRAY_SIZE(l->moved); k++) {
         unsigned host = c->code->pins.host[k];
@@ -314,9 +316,11 @@ static void reached(struct x64_compiler *c, const struct x64_cold *k)
         x64_call_stub(c, STUB_PREPARE, k->vectors);
         again(c, k);
         uint8_t *now = jcc_short(&c->a, CC_E);
+        x64_loop_flags_store(c, k->n);
         x64_loop_exit(c, k->pc_off);
         jump_here(&c->a, now);
     } else {
+        x64_loop_flags_store(c, k->n);
         x64_loop_exit(c, k->pc_off);
     }
     jump_here(&c->a, hit);

@@ -321,8 +321,8 @@ bool engine_agrees(const struct agree_code *code, char *why, size_t size)
 
 enum { MOST_BLOCKS = 2000 };
 
-/* One block at pc; false: it raised, or (compiled) there is no compiler. */
-static bool step(struct guest *g, const struct agree_code *code, bool compiled)
+/* One block at pc; false: it raised, or (compiled) there is no compiler. turned: the block before was the same. */
+static bool step(struct guest *g, const struct agree_code *code, bool compiled, bool turned)
 {
     uint32_t off = (uint32_t)(g->s.pc & 4095), at_word = (off - code->page_offset) / 4;
     enum x64_exit how = X64_EXIT_PC;
@@ -330,7 +330,7 @@ static bool step(struct guest *g, const struct agree_code *code, bool compiled)
     if (!compiled)
         return ir_eval(&plain, g, &env) == IR_LEFT_PC;
     optimised = plain;
-    bool loop = ir_loop_cut(&optimised);
+    bool loop = turned && ir_loop_cut(&optimised);
     if (!loop)
         optimised = plain;
     ir_optimise(&optimised);
@@ -343,9 +343,13 @@ static bool step(struct guest *g, const struct agree_code *code, bool compiled)
 static void run_blocks(struct guest *g, const struct agree_code *code, bool compiled)
 {
     uint64_t begin = g->s.pc_page + code->page_offset;
-    for (unsigned n = 0; n < MOST_BLOCKS && g->s.pc - begin < 4 * code->n; n++)
-        if (!step(g, code, compiled))
+    uint64_t last = 0;
+    for (unsigned n = 0; n < MOST_BLOCKS && g->s.pc - begin < 4 * code->n; n++) {
+        uint64_t pc = g->s.pc;
+        if (!step(g, code, compiled, pc == last))
             return;
+        last = pc;
+    }
 }
 
 bool engine_loop_agrees(const struct agree_code *code, unsigned counter, unsigned turns, char *why, size_t size)

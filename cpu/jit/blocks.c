@@ -225,7 +225,7 @@ static struct block *new_block(struct jit *j, uint64_t pa, uint32_t mode, const 
 static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
 {
     struct jit *j = c->set->jit;
-    unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed ? 1 + next_random(c) % j->max_insns : j->max_insns;
+    unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed && !(mode & CPU_MODE_LOOP) ? 1 + next_random(c) % j->max_insns : j->max_insns;
     n = MIN(n, max * 8); /* forward branches are followed inside of this */
     memcpy(j->words, code, n * 4); /* the guest may write to it meanwhile */
     translate_block(c->ir, j->words, n, pa & 4095, mode & ~(uint32_t)CPU_MODE_LOOP, max);
