@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """control.py - running machines from outside: pome start --detach, stop, pause, resume, console, wait, get, set, rename, delete, and the socket itself.
 
-usage: control.py POME KERNEL OPENAPI    (KERNEL: tests/cli/guest.S, which starts in no time)
+usage: control.py POME KERNEL OPENAPI UNIT    (KERNEL: tests/cli/guest.S, which starts in no time)
 """
 import fcntl
 import json
@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import select
+import shutil
 import signal
 import socket
 import stat
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 
-pome, kernel, openapi = map(os.path.abspath, sys.argv[1:4])
+pome, kernel, openapi, unit = map(os.path.abspath, sys.argv[1:5])
 work = tempfile.TemporaryDirectory(prefix="pome-ctl-")
 runtime = os.path.join(work.name, "run")
 os.mkdir(runtime, 0o700)
@@ -318,6 +319,31 @@ def foreground():
     expect(p.returncode == 128 + signal.SIGTERM and state("a") == "stopped", f"SIGTERM: {p.returncode}")
 
 
+def notified():
+    """What a service manager hears: ready when it runs, stopping when it ends."""
+    for name in (os.path.join(work.name, "notify"), "\0pome-notify-%d" % os.getpid()):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.bind(name)
+        s.settimeout(30)
+        p = subprocess.Popen([pome, "start", "a"], env=dict(env, NOTIFY_SOCKET=name.replace("\0", "@")), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        heard = s.recv(4096).decode()
+        expect("READY=1\n" in heard and f"MAINPID={p.pid}\n" in heard and state("a") == "running", heard)
+        run("stop", "a", "--force", "--timeout", "5")
+        expect("STOPPING=1\n" in s.recv(4096).decode(), "no STOPPING")
+        p.communicate(timeout=20)
+        s.close()
+    # the unit, as its manager would read it
+    if shutil.which("systemd-analyze") and os.path.exists(unit):
+        with open(unit) as f:
+            text = f.read()
+        bindir = [line.split("=", 1)[1].split()[0] for line in text.splitlines() if line.startswith("ExecStart=")][0]
+        copy = os.path.join(work.name, "pome@.service")
+        with open(copy, "w") as f:
+            f.write(text.replace(bindir, pome))
+        r = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True)
+        expect("pome@" not in r.stderr, r.stderr)
+
+
 def configuration():
     """What two controllers write is not lost, whether the machine runs or not."""
     for running in (False, True):
@@ -468,7 +494,7 @@ def hostile():
 
 make("a")
 try:
-    for part in (life, gone_wrong, stopping, waiting, consoles, foreground, configuration, killed, folders, hostile):
+    for part in (life, gone_wrong, stopping, waiting, consoles, foreground, notified, configuration, killed, folders, hostile):
         t = time.monotonic()
         part()
         print(f"{part.__name__}: {time.monotonic() - t:.1f} s", flush=True)
