@@ -31,6 +31,8 @@ pome_control *running_listen(const char *name, struct pome_error *err)
     pome_control *c = pome_control_connect(name, err);
     if (c && pome_control_listen(c, err))
         return c;
+    if (c && err->code == POME_ERROR_NOT_FOUND) /* its process has ended meanwhile */
+        err->code = POME_ERROR_INVALID_STATE;
     pome_control_free(c);
     return NULL;
 }

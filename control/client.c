@@ -66,8 +66,8 @@ static bool send_all(struct client *c, const char *bytes, size_t n, struct pome_
         if (!ready(c, POLLOUT, until, err))
             return false;
         ssize_t done = send(c->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (done < 0 && errno != EINTR && errno != EAGAIN)
-            return pome_fail_errno(err, "the machine's process does not listen");
+        if (done < 0 && errno != EINTR && errno != EAGAIN) /* it has closed its end: it is about to end, or has */
+            return pome_fail(err, POME_ERROR_NOT_FOUND, "the machine's process has ended");
         bytes += done > 0 ? done : 0;
         n -= done > 0 ? (size_t)done : 0;
     }
