@@ -221,6 +221,7 @@ bool x64_compile(struct x64_code *code, const struct x64_config *config, const s
     out->entry = code->rx + start;
     out->n_links = 0;
     c->a = (struct x64_asm){.p = code->rw + start, .base = code->rw, .start = code->rw + start, .refs = c->refs};
+    x64_code_populate(code, start + 4096);
     if (start + 4 * X64_OP_BYTES > code->size || !emit_all(c)) {
         code->n_patches = patches_before;
         code->n_traps = traps_before;

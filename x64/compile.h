@@ -133,6 +133,7 @@ struct x64_trap {
 struct x64_code {
     uint8_t *rw, *rx;
     size_t size, used, reset_to;
+    size_t populated;                   /* pages up to here are there */
     const uint8_t *stub[STUB_COUNT][2]; /* in the writable mapping; [1] saves vector registers too */
     const uint8_t *enter;               /* executable */
     struct x64_pins pins;
@@ -450,6 +451,9 @@ void x64_traps_land(struct x64_compiler *c, const struct x64_cold *k);
 /* The comparison that ends here and whose first byte is `start` sets "unordered" when it raises, and FPSR.IOC. patch: its cold
  * code does the same without an exception. */
 void x64_trap_compare(struct x64_compiler *c, const uint8_t *start, bool patch);
+
+/* code.c: makes sure that the pages up to `end` are there. */
+void x64_code_populate(struct x64_code *c, size_t end);
 
 /* stubs.c */
 bool x64_stubs_make(struct x64_code *code, const struct x64_config *config);

@@ -157,6 +157,7 @@ bool x64_move_load(struct x64_code *c, const uint8_t *from, size_t bytes, struct
     out->bytes = s.bytes;
     if (start + s.bytes > c->size || c->n_patches + s.n_links > c->max_patches || c->n_traps + s.n_traps > c->max_traps)
         return false;
+    x64_code_populate(c, start + s.bytes);
     memcpy(c->rw + start, from, s.bytes);
     for (unsigned i = 0; i < s.n_refs; i++)
         load_ref(c->rw + start + ref[i].at, ref[i].kind, (uint32_t)start, ref[i].at);

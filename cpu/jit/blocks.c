@@ -9,13 +9,21 @@
  */
 #include "cpu/jit/jit.h"
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum { EVAL_BYTES_MAX = 256 << 20 };
 
 /* ---- memory ---- */
 
-enum { CHUNK_BYTES = 256 * 1024 };
+enum { CHUNK_BYTES = 256 * 1024 - 64 }; /* with its header whole pages */
+
+/* Pages that are there at once: a fault for each costs several times as much. */
+static void *fresh(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
 
 /* Zeros, until everything is forgotten: thus that takes no long time with the world stopped. */
 static void *take(struct jit *j, size_t bytes)
@@ -24,7 +32,7 @@ static void *take(struct jit *j, size_t bytes)
     bytes = align_up(bytes, 8);
     if (!k || k->size - k->used < bytes) {
         size_t size = MAX(bytes, (size_t)CHUNK_BYTES);
-        if (!(k = calloc(1, sizeof *k + size)))
+        if (!(k = fresh(sizeof *k + size)))
             return NULL;
         k->size = size;
         k->next = j->chunks;
@@ -331,7 +339,7 @@ void blocks_forget(struct jit *j)
     while (j->chunks) {
         struct chunk *k = j->chunks;
         j->chunks = k->next;
-        free(k);
+        munmap(k, sizeof *k + k->size);
     }
     memset(j->page_hash, 0, sizeof j->page_hash);
     free(j->blocks.place);
