@@ -10,14 +10,6 @@
 #include "ir/eval_int.h"
 #include "ir/pass.h"
 
-enum { SEEN_BITS = 6 };
-
-struct fold {
-    struct ir_block *b;
-    ir_ref map[IR_MAX_INSNS];
-    ir_ref seen[1 << SEEN_BITS]; /* values by hash of their operation */
-};
-
 static bool known(const struct ir_block *b, ir_ref r, union ir_value *v)
 {
     const struct ir_insn *i = &b->insn[r];
@@ -69,14 +61,14 @@ static void to_const(struct ir_insn *i, uint64_t value)
 }
 
 /* The value is that of `same`. */
-static void to_value(struct fold *f, unsigned n, ir_ref same)
+static void to_value(struct ir_fold *f, unsigned n, ir_ref same)
 {
     f->map[n] = same;
     f->b->insn[n] = (struct ir_insn){.op = IR_NOP};
 }
 
 /* ... of its low half, zero-extended. */
-static void to_low_half(struct fold *f, unsigned n, ir_ref same)
+static void to_low_half(struct ir_fold *f, unsigned n, ir_ref same)
 {
     if (upper_zero(f->b, same))
         to_value(f, n, same);
@@ -84,7 +76,7 @@ static void to_low_half(struct fold *f, unsigned n, ir_ref same)
         f->b->insn[n] = (struct ir_insn){.op = IR_ZEXT32, .a = same};
 }
 
-static bool fold_known(struct fold *f, struct ir_insn *i)
+static bool fold_known(struct ir_fold *f, struct ir_insn *i)
 {
     const struct ir_op_info *info = &ir_ops[i->op];
     const ir_ref arg[3] = {i->a, i->b, i->c};
@@ -101,7 +93,7 @@ static bool fold_known(struct fold *f, struct ir_insn *i)
 }
 
 /* Neutral and absorbing right operands. */
-static bool fold_right(struct fold *f, struct ir_insn *i, unsigned n)
+static bool fold_right(struct ir_fold *f, struct ir_insn *i, unsigned n)
 {
     const struct ir_block *b = f->b;
     ir_ref a = i->a, r = i->b;
@@ -145,7 +137,7 @@ static bool fold_right(struct fold *f, struct ir_insn *i, unsigned n)
     return false;
 }
 
-static bool fold_same(struct fold *f, struct ir_insn *i, unsigned n)
+static bool fold_same(struct ir_fold *f, struct ir_insn *i, unsigned n)
 {
     if (i->a != i->b)
         return false;
@@ -157,7 +149,7 @@ static bool fold_same(struct fold *f, struct ir_insn *i, unsigned n)
     return false;
 }
 
-static bool fold_extension(struct fold *f, struct ir_insn *i, unsigned n)
+static bool fold_extension(struct ir_fold *f, struct ir_insn *i, unsigned n)
 {
     switch (i->op) {
     case IR_ZEXT32:
@@ -181,7 +173,7 @@ static bool fold_extension(struct fold *f, struct ir_insn *i, unsigned n)
     return false;
 }
 
-static bool fold_choice(struct fold *f, struct ir_insn *i, unsigned n)
+static bool fold_choice(struct ir_fold *f, struct ir_insn *i, unsigned n)
 {
     union ir_value v;
     bool left;
@@ -198,7 +190,7 @@ static bool fold_choice(struct fold *f, struct ir_insn *i, unsigned n)
 }
 
 /* A side exit that is known to be taken ends the block; one known not to be goes away. */
-static bool fold_exit(struct fold *f, struct ir_insn *i, unsigned n)
+static bool fold_exit(struct ir_fold *f, struct ir_insn *i, unsigned n)
 {
     union ir_value v;
     bool taken;
@@ -219,7 +211,7 @@ enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32, ON
 
 #define FOLDS(op, effects) \
     ((effects) == IR_EFF_PURE && (int)(op) < (int)IR_FIRST_VEC && (op) != IR_CONST && (op) != IR_FCONST)
-static const uint8_t rules[IR_OP_COUNT] = {
+const uint8_t ir_fold_rules[IR_OP_COUNT] = {
 #define IR(name, result, a_, b_, c_, effects_)                                                                      \
     [IR_##name] = (FOLDS(IR_##name, effects_) ? KNOWN : 0) |                                                        \
                   (FOLDS(IR_##name, effects_) && (b_) == IR_I64 ? RIGHT | SAME : 0) |                               \
@@ -234,11 +226,11 @@ static const uint8_t rules[IR_OP_COUNT] = {
 /* ---- what was computed before ---- */
 
 /* An operation without effects that is equal to an earlier one is that one. The table forgets: one line per hash. */
-static ir_ref seen_before(struct fold *f, const struct ir_insn *i, unsigned n)
+static ir_ref seen_before(struct ir_fold *f, const struct ir_insn *i, unsigned n)
 {
     uint64_t h = i->imm * 31 + i->op * UINT64_C(0x9e3779b97f4a7c15) + i->a * UINT64_C(0xbf58476d1ce4e5b9) +
                  i->b * UINT64_C(0x94d049bb133111eb) + i->c;
-    ir_ref *line = &f->seen[(h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> (64 - SEEN_BITS)];
+    ir_ref *line = &f->seen[(h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> (64 - IR_FOLD_SEEN_BITS)];
     const struct ir_insn *old = &f->b->insn[*line];
     if (*line && old->op == i->op && old->a == i->a && old->b == i->b && old->c == i->c && old->imm == i->imm)
         return *line;
@@ -246,30 +238,28 @@ static ir_ref seen_before(struct fold *f, const struct ir_insn *i, unsigned n)
     return 0;
 }
 
-void ir_pass_const(struct ir_block *b)
+void ir_fold_begin(struct ir_fold *f, struct ir_block *b, ir_ref *map)
 {
-    struct fold f;
-    f.b = b;
-    f.map[0] = 0;
-    memset(f.seen, 0, sizeof f.seen);
-    for (unsigned n = 1; n < b->n; n++) {
-        struct ir_insn *i = &b->insn[n];
-        uint8_t may = rules[i->op];
-        f.map[n] = (ir_ref)n;
-        ir_map_operands(i, f.map);
-        if (!may)
-            continue;
-        if (may & RIGHT && b->insn[i->a].op == IR_CONST && b->insn[i->b].op != IR_CONST && commutes(i->op)) {
-            ir_ref t = i->a;
-            i->a = i->b, i->b = t;
-        }
-        if ((may & KNOWN && fold_known(&f, i)) || (may & RIGHT && fold_right(&f, i, n)) || (may & SAME && fold_same(&f, i, n)) ||
-            (may & EXTENSION && fold_extension(&f, i, n)) || (may & CHOICE && fold_choice(&f, i, n)))
-            continue;
-        if (may & EXIT)
-            fold_exit(&f, i, n);
-        ir_ref same = may & ONCE ? seen_before(&f, i, n) : 0;
-        if (same)
-            to_value(&f, n, same);
+    f->b = b;
+    f->map = map;
+    memset(f->seen, 0, sizeof f->seen);
+}
+
+void ir_fold_visit(struct ir_fold *f, unsigned n)
+{
+    struct ir_block *b = f->b;
+    struct ir_insn *i = &b->insn[n];
+    uint8_t may = ir_fold_rules[i->op];
+    if (may & RIGHT && b->insn[i->a].op == IR_CONST && b->insn[i->b].op != IR_CONST && commutes(i->op)) {
+        ir_ref t = i->a;
+        i->a = i->b, i->b = t;
     }
+    if ((may & KNOWN && fold_known(f, i)) || (may & RIGHT && fold_right(f, i, n)) || (may & SAME && fold_same(f, i, n)) ||
+        (may & EXTENSION && fold_extension(f, i, n)) || (may & CHOICE && fold_choice(f, i, n)))
+        return;
+    if (may & EXIT)
+        fold_exit(f, i, n);
+    ir_ref same = may & ONCE ? seen_before(f, i, n) : 0;
+    if (same)
+        to_value(f, n, same);
 }

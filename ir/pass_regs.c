@@ -10,19 +10,6 @@
 #include "ir/ir.h"
 #include "ir/pass.h"
 
-enum { LIMIT = 2048, GRANULES = LIMIT / 4 }; /* state above LIMIT is left alone */
-
-struct regs {
-    struct ir_block *b;
-    ir_ref map[IR_MAX_INSNS];
-    ir_ref owner[GRANULES];  /* instruction that last read or wrote it here; 0 none */
-    ir_ref set[GRANULES];    /* instruction that last wrote it */
-    unsigned stale_all;      /* owners up to this instruction are stale: */
-    unsigned stale_other;    /* ... those of "other" state */
-    unsigned stale_32;       /* ... 32-bit ones of other state (FPCR, FPSR) */
-    unsigned observed;       /* SETs up to this instruction have been seen by somebody */
-};
-
 /* By operation: granules that it moves, whether it is a SET, and what kind of thing is moved (integers of both widths are one kind). */
 struct move {
     uint8_t granules, kind;
@@ -49,7 +36,7 @@ static void claim(ir_ref *table, const struct ir_insn *i, ir_ref who)
         table[i->imm / 4 + g] = who;
 }
 
-static bool fresh(const struct regs *r, ir_ref who)
+static bool fresh(const struct ir_regs *r, ir_ref who)
 {
     const struct ir_insn *o = &r->b->insn[who];
     if (who == 0 || who <= r->stale_all)
@@ -60,7 +47,7 @@ static bool fresh(const struct regs *r, ir_ref who)
 }
 
 /* The instruction whose value all bytes of i's place hold, 0 if none is known. */
-static ir_ref find_owner(const struct regs *r, const struct ir_insn *i)
+static ir_ref find_owner(const struct ir_regs *r, const struct ir_insn *i)
 {
     ir_ref who = r->owner[i->imm / 4];
     const struct ir_insn *o = &r->b->insn[who];
@@ -68,7 +55,7 @@ static ir_ref find_owner(const struct regs *r, const struct ir_insn *i)
                    covers(r->owner, i, who) ? who : 0;
 }
 
-static void visit_get(struct regs *r, struct ir_insn *i, ir_ref n)
+static void visit_get(struct ir_regs *r, struct ir_insn *i, ir_ref n)
 {
     ir_ref who = find_owner(r, i);
     if (who) {
@@ -88,7 +75,7 @@ static void visit_get(struct regs *r, struct ir_insn *i, ir_ref n)
     claim(r->owner, i, n);
 }
 
-static void visit_set(struct regs *r, struct ir_insn *i, ir_ref n)
+static void visit_set(struct ir_regs *r, struct ir_insn *i, ir_ref n)
 {
     ir_ref who = find_owner(r, i);
     const struct ir_insn *o = &r->b->insn[who];
@@ -105,7 +92,7 @@ static void visit_set(struct regs *r, struct ir_insn *i, ir_ref n)
     claim(r->set, i, n);
 }
 
-static void visit_barrier(struct regs *r, const struct ir_insn *i, ir_ref n, uint16_t effects)
+static void visit_barrier(struct ir_regs *r, const struct ir_insn *i, ir_ref n, uint16_t effects)
 {
     if (effects & (IR_EFF_RAISE | IR_EFF_CALL | IR_EFF_EXIT | IR_EFF_SIDE_EXIT))
         r->observed = n;
@@ -118,29 +105,27 @@ static void visit_barrier(struct regs *r, const struct ir_insn *i, ir_ref n, uin
     }
 }
 
-void ir_pass_regs(struct ir_block *b)
+void ir_regs_begin(struct ir_regs *r, struct ir_block *b, ir_ref *map)
 {
-    struct regs r;
-    r.b = b;
-    memset(r.owner, 0, sizeof r.owner);
-    memset(r.set, 0, sizeof r.set);
-    r.stale_all = r.stale_other = r.stale_32 = r.observed = 0;
-    r.map[0] = 0;
-    for (unsigned n = 1; n < b->n; n++) {
-        struct ir_insn *i = &b->insn[n];
-        uint16_t effects = ir_ops[i->op].effects;
-        r.map[n] = (ir_ref)n;
-        if (effects & IR_EFF_MARK)
-            continue;
-        ir_map_operands(i, r.map);
-        if (effects == IR_EFF_PURE)
-            continue;
-        if (effects & (IR_EFF_READ | IR_EFF_WRITE) && i->op != IR_PC && i->imm <= LIMIT - 16) {
-            if (effects & IR_EFF_READ)
-                visit_get(&r, i, (ir_ref)n);
-            else
-                visit_set(&r, i, (ir_ref)n);
-        }
-        visit_barrier(&r, i, (ir_ref)n, effects);
+    r->b = b;
+    r->map = map;
+    memset(r->owner, 0, sizeof r->owner);
+    memset(r->set, 0, sizeof r->set);
+    r->stale_all = r->stale_other = r->stale_32 = r->observed = 0;
+}
+
+void ir_regs_visit(struct ir_regs *r, unsigned n)
+{
+    struct ir_insn *i = &r->b->insn[n];
+    uint16_t effects = ir_ops[i->op].effects;
+    if (effects & (IR_EFF_READ | IR_EFF_WRITE)) {
+        if (i->op == IR_PC || i->imm > IR_REGS_LIMIT - 16)
+            return;
+        if (effects & IR_EFF_READ)
+            visit_get(r, i, (ir_ref)n);
+        else
+            visit_set(r, i, (ir_ref)n);
+        return;
     }
+    visit_barrier(r, i, (ir_ref)n, effects);
 }

@@ -246,6 +246,7 @@ struct x64_compiler {
     struct x64_cold no_cold; /* of accesses that need none: not emitted */
     struct x64_class gpr, xmm;
     ir_ref home_owner[X64_HOMES];
+    uint64_t homes[X64_HOMES / 64]; /* which of them may not be 0 */
     struct x64_cold *cold;
     unsigned n_cold, max_cold;
     uint64_t random;       /* register choice: 0 in order */

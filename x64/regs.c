@@ -20,6 +20,8 @@
 #include "x64/compile.h"
 #include <stdlib.h>
 
+static_assert(X64_HOMES % 64 == 0 && IR_STATE_X_BYTES / 8 < 64, "words of c->homes");
+
 /* Addends of groups are values without an instruction: integers. */
 static bool is_addend(ir_ref ref)
 {
@@ -54,7 +56,10 @@ void x64_regs_init(struct x64_compiler *c)
 {
     class_init(&c->gpr, X64_GPRS, c->pins.hosts);
     class_init(&c->xmm, X64_XMMS, c->pins.v_hosts);
-    memset(c->home_owner, 0, sizeof c->home_owner);
+    for (unsigned w = 0; w < ARRAY_SIZE(c->homes); w++) {
+        for (; c->homes[w]; c->homes[w] &= c->homes[w] - 1)
+            c->home_owner[64 * w + (unsigned)__builtin_ctzll(c->homes[w])] = 0;
+    }
 }
 
 /* ---- slots ---- */
@@ -434,20 +439,24 @@ void x64_home_set(struct x64_compiler *c, uint64_t offset, unsigned bytes, ir_re
     if (offset + bytes > 8 * X64_HOMES || c->value[ref].home)
         return;
     c->value[ref].home = (uint16_t)(offset + 1);
-    for (uint64_t at = align_down(offset, 8); at < offset + bytes; at += 8)
+    for (uint64_t at = align_down(offset, 8); at < offset + bytes; at += 8) {
         c->home_owner[at / 8] = ref;
+        c->homes[at / 512] |= BIT(at / 8 % 64);
+    }
 }
 
 void x64_homes_lost(struct x64_compiler *c, bool all)
 {
-    for (unsigned i = all ? 0 : IR_STATE_X_BYTES / 8; i < X64_HOMES; i++) {
-        ir_ref owner = c->home_owner[i];
-        if (!owner || (!all && ir_ops[c->ir->insn[owner].op].result != IR_I64))
-            continue;
-        c->home_owner[i] = 0;
-        if (c->value[owner].home)
-            unhome(c, owner);
-    }
+    for (unsigned w = 0; w < ARRAY_SIZE(c->homes); w++)
+        for (uint64_t set = c->homes[w] & (all || w ? ~UINT64_C(0) : ~ones(IR_STATE_X_BYTES / 8)); set; set &= set - 1) {
+            unsigned i = 64 * w + (unsigned)__builtin_ctzll(set);
+            ir_ref owner = c->home_owner[i];
+            if (!owner || (!all && ir_ops[c->ir->insn[owner].op].result != IR_I64))
+                continue;
+            c->home_owner[i] = 0;
+            if (c->value[owner].home)
+                unhome(c, owner);
+        }
     for (uint32_t pins = all ? c->gpr.pins : 0; pins; pins &= pins - 1)
         lost(c, &c->gpr, (unsigned)__builtin_ctz(pins));
     for (uint32_t pins = all ? c->xmm.pins : 0; pins; pins &= pins - 1)
