@@ -25,6 +25,7 @@ enum bundle_member {
     BUNDLE_IDENTIFIER, /* MachineIdentifier */
     BUNDLE_CONFIG,     /* Config.json */
     BUNDLE_INSTALL,    /* Install.json, while not installed */
+    BUNDLE_INSTALL_STATE, /* Install.state, how far an installation of macOS is */
     BUNDLE_IMAGE,      /* RestoreImage.ipsw, where it was kept */
     BUNDLE_SAVED,      /* SaveFile.pomesave, while the machine is saved */
     BUNDLE_CHANGES,    /* Changes, while they are made (changes.h) */
@@ -123,10 +124,10 @@ bool bundle_check_config(const char *path, struct findings *out, struct pome_err
 /* Replaces a member by a copy of a file, in the same way; blocks are shared where the file system can. */
 bool bundle_member_copy(struct bundle *b, enum bundle_member m, const char *from, struct pome_error *err);
 
-/* Removes Install.json (sync included): from now on the bundle is installed. */
+/* Removes Install.state and Install.json (sync included): from now on the bundle is installed. */
 bool bundle_set_installed(struct bundle *b, struct pome_error *err);
 
-/* Writes Install.json again: an installation begins anew. */
+/* Removes Install.state and writes Install.json again: an installation begins anew. */
 bool bundle_set_not_installed(struct bundle *b, struct pome_error *err);
 
 /* Whether anything could be started in it: INVALID_STATE (not installed), NOT_SUPPORTED (a macOS machine: what is missing). */

@@ -23,6 +23,7 @@ static const char *const names[BUNDLE_MEMBERS] = {
     [BUNDLE_AUX] = "AuxiliaryStorage",          [BUNDLE_DISK] = "Disk.img",       [BUNDLE_MODEL] = "HardwareModel",
     [BUNDLE_IDENTIFIER] = "MachineIdentifier", [BUNDLE_CONFIG] = "Config.json", [BUNDLE_INSTALL] = "Install.json",
     [BUNDLE_IMAGE] = "RestoreImage.ipsw",      [BUNDLE_SAVED] = "SaveFile.pomesave", [BUNDLE_CHANGES] = "Changes", [BUNDLE_NVRAM] = "NVRAM",
+    [BUNDLE_INSTALL_STATE] = "Install.state",
 };
 
 const char *bundle_member_name(enum bundle_member m)
@@ -172,8 +173,18 @@ void remove_temporaries(const struct bundle *b)
     closedir(d);
 }
 
+/* Synced: what it speaks of goes next. */
+static bool forget_state(struct bundle *b, struct pome_error *err)
+{
+    if (!unlinkat(b->dir_fd, names[BUNDLE_INSTALL_STATE], 0))
+        return !fsync(b->dir_fd) || pome_fail_errno(err, "%s: cannot sync", b->path);
+    return errno == ENOENT || pome_fail_errno(err, "%s/%s: cannot remove", b->path, names[BUNDLE_INSTALL_STATE]);
+}
+
 bool bundle_set_installed(struct bundle *b, struct pome_error *err)
 {
+    if (!forget_state(b, err))
+        return false;
     if ((unlinkat(b->dir_fd, names[BUNDLE_INSTALL], 0) && errno != ENOENT) || fsync(b->dir_fd))
         return pome_fail_errno(err, "%s/%s: cannot remove", b->path, names[BUNDLE_INSTALL]);
     b->installed = true;
@@ -183,7 +194,7 @@ bool bundle_set_installed(struct bundle *b, struct pome_error *err)
 bool bundle_set_not_installed(struct bundle *b, struct pome_error *err)
 {
     static const char text[] = "{\"version\": 1, \"state\": \"installing\"}\n";
-    if (!bundle_member_write(b, BUNDLE_INSTALL, text, sizeof text - 1, err))
+    if (!forget_state(b, err) || !bundle_member_write(b, BUNDLE_INSTALL, text, sizeof text - 1, err))
         return false;
     b->installed = false;
     return true;

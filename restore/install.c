@@ -20,6 +20,8 @@ struct install_step {
     double weight;
     bool (*run)(struct install *in, struct pome_error *err);
     void (*undo)(struct install *in);
+    bool noted;    /* once done it is not done again by an installation that goes on */
+    int container; /* of those: 1 + the container that it writes, which must read as zero before; 0: none */
 };
 
 static const struct install_step steps[] = {
@@ -36,11 +38,12 @@ static const struct install_step steps[] = {
 
 static const struct install_step apple_steps[] = {
     {"Checking the restore image", 1, apple_check, NULL},
+    {"Looking at what is there", 1, apple_look, NULL},
     {"Creating the partition map", 1, install_partition_map, install_empty_disk},
-    {"Personalising", 1, apple_personalize, NULL},
-    {"Creating iBootSystemContainer", 2, apple_boot_container, NULL},
-    {"Creating Container and restoring", 60, apple_main_container, NULL},
-    {"Creating RecoveryOSContainer", 10, apple_recovery_container, NULL},
+    {"Personalising", 1, apple_personalize, NULL, true},
+    {"Creating iBootSystemContainer", 2, apple_boot_container, NULL, true, 1 + LAYOUT_ISC},
+    {"Creating Container and restoring", 60, apple_main_container, NULL, true, 1 + LAYOUT_MAIN},
+    {"Creating RecoveryOSContainer", 10, apple_recovery_container, NULL, true, 1 + LAYOUT_RECOVERY},
     {"Verifying the containers", 15, apple_verify, NULL},
     {"Writing NVRAM and firmware", 2, install_aux, install_empty_aux},
     {"Finishing", 5, finish, NULL},
@@ -156,10 +159,20 @@ bool install_write_journal(struct install *in, struct pome_error *err)
     return bundle_member_write(in->bundle, BUNDLE_INSTALL, text, n, err);
 }
 
+static bool apple_has_journal(const struct install *in)
+{
+    int fd = bundle_member_open(in->bundle, BUNDLE_INSTALL_STATE, O_RDONLY, NULL);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 && !in->bundle->installed;
+}
+
 static bool has_journal(const struct install *in)
 {
     char want[256], got[256];
-    if (restore_image_family(in->image) != RESTORE_POME || !manifest_component(&in->image->manifest, "OS"))
+    if (restore_image_family(in->image) == RESTORE_APPLE)
+        return apple_has_journal(in);
+    if (!manifest_component(&in->image->manifest, "OS"))
         return false;
     size_t n = journal_text(in, want);
     int fd = bundle_member_open(in->bundle, BUNDLE_INSTALL, O_RDONLY, NULL);
@@ -188,6 +201,23 @@ static bool finish(struct install *in, struct pome_error *err)
     return bundle_set_installed(in->bundle, err);
 }
 
+/* Which steps of an earlier attempt stay. */
+bool apple_look(struct install *in, struct pome_error *err)
+{
+    if (!in->journal)
+        return true;
+    in->done = install_find_map(in) ? install_state_read(in) : 0;
+    for (size_t i = in->done; in->done && i < ARRAY_SIZE(apple_steps); i++)
+        if (apple_steps[i].container && !install_empty_container(in, (enum layout_container)(apple_steps[i].container - 1)))
+            in->done = 0;
+    in->kept = in->done;
+    if (in->kept)
+        log_host(in->log, "org.pome.install", "resume", LOG_LEVEL_DEFAULT, "%zu steps were done: what they made stays", in->done);
+    else
+        log_host(in->log, "org.pome.install", "resume", LOG_LEVEL_DEFAULT, "nothing that is there can stay");
+    return in->kept || bundle_set_not_installed(in->bundle, err);
+}
+
 /* --- running --- */
 
 static void undo(struct install *in, const struct install_steps *s, size_t failed)
@@ -207,7 +237,8 @@ static bool run_steps(struct install *in, const struct install_steps *s, struct 
         in->report = (struct pome_progress){.step = step->name, .step_number = (uint32_t)i + 1, .step_count = (uint32_t)s->n};
         in->weight = step->weight;
         log_host(in->log, "org.pome.install", "step", LOG_LEVEL_DEFAULT, "%zu of %zu: %s", i + 1, s->n, step->name);
-        if (!install_progress(in, 0, 0, err) || !step->run(in, err)) {
+        bool there = step->noted && i < in->done;
+        if (!install_progress(in, 0, 0, err) || !(there || (step->run(in, err) && (!step->noted || install_state_write(in, i + 1, err))))) {
             log_host(in->log, "org.pome.install", "step", LOG_LEVEL_ERROR, "%s: %s", step->name, err->message);
             undo(in, s, i);
             return false;

@@ -5,7 +5,8 @@
  * first, when a later one fails. Nothing of the order is known elsewhere. Install.json is in the bundle from before the first step until
  * the last one has synced everything: whenever the process is killed, the bundle says that it is not installed. Installing again begins
  * at the first step; but when Install.json notes that this image's OS was restored and synced, the step "Looking at what is there" reads it,
- * and if its digest is right it stays: only what is cheap is done again. A step that fails throws the disk away, and the note first.
+ * and if its digest is right it stays: only what is cheap is done again. An installation of macOS goes on with the step that it was cut off in:
+ * steps that are marked are synced and noted in Install.state (install_state.c). A step that fails throws the disk away, and the note first.
  */
 #ifndef RESTORE_INSTALL_H
 #define RESTORE_INSTALL_H
@@ -31,6 +32,7 @@ struct install {
 
     struct gpt gpt;
     bool journal, kept;           /* an earlier attempt wrote its journal; its partition map and OS image are right and stay */
+    size_t done;                  /* macOS: steps of an earlier attempt that stay */
     uint64_t boot_nonce;          /* generator */
     uint8_t volume_group[16];
     uint8_t nonces[112];          /* boop-storage-nonces */
@@ -64,7 +66,16 @@ bool install_open_members(struct install *in, struct pome_error *err);
 /* Syncs the disk and notes in Install.json that the OS image is on it. */
 bool install_write_journal(struct install *in, struct pome_error *err);
 
+/* install_state.c: syncs the disk and notes that `done` steps are; the number noted by an earlier attempt with the same image, whose tickets and nonces
+ * are then in *in, or 0. */
+bool install_state_write(struct install *in, size_t done, struct pome_error *err);
+size_t install_state_read(struct install *in);
+
 /* install_disk.c */
+/* The partition map on the disk is one that this installation would make: in->gpt is then that one. */
+bool install_find_map(struct install *in);
+/* Makes a container of in->gpt read as zero; false where the file system cannot. */
+bool install_empty_container(const struct install *in, enum layout_container c);
 bool install_partition_map(struct install *in, struct pome_error *err);
 void install_empty_disk(struct install *in);
 bool install_os(struct install *in, struct pome_error *err);
@@ -82,6 +93,7 @@ bool install_personalize_by(struct install *in, install_tickets_fn *tickets, str
 bool apple_image_installable(const struct restore_image *image, struct pome_error *err);
 uint64_t apple_image_min_disk(const struct restore_image *image);
 bool apple_check(struct install *in, struct pome_error *err);
+bool apple_look(struct install *in, struct pome_error *err);
 bool apple_personalize(struct install *in, struct pome_error *err);
 bool apple_boot_container(struct install *in, struct pome_error *err);
 bool apple_main_container(struct install *in, struct pome_error *err);

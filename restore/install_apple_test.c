@@ -96,7 +96,15 @@ static int teardown(void **state)
     return system(command);
 }
 
-static struct bundle *install(const struct apple_image *options)
+static struct restore_image *open_image(void)
+{
+    struct restore_image *image = restore_image_open(ipsw, &err);
+    OK(image && restore_image_installable(image, &err));
+    assert_false(restore_image_supported(image, &err));
+    return image;
+}
+
+static struct bundle *make(const struct apple_image *options)
 {
     struct bundle_spec spec = {
         .settings = {.cpu_count = 2, .memory_bytes = 4 * GiB, .cpu_model = "default"},
@@ -104,15 +112,28 @@ static struct bundle *install(const struct apple_image *options)
         .ecid = 0x8877665544332211,
     };
     OK(apple_image_make(options, ipsw, &err));
-    struct restore_image *image = restore_image_open(ipsw, &err);
-    OK(image && restore_image_installable(image, &err));
-    assert_false(restore_image_supported(image, &err));
+    struct restore_image *image = open_image();
     spec.disk_bytes = restore_image_min_disk(image);
+    restore_image_close(image);
     bundle_delete("mac", NULL);
     struct bundle *b = bundle_create("mac", &spec, &err);
-    if (!b || !install_run(b, image, NULL, NULL, &err))
+    if (!b)
+        fail_msg("%s", err.message);
+    return b;
+}
+
+static void install_into(struct bundle *b, pome_progress_fn *progress, void *user)
+{
+    struct restore_image *image = open_image();
+    if (!install_run(b, image, progress, user, &err))
         fail_msg("%s", err.message);
     restore_image_close(image);
+}
+
+static struct bundle *install(const struct apple_image *options)
+{
+    struct bundle *b = make(options);
+    install_into(b, NULL, NULL);
     return b;
 }
 
@@ -294,8 +315,80 @@ static void encrypted(void **state)
     bundle_close(b);
 }
 
+/* --- going on --- */
+
+static bool die_in(void *user, const struct pome_progress *p)
+{
+    if (!strcmp(p->step, user))
+        _exit(0);
+    return true;
+}
+
+/* The id of a container's first volume, which is drawn whenever the container is made. */
+static void first_volume(struct bundle *b, int where, uint8_t uuid[16])
+{
+    struct gpt g;
+    struct apfs *a = open_container(b, &g, (enum layout_container)where);
+    memcpy(uuid, apfs_volume_at(a, 0)->uuid, 16);
+    apfs_close(a);
+    close(fd);
+}
+
+/* Killed as a step begins: the next installation goes on with it, and everything is there. With a damaged note, or another authority, from the first one. */
+static void resumed(void **state)
+{
+    static const struct {
+        const char *died_in;
+        int there, stay; /* containers */
+        const char *spoil;
+    } rows[] = {
+        {"Creating Container and restoring", 1, 1, NULL},
+        {"Creating RecoveryOSContainer", 2, 2, NULL},
+        {"Verifying the containers", 3, 3, NULL},
+        {"Finishing", 3, 3, NULL},
+        {"Verifying the containers", 3, 0, "printf x | dd of=%s/vms/mac.bundle/Install.state bs=1 seek=400 conv=notrunc 2>/dev/null"},
+        {"Verifying the containers", 3, 0, "rm -r %s/authority"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint8_t before[LAYOUT_CONTAINERS][16], after[16];
+        struct gpt g;
+        char command[256];
+        int status;
+        bundle_close(make(&(struct apple_image){.work = dir, .os = os_path}));
+        pid_t child = fork();
+        if (!child) {
+            struct bundle *b = bundle_open("mac", &err);
+            if (bundle_lock(b, &err))
+                install_into(b, die_in, (void *)(uintptr_t)rows[i].died_in);
+            _exit(1);
+        }
+        waitpid(child, &status, 0);
+        assert_int_equal(status, 0);
+        struct bundle *b = bundle_open("mac", &err);
+        assert_false(b->installed);
+        for (int c = 0; c < rows[i].there; c++)
+            first_volume(b, c, before[c]);
+        snprintf(command, sizeof command, rows[i].spoil ? rows[i].spoil : "true %s", dir);
+        assert_int_equal(system(command), 0);
+        OK(bundle_lock(b, &err));
+        install_into(b, NULL, NULL);
+        assert_true(b->installed);
+        for (int c = 0; c < rows[i].there; c++) {
+            first_volume(b, c, after);
+            assert_int_equal(!memcmp(before[c], after, 16), c < rows[i].stay);
+        }
+        struct apfs *a = open_container(b, &g, LAYOUT_MAIN);
+        assert_int_equal(apfs_volume_at(a, volume(a, "Macintosh HD", APFS_SYSTEM))->files, OS_FILES);
+        apfs_close(a);
+        close(fd);
+        for (int c = 0; c < LAYOUT_CONTAINERS; c++)
+            check_container(&g, (enum layout_container)c);
+        bundle_close(b);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(grows), cmocka_unit_test(encrypted)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(grows), cmocka_unit_test(encrypted), cmocka_unit_test(resumed)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -84,22 +84,24 @@ bool install_os(struct install *in, struct pome_error *err)
 
 /* --- an installation that was cut off --- */
 
-/* The map on the disk is one that this installation would make. */
-static bool find_map(struct install *in, struct gpt *g)
+bool install_find_map(struct install *in)
 {
     static uint8_t primary[GPT_PRIMARY_BYTES];
+    struct gpt found, *g = &found;
     char path[PATH_MAX];
     bool ok = bundle_member_path(in->bundle, BUNDLE_DISK, path) && file_read_at(in->disk_fd, path, primary, sizeof primary, 0, NULL) &&
               gpt_read(primary, in->bundle->disk_bytes / GPT_SECTOR, g, NULL) && g->n == in->gpt.n;
     for (size_t i = 0; ok && i < g->n; i++)
         ok = g->partitions[i].first == in->gpt.partitions[i].first && g->partitions[i].last == in->gpt.partitions[i].last &&
              !memcmp(g->partitions[i].type, in->gpt.partitions[i].type, 16);
+    if (ok)
+        in->gpt = found;
     return ok;
 }
 
-static bool empty_container(const struct install *in, const struct gpt *g, enum layout_container c)
+bool install_empty_container(const struct install *in, enum layout_container c)
 {
-    return !fallocate(in->disk_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)layout_offset(g, c), (off_t)layout_bytes(g, c));
+    return !fallocate(in->disk_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)layout_offset(&in->gpt, c), (off_t)layout_bytes(&in->gpt, c));
 }
 
 /* Reads the OS image on the disk and compares its digest: less than to restore it again, and sure. The other two containers, which may be half
@@ -107,25 +109,22 @@ static bool empty_container(const struct install *in, const struct gpt *g, enum 
 bool install_keep_disk(struct install *in, struct pome_error *err)
 {
     const struct manifest_component *os = install_component(in, "OS");
-    struct gpt g;
     char path[PATH_MAX];
     uint8_t got[SHA384_BYTES];
-    if (!find_map(in, &g) || !bundle_member_path(in->bundle, BUNDLE_DISK, path))
+    if (!install_find_map(in) || !bundle_member_path(in->bundle, BUNDLE_DISK, path))
         return true;
     struct hasher *sum = hasher_begin();
     bool ok = true, whole = sum;
     for (uint64_t at = 0; ok && whole && at < os->uncompressed_size; at += HASHER_PIECE) {
         size_t n = (size_t)MIN(HASHER_PIECE, os->uncompressed_size - at);
-        whole = file_read_at(in->disk_fd, path, hasher_piece(sum), n, layout_offset(&g, LAYOUT_MAIN) + at, NULL);
+        whole = file_read_at(in->disk_fd, path, hasher_piece(sum), n, layout_offset(&in->gpt, LAYOUT_MAIN) + at, NULL);
         hasher_push(sum, whole ? n : 0);
         ok = install_progress(in, at + n, os->uncompressed_size, err);
     }
     hasher_end(sum, got);
-    if (ok && whole && !memcmp(got, os->uncompressed_digest, SHA384_BYTES) && empty_container(in, &g, LAYOUT_ISC) &&
-        empty_container(in, &g, LAYOUT_RECOVERY)) {
-        in->gpt = g;
+    if (ok && whole && !memcmp(got, os->uncompressed_digest, SHA384_BYTES) && install_empty_container(in, LAYOUT_ISC) &&
+        install_empty_container(in, LAYOUT_RECOVERY))
         in->kept = true;
-    }
     return ok;
 }
 
