@@ -43,7 +43,7 @@ static bool begin_spec(struct bundle_spec *spec, const struct pome_bundle_option
     const char *model = o->cpu_model ? o->cpu_model : "default";
     spec->settings.cpu_count = o->cpu_count;
     spec->settings.n_networks = 1; /* with address translation */
-    spec->settings.n_sockets = 1;
+    spec->settings.n_sockets = spec->settings.n_balloons = 1;
     spec->settings.memory_bytes = o->memory_size;
     spec->disk_bytes = o->disk_size;
     if (strlen(model) >= sizeof spec->settings.cpu_model)

@@ -48,6 +48,12 @@ static bool add_sockets(pome_config *c, const pome_device *d, struct pome_error 
     return pome_config_add_sockets(c, NULL, err);
 }
 
+static bool add_balloon(pome_config *c, const pome_device *d, struct pome_error *err)
+{
+    c->devices.has_balloon = true; /* there is one at most */
+    return true;
+}
+
 static bool add_nothing(pome_config *c, const pome_device *d, struct pome_error *err)
 {
     return true; /* every machine has it */
@@ -65,7 +71,7 @@ static const struct kind {
     {POME_DEVICE_ENTROPY, false, "virtio entropy device", "VZVirtioEntropyDeviceConfiguration", add_nothing},
     {POME_DEVICE_SOCKET, false, "virtio socket device", "VZVirtioSocketDeviceConfiguration", add_sockets},
     {POME_DEVICE_DIRECTORY, false, "virtio file system device", "VZVirtioFileSystemDeviceConfiguration", NULL},
-    {POME_DEVICE_BALLOON, false, "virtio memory balloon", "VZVirtioTraditionalMemoryBalloonDeviceConfiguration", NULL},
+    {POME_DEVICE_BALLOON, false, "virtio memory balloon", "VZVirtioTraditionalMemoryBalloonDeviceConfiguration", add_balloon},
     {POME_DEVICE_CONSOLE, false, "virtio console with several ports", "VZVirtioConsoleDeviceConfiguration", NULL},
     {POME_DEVICE_GRAPHICS, false, "graphics device", "VZVirtioGraphicsDeviceConfiguration", NULL},
     {POME_DEVICE_KEYBOARD, false, "keyboard", "VZUSBKeyboardConfiguration", NULL},

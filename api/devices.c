@@ -111,6 +111,6 @@ void config_devices_free(struct config_devices *d)
 
 bool config_devices_describe(struct config_devices *d, struct machine_peripherals *p, struct pome_error *err)
 {
-    *p = (struct machine_peripherals){ .sockets = d->has_sockets ? &d->sockets : NULL };
+    *p = (struct machine_peripherals){ .sockets = d->has_sockets ? &d->sockets : NULL, .balloon = d->has_balloon };
     return describe_networks(d, p, err);
 }

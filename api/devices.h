@@ -13,7 +13,7 @@ struct config_devices {
     size_t n_networks;
     struct net_forward forwards[CONFIG_MAX_FORWARDS];
     size_t n_forwards;
-    bool has_sockets;
+    bool has_sockets, has_balloon;
     struct machine_sockets sockets; /* its path is ours */
 };
 

@@ -3,6 +3,8 @@
 
 #include "cli/output.h"
 
+#include <pome/device.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,8 +112,19 @@ bool cli_parse_forward(const char *text, struct pome_forward_options *o, char *a
     return (number(host, 65535, &o->host_port) && number(guest, 65535, &o->guest_port)) || wrong(err, "--forward", text, form);
 }
 
+static bool add_balloon(pome_config *config, struct pome_error *err)
+{
+    pome_device *balloon = pome_device_new(POME_DEVICE_BALLOON, err);
+    bool ok = balloon && pome_config_add_device(config, balloon, err);
+    if (!ok)
+        pome_device_free(balloon);
+    return ok;
+}
+
 bool cli_add_devices(pome_config *config, const struct cli_devices *d, struct pome_error *err)
 {
+    if (d->balloon && !add_balloon(config, err))
+        return false;
     if (d->vsock && !pome_config_add_sockets(config, d->vsock, err))
         return false;
     for (size_t i = 0; i < d->networks.n; i++)

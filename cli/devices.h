@@ -9,13 +9,15 @@
 struct cli_devices {
     struct cli_list networks, forwards;
     const char *vsock;
+    bool balloon;
 };
 
 /* Rows of an option table that fill d. */
 #define CLI_DEVICE_OPTIONS(d)                                                                                                     \
     {"net", 'n', CLI_LIST, &(d)->networks, "NETWORK", "a network device: user, fd:NUMBER or unix:PATH", 0, 0},                     \
     {"forward", 'f', CLI_LIST, &(d)->forwards, "PORTS", "forward a port to the guest: [tcp:|udp:][ADDRESS:]HOSTPORT:GUESTPORT", 0, 0},    \
-    {"vsock", 0, CLI_TEXT, &(d)->vsock, "PATH", "a socket device, which programs of this host reach by the unix socket PATH", 0, 0}
+    {"vsock", 0, CLI_TEXT, &(d)->vsock, "PATH", "a socket device, which programs of this host reach by the unix socket PATH", 0, 0}, \
+    {"balloon", 0, CLI_FLAG, &(d)->balloon, NULL, "a memory balloon: free memory of the guest goes back to the host", 0, 0}
 
 /* Adds them to a configuration. Errors: INVALID_CONFIGURATION names the word. */
 bool cli_add_devices(pome_config *config, const struct cli_devices *d, struct pome_error *err);

@@ -102,7 +102,7 @@ const struct section settings_sections[] = {
     LIST("pointingDevices", pointing, n_pointing, input_rows, true),
     LIST("serialPorts", serial, n_serial, virtio_rows, true),
     LIST("sockets", sockets, n_sockets, virtio_rows, false),
-    LIST("balloons", balloons, n_balloons, virtio_rows, true),
+    LIST("balloons", balloons, n_balloons, virtio_rows, false),
     LIST("audio", audio, n_audio, virtio_rows, true),
 };
 const size_t settings_n_sections = ARRAY_SIZE(settings_sections);

@@ -10,6 +10,7 @@
 #include "dev/pl061.h"
 #include "dev/pvpanic.h"
 #include "dev/test_rig.h"
+#include "dev/virtio_balloon.h"
 #include "dev/virtio_console.h"
 #include "dev/virtio_rng.h"
 #include "dev/virtio_vsock.h"
@@ -126,6 +127,9 @@ static void tables_are_sound(void **state)
     rig_finish(&r);
     struct device *d = start(&rows[0]);
     struct virtio *v = virtio_console_create(&r.bus, console);
+    check_tables(v->type->own);
+    v->type->destroy(v);
+    v = virtio_balloon_create(&r.bus);
     check_tables(v->type->own);
     v->type->destroy(v);
     v = virtio_vsock_create(&r.bus, vsock_host_create(r.loop, NULL, NULL));

@@ -57,6 +57,7 @@ struct machine {
     struct virtio *virtio[PCI_SLOTS]; /* by slot */
     struct disk *disk[PCI_SLOTS];     /* of those that are block devices */
     struct virtio *button;
+    struct virtio *balloon;        /* NULL: none */
     struct vsock_host *vsock_host; /* the socket device's; NULL: none */
     struct loop_timer button_timer; /* lets the power button go */
     char console_path[40]; /* node of the serial port */

@@ -6,13 +6,14 @@
 #include "machine/peripherals.h"
 
 #include "base/error.h"
+#include "dev/virtio_balloon.h"
 #include "dev/virtio_net.h"
 #include "dev/virtio_vsock.h"
 #include "machine/board.h"
 
 #include <fcntl.h>
 
-enum { FIRST_NETWORK_SLOT = PCI_SLOTS - MACHINE_MAX_NETWORKS, SOCKETS_SLOT = FIRST_NETWORK_SLOT - 1 };
+enum { FIRST_NETWORK_SLOT = PCI_SLOTS - MACHINE_MAX_NETWORKS, SOCKETS_SLOT = FIRST_NETWORK_SLOT - 1, BALLOON_SLOT = SOCKETS_SLOT - 1 };
 
 unsigned machine_network_slot(unsigned i)
 {
@@ -64,6 +65,29 @@ struct vsock_host *machine_vsock_host(const struct machine *m)
     return m->vsock_host;
 }
 
+bool machine_balloon_set(struct machine *m, uint64_t bytes)
+{
+    if (!m->balloon)
+        return false;
+    bus_lock(&m->bus);
+    virtio_balloon_set(m->balloon, bytes);
+    bus_unlock(&m->bus);
+    return true;
+}
+
+bool machine_balloon_status(struct machine *m, struct machine_balloon *out)
+{
+    struct balloon_status s;
+    if (!m->balloon)
+        return false;
+    bus_lock(&m->bus);
+    virtio_balloon_status(m->balloon, &s);
+    bus_unlock(&m->bus);
+    *out = (struct machine_balloon){ s.wanted, s.actual, s.returned, s.stat[BALLOON_TOTAL], s.stat[BALLOON_FREE], s.stat[BALLOON_AVAILABLE],
+                                     s.stat[BALLOON_CACHES], s.stat[BALLOON_MAJOR_FAULTS], s.answers };
+    return true;
+}
+
 bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_error *err)
 {
     const struct machine_peripherals *p = m->config.peripherals;
@@ -76,5 +100,7 @@ bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_erro
             return pome_fail_context(err, "networks[%zu]", i);
     if (p->sockets && !plug_sockets(m, p->sockets, err))
         return pome_fail_context(err, "sockets");
+    if (p->balloon && !machine_plug(m, BALLOON_SLOT, m->balloon = virtio_balloon_create(&m->bus), err))
+        return false;
     return true;
 }

@@ -31,10 +31,18 @@ struct machine_peripherals {
     const struct machine_network *networks;
     size_t n_networks; /* 0..MACHINE_MAX_NETWORKS */
     const struct machine_sockets *sockets; /* NULL: no socket device */
+    bool balloon;
 };
 
 struct machine;
 /* The host's end of the machine's sockets; NULL: it has no socket device. */
 struct vsock_host *machine_vsock_host(const struct machine *m);
+
+/* Bytes that the guest is to give up. Any thread. false: it has no balloon. */
+bool machine_balloon_set(struct machine *m, uint64_t bytes);
+struct machine_balloon {
+    uint64_t wanted, actual, returned, total, free, available, caches, major_faults, updates; /* as in dev/virtio_balloon.h */
+};
+bool machine_balloon_status(struct machine *m, struct machine_balloon *out);
 
 #endif

@@ -14,6 +14,7 @@ struct mem {
     struct mem_lazy *lazy; /* NULL: all contents are there */
 };
 
+bool lazy_is_coming(const struct mem *m); /* some contents are not there yet */
 void lazy_end(struct mem *m); /* stops fetching, frees; nobody may touch missing memory any more */
 
 #endif

@@ -200,6 +200,11 @@ void mem_settle(struct mem *m)
     pthread_mutex_unlock(&l->lock);
 }
 
+bool lazy_is_coming(const struct mem *m)
+{
+    return m->lazy && !atomic_load(&m->lazy->stop);
+}
+
 void lazy_end(struct mem *m)
 {
     struct mem_lazy *l = m->lazy;

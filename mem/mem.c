@@ -146,6 +146,14 @@ bool mem_rom_write(struct mem *m, uint64_t gpa, const void *from, size_t bytes)
     return !mprotect(r->hva, r->bytes, PROT_READ);
 }
 
+uint64_t mem_discard(struct mem *m, void *hva, uint64_t bytes)
+{
+    uint64_t from = align_up((uintptr_t)hva, 4096), to = align_down((uintptr_t)hva + bytes, 4096);
+    if (from >= to || lazy_is_coming(m) || madvise((void *)(uintptr_t)from, to - from, MADV_DONTNEED))
+        return 0;
+    return to - from;
+}
+
 bool mem_clear(struct mem *m, uint64_t gpa, struct pome_error *err)
 {
     const struct mem_region *r = mem_find(m, gpa);

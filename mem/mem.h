@@ -33,6 +33,10 @@ bool mem_rom_write(struct mem *m, uint64_t gpa, const void *from, size_t bytes);
 /* The RAM at gpa (where a region begins) reads as zeros again and occupies nothing; with no vCPU or device running. */
 bool mem_clear(struct mem *m, uint64_t gpa, struct pome_error *err);
 
+/* Gives the whole pages in [hva, hva+bytes), which lies in one region of RAM, back to the host: they read as zeros then. Any thread, at any time.
+ * Returns how many bytes that are; 0 while contents still come (mem/lazy.h). */
+uint64_t mem_discard(struct mem *m, void *hva, uint64_t bytes);
+
 /* The region that holds gpa, or NULL. */
 const struct mem_region *mem_find(const struct mem *m, uint64_t gpa);
 

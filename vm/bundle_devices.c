@@ -62,6 +62,7 @@ static void init_sockets(struct bundle_devices *d, const struct bundle *b, struc
 bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct log *log, struct pome_error *err)
 {
     *d = (struct bundle_devices){ 0 };
+    d->peripherals.balloon = b->settings.n_balloons;
     init_sockets(d, b, log);
     return init_networks(d, b, err);
 }
