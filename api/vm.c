@@ -93,6 +93,7 @@ static bool open_bundle(pome_vm *v, struct bundle *b, const struct pome_start_op
     const struct bundle_start start = {
         .recovery = o->recovery, .verbose = o->verbose, .stops_at_reset = o->stops_at_reset, .dfu = o->dfu,
         .stop_in_stage1 = o->stop_in_stage1, .stop_in_stage2 = o->stop_in_stage2, .picker = o->picker, .medium = o->medium,
+        .netboot_root = o->netboot_root, .netboot_file = o->netboot_file,
         .memory_bytes = o->memory_size, .console_in = o->console_in, .console_out = o->console_out,
     };
     v->vm = vm_create_from_bundle(b, &start, v->log, err);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MACHINE_DISKS = 16 };
 
@@ -71,11 +72,27 @@ static bool find_boot(const struct bundle *b, struct generic_boot *boot, struct 
     return efi_variables_create(boot->variables, err) && efi_firmware_load(NULL, &boot->firmware, err);
 }
 
+/* The folder can be read by the guest, so it must be one that the user named, and the file lies in it. */
+static bool offer_netboot(const struct bundle *b, const struct bundle_start *start, struct bundle_devices *d, struct pome_error *err)
+{
+    char path[PATH_MAX];
+    struct machine_network *n = d->networks;
+    if (!start->netboot_file)
+        return true;
+    if (!d->peripherals.n_networks || n->kind != MACHINE_NETWORK_USER)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: its first network is not of type \"nat\": Pome cannot offer a boot file there", b->path);
+    if (snprintf(path, sizeof path, "%s/%s", start->netboot_root, start->netboot_file) >= (int)sizeof path || access(path, R_OK))
+        return pome_fail_errno(err, "%s/%s", start->netboot_root, start->netboot_file);
+    n->user.tftp_root = start->netboot_root;
+    n->user.boot_file = start->netboot_file;
+    return true;
+}
+
 static struct vm *create(const struct bundle *b, const struct bundle_start *start, const struct generic_boot *boot,
                          const struct bundle_disks *more, const char *disk_path, struct log *log, struct pome_error *err)
 {
     struct bundle_devices devices;
-    if (!bundle_devices_init(&devices, b, log, err))
+    if (!bundle_devices_init(&devices, b, log, err) || !offer_netboot(b, start, &devices, err))
         return NULL;
     const struct settings *s = &b->settings;
     struct machine_disk disks[MACHINE_DISKS] = {{.path = disk_path, .serial = "root"}};

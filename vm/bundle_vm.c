@@ -72,8 +72,8 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
     uint8_t boot_info[4096] = {0};
     if (!check(b, start, err))
         return NULL;
-    if (start->medium && b->settings.platform != SETTINGS_GENERIC) {
-        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its platform installs from restore images; a medium is for machines made with --efi", b->path);
+    if ((start->medium || start->netboot_file) && b->settings.platform != SETTINGS_GENERIC) {
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its platform installs from restore images; a medium and netboot are for machines made with --efi", b->path);
         return NULL;
     }
     if (b->settings.platform == SETTINGS_GENERIC)

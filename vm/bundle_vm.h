@@ -9,6 +9,7 @@ struct bundle_start {
     bool recovery, verbose, stops_at_reset, dfu, stop_in_stage1, stop_in_stage2, picker;
     uint64_t memory_bytes; /* 0: as Config.json says */
     int console_in, console_out;
+    const char *netboot_root, *netboot_file; /* what the first network offers firmware to boot: a file in a folder; NULL: nothing. Generic platform */
     const char *medium; /* one more disk, read-only; NULL: none. Generic platform */
 };
 

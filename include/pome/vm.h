@@ -42,8 +42,11 @@ struct pome_start_options {
     bool stop_in_stage2; /* stage 2 was verified and stops before it reads anything. Like: _stopInIBootStage2 */
     bool picker;         /* stage 2 asks on the console what to start */
     const char *medium;  /* one more disk for this start, read-only: an installer's image. Generic platform only. Borrowed during the call. NULL: none. Since: 0.2 */
+    /* What its first network (POME_NETWORK_NAT) offers UEFI firmware that finds nothing on its disks: a file in a folder, all of which the guest can
+     * read by TFTP. Generic platform only. Borrowed during the call. NULL: nothing. Since: 0.2 */
+    const char *netboot_root, *netboot_file;
 };
-#define POME_START_OPTIONS_INIT {sizeof(struct pome_start_options), false, 0, -1, -1, false, false, false, false, false, false, NULL}
+#define POME_START_OPTIONS_INIT {sizeof(struct pome_start_options), false, 0, -1, -1, false, false, false, false, false, false, NULL, NULL, NULL}
 
 /* A machine from an installed bundle, which is locked until pome_vm_free(). The bundle is borrowed and must outlive it. What the host does and
  * what the guest says goes to the bundle's log.
