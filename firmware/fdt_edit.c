@@ -14,13 +14,14 @@
 #define NOP        4
 #define END        9
 
-static const char names[] = "bootargs\0linux,initrd-start\0linux,initrd-end\0pome,security\0pome,boot-set\0pome,ecid\0pome,policy-nonce";
+static const char names[] = "bootargs\0linux,initrd-start\0linux,initrd-end\0pome,security\0pome,boot-set\0pome,ecid\0pome,policy-nonce\0pome,boot-failure";
 #define NAME_START    9
 #define NAME_END      28
 #define NAME_SECURITY 45
 #define NAME_BOOT_SET 59
 #define NAME_ECID     73
 #define NAME_NONCE    83
+#define NAME_FAILURE  101
 
 struct tree {
     const uint8_t *structure, *strings, *reservations;
@@ -97,6 +98,7 @@ static void put_chosen(struct out *o, uint32_t name, const struct fdt_chosen *c)
     put_text(o, name + NAME_BOOT_SET, c->boot_set);
     put_text(o, name + NAME_ECID, c->ecid);
     put_text(o, name + NAME_NONCE, c->policy_nonce);
+    put_text(o, name + NAME_FAILURE, c->failure);
     if (c->initrd_start == c->initrd_end)
         return;
     fw_put_be64(b, c->initrd_start);

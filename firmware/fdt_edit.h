@@ -7,8 +7,8 @@
 struct fdt_chosen {
     const char *bootargs;
     uint64_t initrd_start, initrd_end; /* equal: no initial ramdisk */
-    /* pome,security, pome,boot-set, pome,ecid and pome,policy-nonce (docs/boot.md); NULL: left out */
-    const char *security, *boot_set, *ecid, *policy_nonce;
+    /* pome,security, pome,boot-set, pome,ecid, pome,policy-nonce and pome,boot-failure (docs/boot.md); NULL: left out */
+    const char *security, *boot_set, *ecid, *policy_nonce, *failure;
 };
 
 /* fdt/n: the tree that Pome wrote. to/room: memory for the new tree. *bytes: its size. Replaces the properties

@@ -262,6 +262,7 @@ static void check_edited(const uint8_t *fdt, size_t n)
     assert_string_equal(fdt_getprop(fdt, chosen, "pome,boot-set", &length), "recovery");
     assert_string_equal(fdt_getprop(fdt, chosen, "pome,ecid", &length), "00000000000012ab");
     assert_string_equal(fdt_getprop(fdt, chosen, "pome,policy-nonce", &length), "cd");
+    assert_string_equal(fdt_getprop(fdt, chosen, "pome,boot-failure", &length), "boot set x");
     int memory = fdt_path_offset(fdt, "/memory@0");
     assert_string_equal(fdt_getprop(fdt, memory, "three", &length), "ab");
 }
@@ -270,7 +271,7 @@ static void fdt_gets_its_chosen(void **state)
 {
     (void)state;
     uint8_t from[2048], to[2048];
-    const struct fdt_chosen c = {"console=x", 0x100001234, 0x100004321, "full", "recovery", "00000000000012ab", "cd"};
+    const struct fdt_chosen c = {"console=x", 0x100001234, 0x100004321, "full", "recovery", "00000000000012ab", "cd", "boot set x"};
     size_t n, length;
     for (int with = 0; with < 2; with++) {
         size_t bytes = make_tree(from, sizeof from, with);

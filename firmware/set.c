@@ -30,10 +30,29 @@ struct digests {
     uint8_t digest[SET_OBJECTS][SHA384_BYTES];
 };
 
+char set_failure[160];
+
+static size_t append(size_t at, const char *text)
+{
+    while (*text && at < sizeof set_failure - 1)
+        set_failure[at++] = *text++;
+    return at;
+}
+
+bool set_failed(const char *where, const char *object, fw_why why)
+{
+    const char *const parts[] = {where, " ", object, ", ", why};
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        at = append(at, parts[i]);
+    set_failure[at] = 0;
+    fw_print("boot failed: stage 2, %s %s, %s\n", where, object, why);
+    return false;
+}
+
 static bool object_failed(const struct boot_set *set, const char *object, fw_why why)
 {
-    fw_print("boot failed: stage 2, %s %s, %s\n", set->label, object, why);
-    return false;
+    return set_failed(set->label, object, why);
 }
 
 static void make_path(char out[64], const char *directory, const char *name)

@@ -21,6 +21,10 @@ struct loaded {
     size_t bootargs_bytes;
 };
 
+/* Prints "boot failed: stage 2, WHERE OBJECT, WHY" and keeps "WHERE OBJECT, WHY" in set_failure, for the one who looks at it in Recovery. False. */
+bool set_failed(const char *where, const char *object, fw_why why);
+extern char set_failure[160];
+
 /* On failure the object and the reason have been printed. */
 bool set_load(const struct fat *fs, const struct boot_set *set, const struct machine *machine, struct loaded *out);
 

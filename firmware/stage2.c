@@ -43,12 +43,6 @@ static const char *started; /* the set: "1A2B3C4D" or "recovery" */
 static const char recovery_name[] = "recovery";
 static const char container[] = "iBootSystemContainer", recovery_container[] = "RecoveryOSContainer";
 
-static bool failed(const char *set, const char *object, fw_why why)
-{
-    fw_print("boot failed: stage 2, %s: %s, %s\n", set, object, why);
-    return false;
-}
-
 static fw_why open_volume(struct disk *disk, const char *partition, struct fat *fs)
 {
     struct partition part;
@@ -100,9 +94,9 @@ static void read_names(void)
 {
     fw_why why = read_name("/BOOT/PENDING", system.pending);
     if (why && !fw_same(why, "is missing"))
-        failed("normal start", "/BOOT/PENDING", why);
+        set_failed("normal start:", "/BOOT/PENDING", why);
     if ((why = read_name("/BOOT/ACTIVE", system.active)))
-        failed("normal start", "/BOOT/ACTIVE", why);
+        set_failed("normal start:", "/BOOT/ACTIVE", why);
     if (fw_same(system.pending, system.active))
         system.pending[0] = 0;
 }
@@ -137,7 +131,7 @@ static bool start_recovery(struct disk *disk)
     struct fat fs;
     fw_why why = open_volume(disk, recovery_container, &fs);
     started = recovery_name;
-    return why ? failed("recovery", recovery_container, why) : set_load(&fs, &set, &machine, &loaded);
+    return why ? set_failed("recovery:", recovery_container, why) : set_load(&fs, &set, &machine, &loaded);
 }
 
 /* --- NVRAM --- */
@@ -214,7 +208,7 @@ static fw_why make_fdt(void)
     fw_put_be64(be, machine.ecid);
     struct fdt_chosen chosen = {loaded.bootargs, loaded.ramdisk, loaded.ramdisk_end,
                                 system.open ? security_name(system.policy.security) : NULL, started, hex(be, sizeof be, ecid),
-                                hex(machine.policy_nonces[0], SHA384_BYTES, nonce)};
+                                hex(machine.policy_nonces[0], SHA384_BYTES, nonce), set_failure[0] ? set_failure : NULL};
     const uint8_t *fdt = (const uint8_t *)(uintptr_t)fw_cfg64(FW_CFG_FDT);
     size_t bytes, n;
     const char *host_args = fdt_bootargs(fdt, fw_cfg64(FW_CFG_FDT_SIZE), &n);
@@ -283,7 +277,7 @@ static void choose(struct disk *disk, bool recovery, bool asked)
     if (system.open)
         read_names();
     else if (!recovery)
-        failed("normal start", object, why);
+        set_failed("normal start:", object, why);
     if (asked) {
         ask(disk, false);
         return;

@@ -54,6 +54,8 @@ cp -R "$guest/root/." "$root/"
 # Of these a kernel that is installed later gets its ramdisk.
 mkdir -p "$root/usr/lib/pome/ramdisk"
 cp "$POME_WORK/configure-ramdisk.d/bin/busybox" "$POME_WORK/configure-ramdisk.d/etc/modules-early" "$guest/init" "$root/usr/lib/pome/ramdisk/"
+mkdir -p "$root/usr/local/sbin"
+for name in poweroff reboot halt; do ln -s /usr/lib/pome/leave "$root/usr/local/sbin/$name"; done
 chmod -R 755 "$root/usr/lib/pome" "$root"/etc/kernel/postinst.d/zz-pome "$root"/etc/initramfs/post-update.d/pome
 # No password for root. Where the package passwd comes later, its script makes the shadow files from these.
 if [ -e "$root/etc/shadow" ]; then
