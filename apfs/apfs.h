@@ -107,10 +107,13 @@ struct apfs_volume_info {
     char name[256];
     unsigned role;
     uint8_t uuid[16], group[16];
-    bool case_sensitive, encrypted, sealed;
+    bool case_sensitive, encrypted, sealed, old_names; /* old_names: a folder's names have no hashes */
     uint64_t files, folders, symlinks, allocated_bytes;
     uint64_t snapshots;
 };
+
+/* Why the files of a volume cannot be read; NULL: they can (as the volume is now: snapshots are never read). Static storage. */
+const char *apfs_volume_limit(const struct apfs_volume_info *volume);
 
 /* Reads the newest checkpoint whose superblock is intact. Errors: INVALID_DISK_IMAGE, OUT_OF_MEMORY, what read says. */
 struct apfs *apfs_open(uint64_t bytes, apfs_read_fn *read, void *user, struct pome_error *err);

@@ -78,6 +78,7 @@ static bool open_volume(struct apfs *a, uint64_t oid, struct pome_error *err)
     i->snapshots = le64_get(s + VS_SNAPSHOT_COUNT);
     i->allocated_bytes = le64_get(s + VS_ALLOCATED) << APFS_BLOCK_BITS;
     v->hashed = incompatible & (VS_CASE_INSENSITIVE | VS_NORMALISATION_INSENSITIVE);
+    i->old_names = !v->hashed;
     v->catalog = le64_get(s + VS_ROOT);
     a->n++;
     return omap_tree(a, le64_get(s + VS_OMAP), &v->omap_tree, err);
@@ -157,14 +158,21 @@ const struct apfs_volume_info *apfs_volume_at(const struct apfs *a, size_t i)
 
 /* --- looking up --- */
 
+const char *apfs_volume_limit(const struct apfs_volume_info *i)
+{
+    return i->encrypted    ? "it is encrypted: names and contents need the volume's key, and Pome does not decrypt volumes"
+           : i->sealed     ? "it is sealed (a signed system volume): Pome does not read its hashed tree, its integrity metadata and its tree of file extents"
+           : i->old_names  ? "it is of an old kind: its names have no hashes"
+                           : NULL;
+}
+
 static const struct reader_volume *volume(const struct apfs *a, size_t i, struct pome_error *err)
 {
     const struct reader_volume *v = i < a->n ? &a->volumes[i] : NULL;
     if (!v)
         pome_fail(err, POME_ERROR_NOT_FOUND, "APFS: there is no volume %zu", i);
-    else if (v->info.encrypted || v->info.sealed || !v->hashed)
-        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "APFS volume %s: its files cannot be read: it is %s", v->info.name,
-                  v->info.encrypted ? "encrypted" : v->info.sealed ? "sealed" : "of an old kind, without hashed names");
+    else if (apfs_volume_limit(&v->info))
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "APFS volume %s: its files cannot be read: %s", v->info.name, apfs_volume_limit(&v->info));
     else
         return v;
     return NULL;
@@ -346,7 +354,8 @@ ptrdiff_t apfs_read_file(struct apfs *a, size_t vi, const struct apfs_item *item
         return -1;
     if (!S_ISREG(item->mode) || item->compressed) {
         pome_fail(err, POME_ERROR_NOT_SUPPORTED, "APFS volume %s: item %llu is %s", v->info.name, (unsigned long long)item->id,
-                  item->compressed ? "compressed" : "not a file");
+                  item->compressed ? "compressed by the file system (decmpfs): its content lies in an attribute or a resource fork, which Pome does not unpack"
+                                   : "not a file");
         return -1;
     }
     n = offset < item->size ? (size_t)MIN(n, item->size - offset) : 0;

@@ -28,9 +28,14 @@ static char *copy(const void *bytes, size_t n)
     return p;
 }
 
+/* Texts come from other people's files and go to a terminal: no escape sequences. */
 static char *copy_text(const char *text)
 {
-    return copy(text, text ? strlen(text) : 0);
+    char *p = copy(text, text ? strlen(text) : 0);
+    for (char *c = p; c && *c; c++)
+        if (((unsigned char)*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+            *c = '?';
+    return p;
 }
 
 static bool is_group(const struct pome_fact *f)

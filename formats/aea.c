@@ -173,8 +173,8 @@ static bool open_root(struct aea *a, const uint8_t key[AEA_KEY_BYTES], struct po
     struct aea_keys k;
     uint8_t root[AEA_ROOT], *aux = malloc(AEA_MAC + info.auth_bytes);
     bool ok = info.profile == AEA_PROFILE_SYMMETRIC ||
-              pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: profile %u, %s; only profile 1 can be opened", a->in->name, info.profile,
-                        aea_profile_name(info.profile));
+              pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: profile %u, %s; only profile %u, %s, can be opened", a->in->name, info.profile,
+                        aea_profile_name(info.profile), AEA_PROFILE_SYMMETRIC, aea_profile_name(AEA_PROFILE_SYMMETRIC));
     ok = ok && (aux || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to open it", a->in->name));
     ok = ok && source_read(a->in, at, &frame, sizeof frame, err) &&
          (aea_derive(a->crypto, key, frame.salt, "AEA_AMK", info.profile | info.scrypt_strength << 24, a->main_key, 32) ||

@@ -31,11 +31,20 @@ static void tell_partitions(struct source *disk, struct facts *f)
             fact_text(f, "name", "Name", p->name);
             fact_text(f, "type", "Type", type);
             fact_size(f, "bytes", "Size", (p->last - p->first + 1) * GPT_SECTOR);
+            describe_apfs(disk, p->first * GPT_SECTOR, (p->last - p->first + 1) * GPT_SECTOR, f);
             fact_end(f);
         }
         fact_end(f);
+    } else {
+        describe_apfs(disk, 0, disk->bytes, f); /* without partitions, as images of one volume are */
     }
     free(g);
+}
+
+bool describe_raw_disk(struct source *disk, struct facts *f)
+{
+    tell_partitions(disk, f);
+    return true;
 }
 
 bool describe_disk(struct source *disk, struct facts *f, struct pome_error *err)
@@ -131,9 +140,14 @@ bool describe_archive(struct source *s, const struct archive_key *key, struct fa
     }
     fact_number(f, "profile", "Profile", info.profile);
     fact_text(f, "profile_name", "Protection", aea_profile_name(info.profile));
+    if (info.scrypt_strength)
+        fact_number(f, "scrypt_strength", "scrypt strength", info.scrypt_strength);
     tell_auth(f, &info);
+    bool can = info.profile == AEA_PROFILE_SYMMETRIC;
     aea_info_free(&info);
-    if (!key)
+    if (!can)
+        fact_text(f, "not_readable", "Not readable", "Pome opens archives with a symmetric key only (profile 1): it knows no signatures, key pairs and passwords");
+    else if (!key)
         fact_text(f, "content_kind", "Holds", "not known without a key (--key)");
     bool ok = !key || tell_content(&s, key, f, err);
     source_close(s);

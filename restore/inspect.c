@@ -21,6 +21,14 @@ static bool looks_like_trust_cache(const uint8_t *p, size_t n, uint64_t bytes)
     return (version == 1 || version == 2) && le32_get(p + 20) * UINT64_C(1) * (version == 1 ? 22 : 24) + TRUST_CACHE_HEAD == bytes;
 }
 
+/* A partition map, or an APFS container from the first byte on. */
+static bool looks_like_disk(struct source *s)
+{
+    uint8_t map[8], apfs[4];
+    return s->bytes >= 1024 && source_read(s, 512, map, sizeof map, NULL) && source_read(s, 32, apfs, sizeof apfs, NULL) &&
+           (!memcmp(map, "EFI PART", sizeof map) || !memcmp(apfs, "NXSB", sizeof apfs));
+}
+
 enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err)
 {
     uint8_t first[32];
@@ -37,6 +45,8 @@ enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err)
     if (looks_like_trust_cache(first, n, s->bytes))
         return POME_FILE_TRUST_CACHE;
     enum pome_file_kind kind = image4_kind(first, n);
+    if (!kind && looks_like_disk(s))
+        return POME_FILE_RAW_DISK;
     if (!kind && n >= 8 && !memcmp(first, "encrcdsa", 8))
         pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a disk image that is encrypted with a password", s->name);
     else if (!kind)
@@ -48,7 +58,7 @@ const char *pome_file_kind_name(enum pome_file_kind kind)
 {
     static const char *const names[] = {
         "unknown", "restore image", "disk image (UDIF)", "encrypted archive (AEA)", "Image4 payload (IM4P)", "Image4 ticket (IM4M)",
-        "Image4 restore info (IM4R)", "Image4 file (IMG4)", "trust cache",
+        "Image4 restore info (IM4R)", "Image4 file (IMG4)", "trust cache", "disk (raw)",
     };
     return kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
 }
@@ -87,6 +97,7 @@ static bool describe_file(struct source *s, enum pome_file_kind kind, const stru
         s = disk ? disk : s;
         break;
     case POME_FILE_ARCHIVE: return describe_archive(s, key, f, err);
+    case POME_FILE_RAW_DISK: ok = describe_raw_disk(s, f); break;
     case POME_FILE_TRUST_CACHE: ok = describe_trust_cache(s, f, err); break;
     default: ok = describe_image4(s, f, err); break;
     }
@@ -238,7 +249,9 @@ static struct source *open_one(const char *path, enum pome_file_kind *kind, cons
     *kind = s ? inspect_kind(s, err) : POME_FILE_UNKNOWN;
     if (*kind == POME_FILE_RESTORE_IMAGE)
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: a restore image: %s", path, advice);
-    if (*kind && *kind != POME_FILE_RESTORE_IMAGE)
+    if (*kind == POME_FILE_RAW_DISK)
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a disk as it is: it has no digests, and nothing is packed in it", path);
+    else if (*kind && *kind != POME_FILE_RESTORE_IMAGE)
         return s;
     source_close(s);
     return NULL;

@@ -19,6 +19,10 @@ bool describe_image4(struct source *s, struct facts *f, struct pome_error *err);
 bool describe_trust_cache(struct source *s, struct facts *f, struct pome_error *err);
 bool describe_disk(struct source *s, struct facts *f, struct pome_error *err);
 bool describe_archive(struct source *s, const struct archive_key *key, struct facts *f, struct pome_error *err);
+/* The container at a place of a disk; false: there is none, and nothing was told. */
+bool describe_apfs(struct source *disk, uint64_t at, uint64_t bytes, struct facts *f);
+/* What partitions the disk has, and what is in them. */
+bool describe_raw_disk(struct source *disk, struct facts *f);
 void describe_restore_image(struct restore_image *image, struct facts *f);
 
 /* SHA-384 of a part of a source. each (NULL allowed) gets the count of bytes read so far; false cancels. */

@@ -67,8 +67,8 @@ static bool find_volume(struct tree *t, struct pome_error *err)
         return pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "the OS image has %zu volumes, and none is the system's", n);
     const struct apfs_volume_info *i = apfs_volume_at(t->from, t->volume);
     t->total = i->allocated_bytes;
-    if (i->sealed || i->encrypted)
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "volume %s of the OS image is %s, which cannot be read yet", i->name, i->sealed ? "sealed" : "encrypted");
+    if (apfs_volume_limit(i))
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "volume %s of the OS image cannot be read: %s", i->name, apfs_volume_limit(i));
     return true;
 }
 

@@ -23,6 +23,7 @@ enum pome_file_kind {
     POME_FILE_ARCHIVE,       /* Apple Encrypted Archive, .aea */
     POME_FILE_IM4P, POME_FILE_IM4M, POME_FILE_IM4R, POME_FILE_IMG4,
     POME_FILE_TRUST_CACHE,
+    POME_FILE_RAW_DISK,      /* a disk as it is: a partition map, or an APFS container. Can be described only. Since: 0.2 */
 };
 
 /* UNKNOWN and *err when the file cannot be read (NOT_FOUND, IO, ...) or is of no kind that is known (NOT_SUPPORTED).   Since: 0.1. */

@@ -135,6 +135,52 @@ def image4():
     run("info", "hash.im4p", says="root hash of the system volume")
 
 
+def fletcher(block):
+    """[Objects] of Apple's reference: the checksum of all behind it."""
+    low = high = 0
+    for i in range(8, len(block), 4):
+        low = (low + int.from_bytes(block[i:i + 4], "little")) % 0xffffffff
+        high = (high + low) % 0xffffffff
+    a = 0xffffffff - (low + high) % 0xffffffff
+    return (0xffffffff - (low + a) % 0xffffffff) << 32 | a
+
+
+def volumes():
+    """A disk as it is: its partitions, containers and volumes; those that cannot be read say why."""
+    env["POME_HOME"] = at("home")
+    subprocess.run([make_image, "--apple", work.name, at("mac.ipsw")], check=True)
+    subprocess.run([pome, "create", "mac", "--image", at("mac.ipsw"), "--memory", "4GiB", "--disk", "12GiB"], env=env, check=True, capture_output=True)
+    disk = os.path.join(at("home"), "vms", "mac.bundle", "Disk.img")
+    facts = json.loads(run("info", disk, "--json"))
+    parts = [p["apfs"]["volumes"] for p in facts["partitions"]]
+    expect([len(p) for p in parts] == [4, 6, 2], str(parts))
+    expect(facts["kind"] == "disk (raw)" and not any("not_readable" in v for p in parts for v in p), str(facts)[:500])
+    run("verify", disk, status=69, err="it has no digests")
+    run("extract", disk, "-o", "x", status=69, err="nothing is packed in it")
+    changes = {b"Macintosh HD": (0x38, 0x20), b"Data": (0x108, -1), b"Preboot": (0xd8, 3), b"VM": (0x2c0, b"\x1b[2JVM")}
+    with open(disk, "r+b") as f:
+        f.seek(1024 + 128 + 32)
+        first = int.from_bytes(f.read(8), "little") * 512
+        for block in range(0, 40000):
+            f.seek(first + block * 4096)
+            b = bytearray(f.read(4096))
+            name = bytes(b[0x2c0:0x3c0]).split(b"\0")[0]
+            if b[0x20:0x24] != b"APSB" or name not in changes:
+                continue
+            at_byte, value = changes[name]
+            if isinstance(value, bytes):
+                b[at_byte:at_byte + len(value)] = value
+            else:
+                b[at_byte] = b[at_byte] & ~1 if value < 0 else b[at_byte] | value
+            b[0:8] = fletcher(b).to_bytes(8, "little")
+            f.seek(first + block * 4096)
+            f.write(b)
+    said = {v["name"]: v for v in json.loads(run("info", disk, "--json"))["partitions"][1]["apfs"]["volumes"]}
+    expect("it is sealed" in said["Macintosh HD"]["not_readable"] and "it is encrypted" in said["Data"]["not_readable"], str(said))
+    expect("its snapshots" in said["Preboot"]["not_read"] and said["Preboot"]["snapshots"] == 3, str(said))
+    expect("\x1b" not in run("info", disk, says="?[2JVM"), "a name reached the terminal as it was")
+
+
 def disks(key):
     run("extract", "plain.ipsw", "OS", "-o", "os.dmg")
     run("info", "os.dmg", says="7C3457EF-0000-11AA-AA11-00306543ECAC")
@@ -151,6 +197,11 @@ def disks(key):
     run("verify", "os.dmg.aea", "--key", key, says="all of it is right")
     run("verify", "os.dmg.aea", "--key", "ab" * 32, status=1, err="another key")
     run("verify", "os.dmg.aea", "--key", "ab", status=2, err="not 64 hexadecimal digits")
+    other = bytearray(open(at("os.dmg.aea"), "rb").read(1 << 20))
+    other[4] = 5  # the profile: AEAD with a password
+    open(at("password.aea"), "wb").write(other)
+    run("info", "password.aea", says="a symmetric key only (profile 1)")
+    run("verify", "password.aea", "--key", key, status=69, err="only profile 1, ")
     open(at("key"), "wb").write(bytes.fromhex(key))
     run("extract", "os.dmg.aea", "-o", "os3.raw", "--key-file", "key")
     run("extract", "sealed.ipsw", "OS", "--payload", "-o", "os4.raw", "--key", "base64:" + base64.b64encode(bytes.fromhex(key)).decode())
@@ -195,6 +246,7 @@ support()
 differences()
 image4()
 disks(key)
+volumes()
 mistakes()
 real_lists()
 print("images: all as expected")
