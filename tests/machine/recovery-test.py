@@ -126,6 +126,27 @@ def policy():
         assert line in text, line
 
 
+def fell_through():
+    """The signed boot set is spoiled: the start comes to Recovery and says why, and installing again mends it, under full security."""
+    m = Recovery()
+    said = m.do('. /etc/recovery.sh; use_isc; f=/isc/BOOT/$(head -c 8 /isc/BOOT/ACTIVE)/CMDLINE.IM4; '
+                'printf x | dd of=$f bs=1 seek=40 conv=notrunc 2>/dev/null; sync; umount /isc; echo spo""iled')
+    assert 'spoiled' in said, said
+    m.power_off()
+    m = Machine('start', 'dev')                     # an ordinary start
+    said = m.wait_for(PROMPT)
+    assert 'boot failed: stage 2, boot set' in said and 'came here because what was to be started was refused: boot set' in said, said[-3000:]
+    assert 'the host gave no log' in m.run('show-log', PROMPT) and 'gave no restore image' in m.run('reinstall --keep-data', PROMPT)
+    m.power_off()
+    m = Recovery()
+    assert 'Mending the signed boot set' in m.do('reinstall --keep-data -y')
+    m.type('reboot')
+    assert 'LocalPolicy ok, full security' in m.wait_for('starting the kernel')
+    login_with(m, NEW)
+    assert 'Failed' not in m.run('poweroff', 'reboot: Power down')
+    assert m.end() == 0
+
+
 def keep_data():
     """The system is whole again and the data is there; the power fails in the middle, and every start leads back until it is done."""
     m = Recovery()
@@ -162,7 +183,7 @@ def erase():
 
 
 need_image()
-for part in (settings, policy, keep_data, erase):
+for part in (settings, policy, fell_through, keep_data, erase):
     if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
         begin = time.monotonic()
         part()

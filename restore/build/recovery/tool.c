@@ -291,6 +291,30 @@ static bool im4p_digest_command(int argc, char **argv, struct pome_error *err)
     return true;
 }
 
+/* --- lists TICKET DIGEST: succeeds when the ticket lists an image with this digest (not whether it is signed: the firmware looks at that) --- */
+
+static bool is_listed(const struct im4m *m, const char *hex)
+{
+    uint8_t digest[SHA384_BYTES] = {0};
+    for (size_t i = 0; i < sizeof digest; i++)
+        if (sscanf(hex + 2 * i, "%2hhx", &digest[i]) != 1) /* ends at the first that is missing */
+            return false;
+    for (size_t i = 0; i < m->n; i++) {
+        const struct im4m_property *p = im4m_property(&m->groups[i], "DGST");
+        if (p && p->size == SHA384_BYTES && !memcmp(p->bytes, digest, sizeof digest))
+            return true;
+    }
+    return false;
+}
+
+static bool lists_command(int argc, char **argv, struct pome_error *err)
+{
+    static struct im4m m;
+    struct mapped ticket;
+    return map_file(argv[0], &ticket, err) && im4m_read(ticket.bytes, ticket.n, &m, err) &&
+           ((strlen(argv[1]) == 2 * SHA384_BYTES && is_listed(&m, argv[1])) || pome_fail(err, POME_ERROR_NOT_FOUND, "%s: does not list it", argv[0]));
+}
+
 /* --- boot-args TEXT: says which words full security leaves out --- */
 
 static bool boot_args_command(int argc, char **argv, struct pome_error *err)
@@ -316,6 +340,7 @@ static const struct {
     {"write", "PATH SIZE", 2, write_command},
     {"sha384", "PATH [SIZE]", 1, sha384_command},
     {"im4p-digest", "PATH", 1, im4p_digest_command},
+    {"lists", "TICKET DIGEST", 2, lists_command},
     {"boot-args", "TEXT", 1, boot_args_command},
 };
 
