@@ -8,7 +8,7 @@ build="gcc make meson ninja-build pkg-config gcc-aarch64-linux-gnu binutils-aarc
  libbz2-dev libcurl4-openssl-dev liblzma-dev libslirp-dev"
 run="mmdebstrap fakeroot systemd e2fsprogs cpio kmod xz-utils zstd ca-certificates"
 test="libcmocka-dev libzydis-dev libzycore-dev llvm-14-dev qemu-user python3 device-tree-compiler libplist-utils
- acpica-tools qemu-efi-aarch64 gcc-12 dosfstools mtools fdisk apfsprogs libfsapfs-utils"
+ acpica-tools qemu-efi-aarch64 libglib2.0-dev abigail-tools gcc-12 dosfstools mtools fdisk apfsprogs libfsapfs-utils"
 fuzz="clang-14 libclang-rt-14-dev"
 bench="busybox-static libc6-dev-arm64-cross"
 qemu="qemu-system-arm"

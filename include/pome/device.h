@@ -103,7 +103,7 @@ POME_API pome_device *pome_network_new(const struct pome_network_options *option
 POME_API pome_device *pome_serial_port_new(int in_fd, int out_fd, struct pome_error *err);
 
 /* A device that needs nothing to be said about it. Errors: INVALID_CONFIGURATION (a disk, network or serial port, or no kind at all), OUT_OF_MEMORY.
- * Like: VZVirtioEntropyDeviceConfiguration, VZVirtioTraditionalMemoryBalloonDeviceConfiguration, and the other device classes.   Since: 0.2. */
+ * Like: VZVirtioEntropyDeviceConfiguration, and the classes that pome_device_info() names.   Since: 0.2. */
 POME_API pome_device *pome_device_new(enum pome_device_kind kind, struct pome_error *err);
 
 POME_API enum pome_device_kind pome_device_kind(const pome_device *device);

@@ -28,8 +28,8 @@ POME_API void pome_restore_image_free(pome_restore_image *image); /* NULL is fin
 /* Texts are borrowed from the image. */
 POME_API const char *pome_restore_image_path(const pome_restore_image *image);
 POME_API const char *pome_restore_image_product_name(const pome_restore_image *image); /* "Debian GNU/Linux"; "" unknown */
-POME_API const char *pome_restore_image_version(const pome_restore_image *image); /* Like: operatingSystemVersion */
-POME_API const char *pome_restore_image_build(const pome_restore_image *image);   /* Like: buildVersion */
+POME_API const char *pome_restore_image_version(const pome_restore_image *image); /* Like: VZMacOSRestoreImage.operatingSystemVersion */
+POME_API const char *pome_restore_image_build(const pome_restore_image *image);   /* Like: VZMacOSRestoreImage.buildVersion */
 POME_API const char *pome_restore_image_device_class(const pome_restore_image *image); /* "pome1ap"; of the identity chosen */
 POME_API const char *pome_restore_image_variant(const pome_restore_image *image);
 POME_API uint64_t pome_restore_image_bytes(const pome_restore_image *image); /* of the file */
@@ -41,7 +41,7 @@ POME_API uint64_t pome_restore_image_minimum_memory_size(const pome_restore_imag
 POME_API uint64_t pome_restore_image_minimum_disk_size(const pome_restore_image *image);
 
 /* Whether this Pome can install it. On false err says why.
- * Errors: NOT_SUPPORTED, INSTALLATION_REQUIRES_UPDATE, INVALID_RESTORE_IMAGE.   Like: isSupported.   Since: 0.1. */
+ * Errors: NOT_SUPPORTED, INSTALLATION_REQUIRES_UPDATE, INVALID_RESTORE_IMAGE.   Like: VZMacOSRestoreImage.isSupported.   Since: 0.1. */
 POME_API bool pome_restore_image_is_supported(const pome_restore_image *image, struct pome_error *err);
 
 /* One component of the identity chosen. Texts are borrowed from the image. */

@@ -31,15 +31,15 @@ POME_API pome_vm *pome_vm_new(const pome_config *config, struct pome_error *err)
 
 struct pome_start_options {
     size_t size;          /* of this struct: POME_START_OPTIONS_INIT */
-    bool recovery;        /* one start into Recovery; nothing is stored. Like: startUpFromMacOSRecovery */
+    bool recovery;        /* one start into Recovery; nothing is stored. Like: VZMacOSVirtualMachineStartOptions.startUpFromMacOSRecovery */
     uint64_t memory_size; /* bytes for this start, 0: as the bundle says */
     int console_in, console_out;
     bool stops_at_reset;
     bool verbose; /* the boot stages say more on the console */
     /* At most one of the next four and `recovery`; all are for this start only. Since: 0.2. */
-    bool dfu;            /* the boot ROM prints who the machine is and waits for ever. Like: _forceDFU */
-    bool stop_in_stage1; /* the boot ROM stops before it reads anything. Like: _stopInIBootStage1 */
-    bool stop_in_stage2; /* stage 2 was verified and stops before it reads anything. Like: _stopInIBootStage2 */
+    bool dfu;            /* the boot ROM prints who the machine is and waits for ever. Like: VZMacOSVirtualMachineStartOptions._forceDFU */
+    bool stop_in_stage1; /* the boot ROM stops before it reads anything. Like: VZMacOSVirtualMachineStartOptions._stopInIBootStage1 */
+    bool stop_in_stage2; /* stage 2 was verified and stops before it reads anything. Like: VZMacOSVirtualMachineStartOptions._stopInIBootStage2 */
     bool picker;         /* stage 2 asks on the console what to start */
     const char *medium;  /* one more disk for this start, read-only: an installer's image. Generic platform only. Borrowed during the call. NULL: none. Since: 0.2 */
     /* What its first network (POME_NETWORK_NAT) offers UEFI firmware that finds nothing on its disks: a file in a folder, all of which the guest can
@@ -50,7 +50,8 @@ struct pome_start_options {
 
 /* A machine from an installed bundle, which is locked until pome_vm_free(). The bundle is borrowed and must outlive it. What the host does and
  * what the guest says goes to the bundle's log.
- * Errors: as pome_vm_new(), and INVALID_BUNDLE (damaged, or its boot tickets are not signed), INVALID_STATE (not installed), BUSY (running).   Since: 0.1. */
+ * Errors: as pome_vm_new(), and INVALID_BUNDLE (damaged, or its boot tickets are not signed), INVALID_STATE (not installed), BUSY (running).
+ * Like:   VZVirtualMachine.init(configuration:) with VZMacPlatformConfiguration and VZMacOSBootLoader.   Since: 0.1. */
 POME_API pome_vm *pome_vm_new_from_bundle(pome_bundle *bundle, const struct pome_start_options *options,
                                           struct pome_error *err);
 

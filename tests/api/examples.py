@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""examples.py - installs Pome into a temporary folder, builds the examples against it through pkg-config, and runs them.
+
+usage: examples.py BUILD SOURCE_ROOT GUEST RESTORE_IMAGE_MAKER
+The first two examples run with the guest of the API's tests; install-and-boot with a small restore image, whose kernel is none: it must come as far
+as its boot firmware. A whole Debian: GUESTS=FOLDER with debian.ipsw.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+build, root, guest, maker = (os.path.abspath(a) for a in sys.argv[1:5])
+work = tempfile.mkdtemp(prefix="pome-examples-")
+
+
+def fail(what, *more):
+    print("FAILED:", what, *more)
+    shutil.rmtree(work, ignore_errors=True)
+    sys.exit(1)
+
+
+def run(*command, **more):
+    r = subprocess.run(command, capture_output=True, text=True, timeout=300, **more)
+    return r.returncode, r.stdout, r.stderr
+
+
+# --- installation ---
+
+dest = os.path.join(work, "dest")
+status, out, err = run("meson", "install", "-C", build, "--no-rebuild", "--destdir", dest)
+if status:
+    fail("meson install:", out[-2000:], err[-2000:])
+found = subprocess.run(["find", dest, "-name", "pome.pc"], capture_output=True, text=True).stdout.split()
+if len(found) != 1:
+    fail("there is not one pome.pc in the installation:", found)
+libdir = os.path.dirname(os.path.dirname(found[0]))
+path = os.path.dirname(found[0]) + ":" + os.environ.get("PKG_CONFIG_PATH", "")
+prefix = re.search(r"^prefix=(.*)$", open(found[0]).read(), re.M).group(1)
+flags_env = dict(os.environ, PKG_CONFIG_PATH=path)
+here = ["--define-variable=prefix=" + dest + prefix]
+if subprocess.run(["pkg-config", "--exists", "pome"], env=flags_env).returncode:
+    fail("pkg-config does not take pome.pc")
+soname = os.path.join(libdir, "libpome.so.0")
+if not os.path.exists(soname) or not os.path.exists(os.path.join(libdir, "libpome.so")):
+    fail("libpome.so or its soname is missing in", libdir)
+headers = sorted(os.listdir(dest + prefix + "/include/pome"))
+if headers != sorted(os.listdir(root + "/include/pome")):
+    fail("the installed headers are", headers)
+for man in ("man1/pome.1", "man3/pome_vm.3", "man3/pome_vm_start.3", "man3/libpome.3"):
+    if shutil.which("scdoc") and not os.path.exists(dest + prefix + "/share/man/" + man):
+        fail("the installation has no", man)
+
+
+def compile_example(name, *packages):
+    flags = []
+    for arguments in [[*here, "pome"]] + [[p] for p in packages]:
+        r = subprocess.run(["pkg-config", "--cflags", "--libs", *arguments], env=flags_env, capture_output=True, text=True)
+        if r.returncode:
+            fail("pkg-config:", r.stderr)
+        flags += r.stdout.split()
+    exe = os.path.join(work, name)
+    status, out, err = run("cc", "-std=gnu17", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-o", exe, f"{root}/examples/{name}.c",
+                           *flags, f"-Wl,-rpath,{libdir}")
+    if status:
+        fail(f"examples/{name}.c does not build:", err)
+    return exe
+
+
+# --- epoll: it says that it runs; a guest that powers off; a power button that is ignored ends in a forced stop ---
+
+def start(exe, *arguments):
+    return subprocess.Popen([exe, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def expect(p, text):
+    got = ""
+    while text not in got:
+        c = p.stdout.read(1)
+        if not c:
+            fail(f"{text} was not said before the end:", got, p.stderr.read())
+        got += c
+
+
+epoll = compile_example("epoll")
+if run(epoll)[0] != 2 or run(epoll, "/nonexistent")[0] != 1:
+    fail("epoll: wrong arguments are taken")
+p = start(epoll, guest)
+expect(p, "READY")
+p.stdin.write("o")
+p.stdin.flush()
+out, err = p.communicate(timeout=120)
+if p.returncode or "running -> stopped" not in err or "stopped: guest-off" not in err or "it runs" not in err:
+    fail("epoll, power off:", p.returncode, out, err)
+p = start(epoll, guest)
+expect(p, "READY")
+p.send_signal(signal.SIGINT)
+out, err = p.communicate(timeout=120)
+if p.returncode or "it ignores the power button" not in err or "stopped: request" not in err:
+    fail("epoll, Ctrl-C:", p.returncode, out, err)
+p = start(epoll, guest)
+expect(p, "READY")
+p.stdin.write("p")
+p.stdin.flush()
+out, err = p.communicate(timeout=120)
+if p.returncode != 1 or "stopped: guest-panic" not in err:
+    fail("epoll, panic:", p.returncode, out, err)
+
+# --- GLib ---
+
+if subprocess.run(["pkg-config", "--exists", "glib-2.0"]).returncode == 0:
+    glib = compile_example("glib", "glib-2.0")
+    status, out, err = run(glib, guest)
+    if status or err.split() != ["starting", "running", "pausing", "paused", "resuming", "running", "stopping", "stopped"] or "READY" not in out:
+        fail("glib:", status, out, err)
+else:
+    print("glib.c was not built: libglib2.0-dev is not installed")
+
+# --- install and boot ---
+
+install = compile_example("install-and-boot")
+image, bundle = os.path.join(work, "small.ipsw"), os.path.join(work, "small.bundle")
+os.makedirs(work + "/image")
+os.environ.update(POME_HOME=work + "/home", XDG_CONFIG_HOME=work + "/config", XDG_CACHE_HOME=work + "/cache", XDG_DATA_HOME=work + "/data")
+status, out, err = run(maker, work + "/image", image)
+if status:
+    fail("the small image:", out, err)
+p = subprocess.Popen([install, image, bundle], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+expect(p, "Pome")
+p.terminate()
+out, err = p.communicate(timeout=60)
+if "100%" not in err:
+    fail("install-and-boot: the installation did not come to its end:", err)
+debian = os.path.join(os.environ.get("GUESTS", "/nonexistent"), "debian.ipsw")
+if os.path.exists(debian):
+    begun = time.time()
+    p = start(install, debian, os.path.join(work, "debian.bundle"))
+    expect(p, "login:")
+    p.terminate()
+    p.communicate(timeout=60)
+    print(f"a whole Debian: installed, and its login after {time.time() - begun:.0f} s")
+shutil.rmtree(work)
+print("the examples build against the installation and run")
