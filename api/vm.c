@@ -274,14 +274,14 @@ bool pome_vm_wait(pome_vm *v, int timeout_ms, struct pome_error *err)
 }
 
 /* Somebody who waits for an operation; the operation may outlive the wait. */
-struct waiter {
+struct api_waiter {
     bool over, left, failed;
     struct pome_error error;
 };
 
-static void waiter_done(void *user, const struct pome_error *err)
+void api_waiter_done(void *user, const struct pome_error *err)
 {
-    struct waiter *w = user;
+    struct api_waiter *w = user;
     if (w->left) {
         free(w);
         return;
@@ -294,7 +294,7 @@ static void waiter_done(void *user, const struct pome_error *err)
 
 static bool waiter_is_over(pome_vm *v, void *ctx)
 {
-    return ((struct waiter *)ctx)->over;
+    return ((struct api_waiter *)ctx)->over;
 }
 
 static bool operate(pome_vm *v, enum pome_vm_operation op, pome_done *done, void *user, struct pome_error *err)
@@ -312,18 +312,17 @@ struct bundle *api_vm_bundle(const pome_vm *v)
     return v->bundle;
 }
 
-bool api_operate_wait(pome_vm *v, enum pome_vm_operation op, const struct vm_work *work, int timeout_ms, struct pome_error *err)
+struct api_waiter *api_waiter_new(struct pome_error *err)
 {
-    if (v->dispatching)
-        return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: cannot be waited for in an event or completion function", vm_ops[op].name);
-    struct waiter *w = calloc(1, sizeof *w);
+    struct api_waiter *w = calloc(1, sizeof *w);
     if (!w)
-        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: out of memory");
-    if (!vm_operate(v->vm, op, &(struct vm_work){.run = work->run, .ctx = work->ctx, .done = waiter_done, .user = w}, err)) {
-        free(w);
-        return false;
-    }
-    if (!wait_until(v, waiter_is_over, w, vm_ops[op].name, timeout_ms, err)) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: out of memory");
+    return w;
+}
+
+bool api_wait(pome_vm *v, struct api_waiter *w, const char *what, int timeout_ms, struct pome_error *err)
+{
+    if (!wait_until(v, waiter_is_over, w, what, timeout_ms, err)) {
         w->left = true;
         return false;
     }
@@ -332,6 +331,20 @@ bool api_operate_wait(pome_vm *v, enum pome_vm_operation op, const struct vm_wor
         *err = w->error;
     free(w);
     return ok;
+}
+
+bool api_operate_wait(pome_vm *v, enum pome_vm_operation op, const struct vm_work *work, int timeout_ms, struct pome_error *err)
+{
+    if (v->dispatching)
+        return pome_fail(err, POME_ERROR_INVALID_STATE, "%s: cannot be waited for in an event or completion function", vm_ops[op].name);
+    struct api_waiter *w = api_waiter_new(err);
+    if (!w)
+        return false;
+    if (!vm_operate(v->vm, op, &(struct vm_work){.run = work->run, .ctx = work->ctx, .done = api_waiter_done, .user = w}, err)) {
+        free(w);
+        return false;
+    }
+    return api_wait(v, w, vm_ops[op].name, timeout_ms, err);
 }
 
 static bool operate_wait(pome_vm *v, enum pome_vm_operation op, int timeout_ms, struct pome_error *err)

@@ -5,6 +5,7 @@
 #include "bundle/changes.h"
 #include "bundle/flash.h"
 #include "bundle/paths.h"
+#include "bundle/snapshot.h"
 #include "formats/aux_storage.h"
 
 #include <dirent.h>
@@ -263,6 +264,12 @@ static void check_folder(struct check *c)
         close(fd);
 }
 
+static void on_snapshot(void *user, const char *file, const char *what, bool pending)
+{
+    struct check *c = user;
+    findings_add(c->out, &bundle_rules[pending ? CHECK_SNAPSHOT_CUT : CHECK_SNAPSHOT], path_of(c, file), NULL, "%s", what);
+}
+
 static void check_files_of_config(struct check *c)
 {
     const struct settings *s = &c->b.settings;
@@ -315,6 +322,7 @@ static void check_all(struct check *c)
     check_disk_file(c, bundle_member_name(BUNDLE_DISK), CHECK_SIZE, MiB);
     check_files_of_config(c);
     check_folder(c);
+    snapshots_check(&c->b, on_snapshot, c);
 }
 
 bool bundle_check(const char *name, struct findings *out, struct pome_error *err)

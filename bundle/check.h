@@ -43,6 +43,8 @@
     R(CHANGES, "changes-waiting", WARNING, "no change that was cut off", "nothing: the next start or change makes it, or repair", true)               \
     R(CHANGES_DAMAGED, "changes-damaged", ERROR, "changes that can be made", "repair, then pome personalize NAME --all", true)                       \
     R(LEFTOVER, "leftover", WARNING, "no temporary files", "repair removes it", true)                                                              \
+    R(SNAPSHOT, "snapshot", WARNING, "a whole snapshot", "pome snapshot delete", false)                                                            \
+    R(SNAPSHOT_CUT, "snapshot-cut-off", WARNING, "nothing begun and not ended", "repair, or the next command that uses the machine, ends it", true) \
     R(UNKNOWN_FILE, "file-unknown", NOTE, "files of a bundle", "nothing, or remove it", false)                                                     \
     R(EXTRA_FILE, "disk-file", ERROR, "the file that Config.json names, a multiple of 512 bytes", "put it back, or take it out of Config.json", false) \
     R(IN_USE, "in-use", NOTE, "a machine that does not run", "check again when it is stopped: what changes cannot be checked", false)

@@ -30,6 +30,18 @@ static bool give_macs(const struct bundle *from, struct bundle *to, uint64_t eci
     return ok;
 }
 
+/* A saved machine, and snapshots of one, belong to one identity. */
+static void leave_out(struct tree *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (!strcmp(t->files[i].path, bundle_member_name(BUNDLE_SAVED)) || !strncmp(t->files[i].path, "Snapshots", 9))
+            t->data -= t->files[i].data;
+        else
+            t->files[n++] = t->files[i];
+    t->n = n;
+}
+
 static bool fill(struct bundle *from, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
                  struct pome_error *err)
 {
@@ -37,6 +49,7 @@ static bool fill(struct bundle *from, struct bundle *to, uint64_t ecid, bundle_a
     struct tree t;
     if (!tree_list(from, false, &t, err))
         return false;
+    leave_out(&t);
     bool ok = job_step(j, "Copying the machine", 1, 2, t.data, err) && tree_copy(from, to, &t, j, err);
     tree_free(&t);
     return ok && job_step(j, "Giving it an identity of its own", 2, 2, 0, err) &&

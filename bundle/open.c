@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "bundle/changes.h"
 #include "bundle/paths.h"
+#include "bundle/snapshot.h"
 #include "formats/aux_storage.h"
 
 #include <errno.h>
@@ -204,8 +205,8 @@ bool lock_folder(struct bundle *b, struct pome_error *err)
 
 bool bundle_lock(struct bundle *b, struct pome_error *err)
 {
-    bool before = b->locked;
-    if (lock_folder(b, err) && changes_finish(b, err))
+    bool before = b->locked, changed = false;
+    if (lock_folder(b, err) && changes_finish(b, err) && (before || snapshots_finish(b, &changed, err)) && (!changed || bundle_load(b, err)))
         return true;
     if (!before)
         bundle_unlock(b);

@@ -5,6 +5,7 @@
 #include "bundle/check.h"
 #include "bundle/flash.h"
 #include "bundle/paths.h"
+#include "bundle/snapshot.h"
 #include "formats/gpt.h"
 
 #include <errno.h>
@@ -154,13 +155,19 @@ static bool mend_backup(struct bundle *b, struct pome_error *err)
     return mend_map(b, false, err);
 }
 
+static bool mend_snapshots(struct bundle *b, struct pome_error *err)
+{
+    bool changed;
+    return snapshots_finish(b, &changed, err);
+}
+
 /* In this order: the configuration says which files there are. */
 static const struct {
     enum bundle_rule rule;
     bool (*mend)(struct bundle *b, struct pome_error *err);
 } repairs[] = {
     {CHECK_CHANGES, changes_finish},     {CHECK_CHANGES_DAMAGED, mend_damaged_changes},
-    {CHECK_CONFIG, mend_config},         {CHECK_MODE, mend_mode},          {CHECK_LEFTOVER, mend_leftovers},
+    {CHECK_CONFIG, mend_config},         {CHECK_MODE, mend_mode},          {CHECK_LEFTOVER, mend_leftovers}, {CHECK_SNAPSHOT_CUT, mend_snapshots},
     {CHECK_NVRAM_BANK, mend_nvram_bank}, {CHECK_NVRAM_BOTH, mend_nvram},   {CHECK_GPT_PRIMARY, mend_primary},
     {CHECK_GPT_BACKUP, mend_backup},     {CHECK_GPT_DIFFERS, mend_backup},
 };

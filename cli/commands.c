@@ -11,6 +11,7 @@
 command_run cmd_authority_create, cmd_authority_show, cmd_personalize, cmd_security_approve, cmd_security_deny, cmd_security_get, cmd_security_set;
 command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
 command_run cmd_console, cmd_pause, cmd_rename, cmd_resume, cmd_status, cmd_stop, cmd_wait;
+command_run cmd_snapshot_create, cmd_snapshot_delete, cmd_snapshot_list, cmd_snapshot_restore;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
     cmd_image_diff, cmd_image_download, cmd_image_extract, cmd_image_info, cmd_image_latest, cmd_image_list, cmd_image_verify, cmd_install,
     cmd_list, cmd_log_show, cmd_nvram_delete, cmd_nvram_get, cmd_nvram_list, cmd_nvram_print, cmd_nvram_set, cmd_selftest_cpu, cmd_start, cmd_version, cmd_vsock;
@@ -29,6 +30,10 @@ const struct command commands[] = {
     {"get", "get NAME [KEY] [--json]", "Show a machine's configuration, or one value of it", cmd_config_get, machines},
     {"set", "set NAME KEY VALUE [options]", "Change a value of a machine's configuration", cmd_config_set, machines},
     {"rename", "rename NAME NEW [--json]", "Give a machine another name", cmd_rename, machines},
+    {"snapshot create", "snapshot create NAME SNAPSHOT [--json]", "Keep what a machine is now under a name", cmd_snapshot_create},
+    {"snapshot list", "snapshot list NAME [--json]", "List a machine's snapshots", cmd_snapshot_list},
+    {"snapshot restore", "snapshot restore NAME SNAPSHOT [--json]", "Make a machine what it was", cmd_snapshot_restore},
+    {"snapshot delete", "snapshot delete NAME SNAPSHOT [--json]", "Remove a snapshot", cmd_snapshot_delete},
     {"delete", "delete NAME [--force] [--json]", "Delete a machine", cmd_delete, machines},
     {"stop", "stop NAME [--timeout SECONDS] [--force] [--json]", "Ask a running machine to power off, or end it", cmd_stop, running},
     {"pause", "pause NAME [--json]", "Freeze a running machine", cmd_pause, running},
@@ -78,6 +83,7 @@ const struct command_group command_groups[] = {
     {"bundle", "Machines"},
     {"config", "What you chose for a machine"},
     {"disk", "A machine's disk"},
+    {"snapshot", "What a machine was"},
     {"log", "The machine's own log"},
     {"nvram", "A machine's NVRAM variables"},
     {"security", "What a machine's firmware starts"},

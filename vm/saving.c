@@ -112,23 +112,23 @@ static bool sync_folder(const char *folder)
     return ok;
 }
 
-static bool save(struct vm *vm, const struct vm_saving *s, struct pome_error *err)
+bool vm_save_to(struct vm *vm, const struct vm_saving *s, const char *path, struct pome_error *err)
 {
     char folder[PATH_MAX], temporary[PATH_MAX];
     struct records more = {0};
     const struct save_subject subject = {vm->machine, vm->cpus, &more};
     const struct save_progress progress = {tell_progress, vm};
-    if (!folder_of(s->path, folder, temporary))
+    if (!folder_of(path, folder, temporary))
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the file's path is too long");
     int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return pome_fail_errno(err, "%s: cannot make it", s->path);
+        return pome_fail_errno(err, "%s: cannot make it", path);
     facts(vm, &more);
     bool ok = saved_write(&subject, fd, secret(s), &progress, err);
     records_free(&more);
     close(fd);
-    if (ok && (rename(temporary, s->path) || !sync_folder(folder)))
-        ok = pome_fail_errno(err, "%s: cannot take this name", s->path);
+    if (ok && (rename(temporary, path) || !sync_folder(folder)))
+        ok = pome_fail_errno(err, "%s: cannot take this name", path);
     if (!ok)
         unlink(temporary);
     return ok;
@@ -140,7 +140,7 @@ bool vm_save_run(struct vm *vm, void *saving, struct pome_error *err)
     struct stat st = {0};
     uint64_t begin = loop_now_ns();
     s->was_run = true;
-    bool ok = save(vm, s, err);
+    bool ok = vm_save_to(vm, s, s->path, err);
     if (ok && !stat(s->path, &st))
         NOTE(vm, "state", "saved in %.3f s: %lld bytes%s", (double)(loop_now_ns() - begin) / 1e9, (long long)st.st_size,
              s->encrypted ? ", encrypted" : "");

@@ -18,6 +18,9 @@ bool vm_saving_was_run(const struct vm_saving *s);
 bool vm_save_run(struct vm *vm, void *saving, struct pome_error *err);
 bool vm_restore_run(struct vm *vm, void *saving, struct pome_error *err);
 
+/* For other work of SAVE: writes the file at path, with s's key. */
+bool vm_save_to(struct vm *vm, const struct vm_saving *s, const char *path, struct pome_error *err);
+
 /* Every difference between the saved machine and this one, which is stopped. */
 bool vm_saving_compare(struct vm *vm, const struct vm_saving *s, struct findings *out, struct pome_error *err);
 

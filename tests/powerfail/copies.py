@@ -88,6 +88,56 @@ def create_damaged():
         f.write('{"version": 1, "cpuCount": 2, "memorySize": 1}')
 
 
+def create_with_snapshots():
+    create()
+    sure(pome, "snapshot", "create", "vm", "first")
+    sure(pome, "config", "set", "vm", "memorySize", "1GiB")
+    sure(pome, "nvram", "set", "vm", "boot-args", "quiet")
+    sure(pome, "snapshot", "create", "vm", "second")
+
+
+def snapshots():
+    r = run(pome, "snapshot", "delete", "vm", "nothing") # whatever uses the machine ends what was begun
+    if r.returncode != 3:
+        sys.exit(f"snapshot delete: status {r.returncode}\n{r.stderr}")
+    whole("vm")
+    return {s["name"]: s for s in json.loads(sure(pome, "snapshot", "list", "vm", "--json"))}
+
+
+def state():
+    return sure(pome, "config", "get", "vm", "memorySize").strip(), sure(pome, "nvram", "get", "vm", "boot-args").strip()
+
+
+def after_snapshot_create(ok):
+    there = snapshots()
+    if not {"first", "second"} <= set(there) or (ok and "new" not in there):
+        sys.exit(f"snapshots: {list(there)}")
+    if state() != (str(1 << 30), "quiet"):
+        sys.exit(f"the machine is {state()}")
+    if "new" in there:
+        if there["new"]["parent"] != "second":
+            sys.exit(f"parent {there['new']['parent']}")
+        sure(pome, "snapshot", "restore", "vm", "new")
+        if state() != (str(1 << 30), "quiet"):
+            sys.exit(f"the snapshot is {state()}")
+    return "new" in there
+
+
+def after_snapshot_restore(ok):
+    there = snapshots()
+    old, now = (str(2 << 30), ""), state() # of disk, configuration and NVRAM all or none
+    if set(there) != {"first", "second"} or now not in (old, (str(1 << 30), "quiet")) or (ok and now != old):
+        sys.exit(f"snapshots {list(there)}, the machine is {now}")
+    return now == old
+
+
+def after_snapshot_delete(ok):
+    there = snapshots()
+    if "second" not in there or (ok and "first" in there) or there["second"]["parent"] not in (None, "first") or state() != (str(1 << 30), "quiet"):
+        sys.exit(f"snapshots {there}, the machine is {state()}")
+    return "first" not in there
+
+
 def after_clone(ok):
     there = machines()
     if "vm" not in there or (ok and "new" not in there):
@@ -156,6 +206,9 @@ OPERATIONS = [
     ("import", create_exported, [pome, "bundle", "import", out, "new"], after_import),
     ("nvram set", create, [pome, "nvram", "set", "vm", "boot-args", "quiet"], after_nvram),
     ("config set", create, [pome, "config", "set", "vm", "memorySize", "1GiB"], after_config),
+    ("snapshot create", create_with_snapshots, [pome, "snapshot", "create", "vm", "new"], after_snapshot_create),
+    ("snapshot restore", create_with_snapshots, [pome, "snapshot", "restore", "vm", "first"], after_snapshot_restore),
+    ("snapshot delete", create_with_snapshots, [pome, "snapshot", "delete", "vm", "first"], after_snapshot_delete),
     ("repair", create_damaged, [pome, "bundle", "repair", "vm", "--yes"], after_repair),
 ]
 

@@ -1,0 +1,53 @@
+/*
+ * pome/snapshot.h - named states of a machine, kept in its bundle: disks, NVRAM, configuration and, where it ran or was saved, memory and devices, as one.
+ *
+ * They form a tree: the parent of a snapshot is the one that the machine's state came from. Blocks are shared where the file system can, else data is
+ * copied without its holes. Whatever is cut off, a power failure too, leaves the old state or the new one.
+ */
+#ifndef POME_SNAPSHOT_H
+#define POME_SNAPSHOT_H
+
+#include <pome/save.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pome_snapshot {
+    size_t size;              /* of this struct, as the library knows it */
+    const char *name, *parent; /* parent: NULL for none; for the call only */
+    int64_t created;          /* seconds since 1970 */
+    unsigned depth;           /* 0: has no parent */
+    bool has_memory;          /* it goes on from there; else it starts */
+    bool is_current;          /* the machine's state came from it */
+    uint64_t allocated_bytes; /* that its files occupy; what is shared is counted in each */
+};
+
+/* Makes one of a machine that does not run; of a saved one with its memory. name: at most 63 bytes, no space, no '/', no '.' in front. result: may be NULL. The bundle is
+ * locked afterwards. Errors: EXISTS, INVALID_CONFIGURATION (the name), BUSY (it runs: pome_vm_snapshot()), INVALID_STATE (not installed), NOT_SUPPORTED (a disk outside the bundle's
+ * folder), OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.2. */
+POME_API bool pome_snapshot_create(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
+                                   struct pome_error *err);
+
+/* The same of a machine of this process that has a bundle; it stands still meanwhile. State: PAUSED; afterwards too. options: what encrypts its memory, or NULL. Errors: as
+ * pome_snapshot_create() and pome_vm_save(), those of work also of the completion.   Since: 0.2. */
+POME_API bool pome_vm_snapshot(pome_vm *vm, const char *name, const struct pome_save_options *options, pome_done *done, void *user, struct pome_error *err);
+/* As pome_vm_save_wait().   Since: 0.2. */
+POME_API bool pome_vm_snapshot_wait(pome_vm *vm, const char *name, const struct pome_save_options *options, int timeout_ms, struct pome_error *err);
+
+/* Calls each for every snapshot, parents before their children, until it returns false.   Since: 0.2. */
+typedef bool pome_snapshot_fn(void *user, const struct pome_snapshot *snapshot);
+POME_API bool pome_snapshot_list(const pome_bundle *bundle, pome_snapshot_fn *each, void *user, struct pome_error *err);
+
+/* Makes the machine what it was: disks, NVRAM, configuration; when the snapshot has memory, it is saved then and pome_vm_restore() goes on. What it is now is lost. The
+ * bundle is locked afterwards. Errors: NOT_FOUND, BUSY, INVALID_BUNDLE, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.2. */
+POME_API bool pome_snapshot_restore(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
+                                    struct pome_error *err);
+
+/* Removes one; those made from it become its parent's. The bundle is locked afterwards. Errors: NOT_FOUND, BUSY, IO.   Since: 0.2. */
+POME_API bool pome_snapshot_delete(pome_bundle *bundle, const char *name, struct pome_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
