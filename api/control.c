@@ -149,6 +149,32 @@ bool pome_control_resume(pome_control *c, struct pome_error *err)
     return post(c, "/v1/machine/resume", err);
 }
 
+static bool post_save(pome_control *c, const char *path, const char *name, const struct pome_save_options *options, struct pome_error *err)
+{
+    struct pome_save_options o = POME_SAVE_OPTIONS_INIT;
+    if (options)
+        memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    json_t *body = json_object();
+    bool ok = body && (!name || !json_object_set_new(body, "name", json_string(name))) &&
+              (!o.key || !json_object_set_new(body, "key", json_stringn(o.key, o.key_size)));
+    if (!ok)
+        pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the key is no text: for a machine of another process it must be");
+    json_t *j = ok ? client_call(c->client, -1, "POST", path, NULL, body, NULL, NULL, err) : NULL;
+    json_decref(body);
+    json_decref(j);
+    return j != NULL;
+}
+
+bool pome_control_save(pome_control *c, const struct pome_save_options *options, struct pome_error *err)
+{
+    return post_save(c, "/v1/machine/save", NULL, options, err);
+}
+
+bool pome_control_snapshot(pome_control *c, const char *name, const struct pome_save_options *options, struct pome_error *err)
+{
+    return post_save(c, "/v1/machine/snapshot", name, options, err);
+}
+
 /* ---- configuration ---- */
 
 char *pome_control_config_get(pome_control *c, const char *key, char generation[POME_GENERATION_BYTES], struct pome_error *err)

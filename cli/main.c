@@ -61,8 +61,8 @@ static int print_help(void)
     for (const struct command_group *g = command_groups; g->word; g++)
         print_group_line(g);
     puts("\n\"pome help VERB\" tells more. Before the verb: --quiet (errors only), --version.\n"
-         "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 wrong state,\n"
-         "5 permission, 6 in use, 69 missing feature, 75 try again, 124 timed out,\n130 interrupted.");
+         "Status: 0 done, 1 failed, 2 usage, 3 not found, 4 wrong state, 5 permission,\n"
+         "6 in use, 69 missing feature, 75 try again, 124 timed out, 130 interrupted.");
     return CLI_OK;
 }
 

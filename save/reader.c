@@ -54,7 +54,8 @@ static bool get_blob(const struct save_reader *r, struct sealer *s, const char *
     if (!stored)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory for %" PRIu64 " bytes", name, b->stored);
     bool ok = get(r, stored, (size_t)b->stored, b->offset, err) &&
-              (seal_open(s, &r->key, b, stored, to, &why) || pome_fail(err, POME_ERROR_RESTORE, "%s: %s", name, why));
+              (seal_open(s, &r->key, b, stored, to, &why) ||
+               pome_fail(err, why == seal_wrong_key ? POME_ERROR_PERMISSION : POME_ERROR_RESTORE, "%s: %s", name, why));
     free(stored);
     return ok;
 }
@@ -152,12 +153,7 @@ static bool open_file(struct save_reader *r, const struct save_secret *secret, s
     if (!in_file(r, &b, SAVE_TABLE_BYTES_MAX))
         return pome_fail(err, POME_ERROR_RESTORE, "its table of contents (%" PRIu64 " bytes at %" PRIu64 ") lies outside the file", b.stored,
                          b.offset);
-    struct pome_error why = {0};
-    uint8_t *table = get_bytes(r, "table of contents", &b, &why);
-    if (!table && r->key.on && why.code == POME_ERROR_RESTORE) /* the first that the key opens */
-        return pome_fail(err, POME_ERROR_PERMISSION, "it cannot be opened with this key");
-    if (!table && err)
-        *err = why;
+    uint8_t *table = get_bytes(r, "table of contents", &b, err); /* the first that the key opens */
     bool ok = table && read_table(r, table, (size_t)b.plain, err);
     free(table);
     return ok;

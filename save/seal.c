@@ -93,6 +93,8 @@ static bool decrypt(struct sealer *s, const struct save_key *k, const struct sav
            EVP_DecryptFinal_ex(s->cipher, bytes + done, &rest) == 1;
 }
 
+const char seal_wrong_key[] = "it cannot be opened with this key";
+
 bool seal_open(struct sealer *s, const struct save_key *k, const struct save_blob *b, uint8_t *stored, uint8_t *to, const char **why)
 {
     uint8_t found[SAVE_DIGEST_BYTES];
@@ -106,7 +108,7 @@ bool seal_open(struct sealer *s, const struct save_key *k, const struct save_blo
 #endif
     if (!same)
         return false;
-    *why = "it cannot be decrypted: another key, or another file's bytes";
+    *why = seal_wrong_key;
     if (k->on && (n < SAVE_TAG_BYTES || !decrypt(s, k, b, stored, n -= SAVE_TAG_BYTES)))
         return false;
     *why = "its size is wrong";

@@ -29,7 +29,8 @@ bool seal_pack(struct sealer *s, const struct save_key *k, const void *from, siz
 /* Second half, with b->offset set: encrypts `to` in place, makes the digest. */
 bool seal_close(struct sealer *s, const struct save_key *k, uint8_t *to, struct save_blob *b);
 
-/* From b->stored bytes (used up) to b->plain ones. `why`: what is wrong. */
+extern const char seal_wrong_key[];
+/* From b->stored bytes (used up) to b->plain ones. `why`: what is wrong; seal_wrong_key itself for that. */
 bool seal_open(struct sealer *s, const struct save_key *k, const struct save_blob *b, uint8_t *stored, uint8_t *to, const char **why);
 
 #endif

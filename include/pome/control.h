@@ -7,7 +7,7 @@
 #ifndef POME_CONTROL_H
 #define POME_CONTROL_H
 
-#include <pome/vm.h>
+#include <pome/save.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,6 +49,10 @@ POME_API bool pome_control_stop(pome_control *control, struct pome_error *err);
 POME_API bool pome_control_reset(pome_control *control, struct pome_error *err);
 POME_API bool pome_control_pause(pome_control *control, struct pome_error *err);
 POME_API bool pome_control_resume(pome_control *control, struct pome_error *err);
+
+/* As pome_vm_save() into the machine's bundle, and pome_vm_snapshot(); a key of options must be text. The machine must be paused.   Since: 0.2. */
+POME_API bool pome_control_save(pome_control *control, const struct pome_save_options *options, struct pome_error *err);
+POME_API bool pome_control_snapshot(pome_control *control, const char *name, const struct pome_save_options *options, struct pome_error *err);
 
 /* As pome_bundle_config_get() and pome_bundle_config_set_if(), of the running machine's bundle, which only its process may write. What is set
  * holds from the next start on. generation: may be NULL.   Since: 0.2. */

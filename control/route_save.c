@@ -1,0 +1,50 @@
+/* route_save.c - saving the machine, and snapshots of it. Both need it paused, and leave it so. */
+#include "control/route.h"
+
+#include "base/error.h"
+
+#include <pome/snapshot.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* {"key": text} */
+static struct pome_save_options options(const struct call *c)
+{
+    struct pome_save_options o = POME_SAVE_OPTIONS_INIT;
+    o.key = call_text(c, "key");
+    o.key_size = o.key ? strlen(o.key) : 0;
+    return o;
+}
+
+/* Answered when it is done; or now, when it could not begin. */
+static void begin(struct call *c, const char *snapshot)
+{
+    struct pome_error err = {0};
+    const struct pome_save_options o = options(c);
+    struct deferred *d = c->server->vm ? call_defer(c) : NULL;
+    if (d && (snapshot ? pome_vm_snapshot(c->server->vm, snapshot, &o, call_done, d, &err) : pome_vm_save(c->server->vm, NULL, &o, call_done, d, &err)))
+        return;
+    if (!d)
+        pome_fail(&err, c->server->vm ? POME_ERROR_OUT_OF_MEMORY : POME_ERROR_INVALID_STATE, "there is no machine, or no memory");
+    c->connection->deferred = NULL;
+    free(d);
+    call_fail(c, &err, NULL);
+}
+
+void route_save(struct call *c)
+{
+    begin(c, NULL);
+}
+
+/* {"name": text} */
+void route_snapshot(struct call *c)
+{
+    struct pome_error err = {0};
+    const char *name = call_text(c, "name");
+    if (name) {
+        begin(c, name);
+        return;
+    }
+    pome_fail(&err, POME_ERROR_INVALID_DATA, "this call needs {\"name\": \"...\"}");
+    call_fail(c, &err, NULL);
+}
