@@ -141,7 +141,7 @@ static void destroy(void *dev)
 static const struct device_type pl031_type = {
     .name = "pl031",
     DEVICE_REGS(regs),
-    .sizes = 4,
+    .sizes = 1 | 2 | 4, /* firmware reads the identification a byte at a time */
     .read = pl031_read,
     .write = pl031_write,
     .reset = reset,

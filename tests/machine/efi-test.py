@@ -47,7 +47,7 @@ def linux():
     for cpus in ('1', '4'):
         out = run('boot', '--efi', '--disk', d, '--cpus', cpus, '--memory', '512MiB')
         expect(out, 'ACPI: RSDP', 'ACPI: SPCR: console: pl011,mmio32,0x9000000', 'GICv2m: range', 'ACPI: PCI Root Bridge [PCI0]',
-               'INIT-REACHED', 'CPUS ' + cpus, 'TEST-END poweroff')
+               'rtc-efi rtc-efi.0: setting system clock to 20', 'INIT-REACHED', 'CPUS ' + cpus, 'TEST-END poweroff')
 
 
 def variables():
