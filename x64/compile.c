@@ -70,6 +70,8 @@ static void find_last_uses(struct x64_compiler *c)
             touch(c, i->b, until);
         if (i->c)
             touch(c, i->c, until);
+        if (i->op == IR_SETF && (c->value[n].offset = (int32_t)x64_flags_later(c, n)))
+            touch(c, i->a, (unsigned)c->value[n].offset);
         if ((i->op == IR_SET64 && x64_pin(c, i->imm) != NO_REG) || (i->op == IR_SETV && x64_pin_v(c, i->imm) != NO_REG))
             x64_pin_target(c, n);
         ir_ref vanishes = fusable(c, i);
@@ -85,6 +87,7 @@ struct x64_cold *x64_cold_add(struct x64_compiler *c, void (*emit)(struct x64_co
     assert(c->n_cold < c->max_cold);
     struct x64_cold *k = &c->cold[c->n_cold++];
     *k = (struct x64_cold){.emit = emit, .pc_off = c->pc_off, .n = (ir_ref)c->n};
+    x64_flags_remember(c, k);
     return k;
 }
 
@@ -181,6 +184,7 @@ static bool emit_all(struct x64_compiler *c)
             le32_put(k->from - 4, (uint32_t)(c->a.p - k->from));
         x64_traps_land(c, k);
         c->pc_off = k->pc_off;
+        c->later = 0;
         k->emit(c, k);
     }
     return !c->failed;
@@ -206,7 +210,7 @@ bool x64_compile(struct x64_code *code, const struct x64_config *config, const s
     c->ir = ir;
     c->out = out;
     c->pc_off = ir->page_offset;
-    c->cc = 0;
+    c->cc = c->later = 0;
     c->failed = false;
     c->n_cold = 0;
     c->pins = code->pins;

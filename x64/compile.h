@@ -183,6 +183,15 @@ struct x64_class {
 enum x64_form { FORM_SUB, FORM_ADD, FORM_LOGIC, FORM_FP, FORM_FP_SWAPPED, FORM_FP_UNEQUAL };
 
 struct x64_compiler;
+struct x64_operand {
+    enum { OPERAND_REG, OPERAND_MEM, OPERAND_IMM } kind;
+    unsigned reg;
+    struct x64_mem mem;
+    int32_t imm;
+    uint64_t value; /* x64_place only: the whole constant */
+    bool narrow;    /* ... and only 32 bits of the memory count */
+};
+
 /* ---- cold code (cold.c) ---- */
 struct x64_cold {
     uint8_t kind;      /* enum in cold.c's users */
@@ -199,6 +208,11 @@ struct x64_cold {
     uint8_t *back;     /* where to continue */
     uint32_t pc_off, memop;
     int64_t target;
+    /* flags that are not in the state (flags_later.c) */
+    ir_ref flags;      /* 0: none */
+    bool in_host;      /* the host has them, in */
+    uint8_t form;
+    struct x64_operand operand[2];
     /* floating point (fp.c) */
     uint8_t reg3;
     ir_ref n;              /* the instruction */
@@ -238,6 +252,8 @@ struct x64_compiler {
     uint32_t pc_off;       /* page offset of the current guest instruction */
     ir_ref cc;
     enum x64_form cc_form;
+    ir_ref later;          /* flags that were set but not stored (flags_later.c), */
+    unsigned later_until;  /* and before which instruction they can be had */
     bool cc_kept;          /* the current emitter took care of cc */
     bool failed;           /* does not fit */
     struct x64_ref refs[X64_MAX_REFS];
@@ -280,6 +296,12 @@ static inline ir_ref x64_addend_of(const struct x64_compiler *c, unsigned n)
 {
     return (ir_ref)(IR_MAX_INSNS + c->value[n].group - 1);
 }
+
+/* ---- flags_later.c ---- */
+/* Until where the operands of SETF n must be kept if it is to emit nothing; 0: it must store. */
+unsigned x64_flags_later(const struct x64_compiler *c, unsigned n);
+void x64_flags_remember(struct x64_compiler *c, struct x64_cold *k); /* what x64_flags_cold will need */
+void x64_flags_cold(struct x64_compiler *c, const struct x64_cold *k); /* first thing in cold code; changes RAX, RCX, the host's flags */
 
 /* ---- loops (loop.c) ---- */
 void x64_loop_plan(struct x64_compiler *c);   /* before groups are found: c->loop, c->pins */
@@ -327,12 +349,8 @@ unsigned x64_where(const struct x64_compiler *c, ir_ref ref);
 /* May the result overwrite the value's register (which then is what x64_def_over returns)? */
 bool x64_dies(const struct x64_compiler *c, ir_ref ref);
 
-struct x64_operand {
-    enum { OPERAND_REG, OPERAND_MEM, OPERAND_IMM } kind;
-    unsigned reg;
-    struct x64_mem mem;
-    int32_t imm;
-};
+/* Where a value is now, whatever that is; it must be needed later. */
+struct x64_operand x64_place(const struct x64_compiler *c, ir_ref ref);
 /* wide: the operation reads 64 bits of it. An immediate is the constant, sign-extended from 32 bits (for 32-bit operations: its low half). */
 struct x64_operand x64_operand(struct x64_compiler *c, ir_ref ref, bool wide);
 /* The vector as register or memory operand (kind never IMM). Memory operands are not aligned: VEX forms and movups only. */

@@ -224,9 +224,10 @@ static void direct(struct x64_compiler *c, int64_t target)
     linkable_jump(c, ALWAYS, target);
 }
 
-static void loop_left(struct x64_compiler *c, const struct x64_cold *k)
+static void left(struct x64_compiler *c, const struct x64_cold *k)
 {
     x64_loop_flags_store(c, k->n);
+    x64_flags_cold(c, k);
     x64_loop_leave_call(c);
     direct(c, k->target);
 }
@@ -256,9 +257,9 @@ static void conditional(struct x64_compiler *c, enum x64_cc cc, int64_t target)
 {
     if (x64_loop_turns(c, target)) {
         jcc_near(&c->a, cc, c->loop.top);
-    } else if (c->loop.on || !in_page(target)) {
+    } else if (c->loop.on || c->later || !in_page(target)) {
         jcc_near(&c->a, cc, c->a.p + 6);
-        struct x64_cold *k = x64_cold_add(c, c->loop.on ? loop_left : far_cold);
+        struct x64_cold *k = x64_cold_add(c, c->loop.on || c->later ? left : far_cold);
         k->from = c->a.p;
         k->target = target;
     } else if (!backward(c, target)) {

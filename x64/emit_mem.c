@@ -109,7 +109,6 @@ static void look_up_in_loop(struct x64_compiler *c, const struct x64_group *g, s
     unsigned addend = g->addend != NO_REG ? g->addend : g->count > 1 ? x64_where(c, x64_addend_of(c, c->n)) : (unsigned)RDX;
     if (g->first == c->n) {
         x64_loop_check(c, g, p.reg, addend);
-        x64_flags_lost(c);
     } else {
         c->cc_kept = true;
     }
@@ -141,6 +140,7 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     else
         compare_tag(c, p.reg, p.disp, p.disp + (aligned ? 0 : size - 1), aligned ? (uint32_t)size - 1 : 0, write, unpriv);
     jcc_near(&c->a, CC_NE, c->a.p + 6);
+    x64_flags_lost(c);
     struct x64_cold *k = x64_cold_add(c, slow);
     k->from = c->a.p;
     k->reg = (uint8_t)p.reg;
@@ -153,7 +153,6 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     k->write = write;
     if (!g || leader)
         mov_rm(&c->a, true, addend, line(unpriv, offsetof(struct x64_tlb_entry, addend)));
-    x64_flags_lost(c);
     *m = mem_indexed(p.reg, addend, 0, p.disp);
     return k;
 }
@@ -162,6 +161,7 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
 static void begin_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
     x64_loop_flags_store(c, k->n);
+    x64_flags_cold(c, k);
     if (k->disp)
         lea(&c->a, true, RAX, mem_at(k->reg, k->disp));
     else

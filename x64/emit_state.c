@@ -129,6 +129,12 @@ static void set_flags(struct x64_compiler *c)
     const struct ir_insn *i = x64_insn(c);
     unsigned op = c->ir->insn[i->a].op, r = x64_where(c, i->a);
     c->cc_kept = true;
+    c->later = c->value[c->n].offset ? i->a : 0;
+    c->later_until = (unsigned)c->value[c->n].offset;
+    if (c->later) {
+        x64_home_lost(c, i->imm, 4, 0);
+        return;
+    }
     if (c->loop.flags && c->n == c->loop.last_setf) {
         x64_home_lost(c, i->imm, 4, 0);
         return;

@@ -16,6 +16,7 @@ struct x64_host {
     bool vpin;     /* vector registers, too */
     bool pair;     /* calls and returns are paired (emit_exit.c) */
     bool stay;     /* after exceptions and misses of the jump cache C is asked where to go on (stubs.c) */
+    bool later;    /* flags are stored where somebody may look (flags_later.c) */
     bool loop;     /* hot loops are made anew as one unit (loop.c) */
     bool fptraps;  /* floating point by the host's unit, with its exceptions (emit_fp.c); hidden: by calls */
 };

@@ -317,10 +317,12 @@ static void reached(struct x64_compiler *c, const struct x64_cold *k)
         again(c, k);
         uint8_t *now = jcc_short(&c->a, CC_E);
         x64_loop_flags_store(c, k->n);
+        x64_flags_cold(c, k);
         x64_loop_exit(c, k->pc_off);
         jump_here(&c->a, now);
     } else {
         x64_loop_flags_store(c, k->n);
+        x64_flags_cold(c, k);
         x64_loop_exit(c, k->pc_off);
     }
     jump_here(&c->a, hit);
@@ -334,6 +336,7 @@ void x64_loop_check(struct x64_compiler *c, const struct x64_group *g, unsigned 
 {
     alu_rm(&c->a, ALU_CMP, true, base, x64_loop_limit(c, g));
     jcc_near(&c->a, g->way > 0 ? CC_AE : CC_BE, c->a.p + 6);
+    x64_flags_lost(c);
     struct x64_cold *k = x64_cold_add(c, reached);
     k->from = c->a.p;
     k->reg = (uint8_t)base;

@@ -135,6 +135,22 @@ void x64_load_into_v(struct x64_compiler *c, ir_ref ref, unsigned reg)
         movups_rm(&c->a, reg, value_mem(c, ref));
 }
 
+struct x64_operand x64_place(const struct x64_compiler *c, ir_ref ref)
+{
+    struct x64_operand o = {.kind = OPERAND_IMM};
+    const struct x64_value *v = &c->value[ref];
+    if (constant(c, ref, &o.value))
+        return o;
+    o.kind = v->reg != NO_REG ? OPERAND_REG : OPERAND_MEM;
+    o.reg = v->reg;
+    if (o.kind == OPERAND_MEM) {
+        assert(v->home || v->slot);
+        o.mem = value_mem(c, ref);
+        o.narrow = narrow_home(c, ref);
+    }
+    return o;
+}
+
 static bool has_copy(const struct x64_compiler *c, ir_ref ref)
 {
     uint64_t k;
