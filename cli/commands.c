@@ -10,6 +10,7 @@
 
 command_run cmd_authority_create, cmd_authority_show, cmd_personalize, cmd_security_approve, cmd_security_deny, cmd_security_get, cmd_security_set;
 command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
+command_run cmd_log_collect, cmd_log_erase, cmd_log_stats, cmd_log_stream;
 command_run cmd_console, cmd_pause, cmd_rename, cmd_resume, cmd_status, cmd_stop, cmd_wait;
 command_run cmd_save, cmd_snapshot_create, cmd_snapshot_delete, cmd_snapshot_list, cmd_snapshot_restore;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
@@ -53,7 +54,11 @@ const struct command commands[] = {
     {"config get", "config get NAME [KEY] [--json]", "Show a machine's configuration, or one value of it", cmd_config_get},
     {"config set", "config set NAME KEY VALUE [options]", "Change a value of a machine's configuration", cmd_config_set},
     {"config validate", "config validate NAME|FILE [--json]", "Check a configuration against every rule", cmd_config_validate},
-    {"log show", "log show NAME [--last boot|5m|2h|1d] [options]", "Show what a machine and its host did", cmd_log_show},
+    {"log show", "log show NAME [--last boot|5m|2h|1d] [--predicate P] [options]", "Show what a machine and its host did", cmd_log_show},
+    {"log stream", "log stream NAME [--predicate P] [options]", "Show what a machine and its host do, as it happens", cmd_log_stream},
+    {"log collect", "log collect NAME [-o FOLDER.logarchive] [--json]", "Copy a machine's log, to show it elsewhere", cmd_log_collect},
+    {"log stats", "log stats NAME [--json]", "Count what a machine's log holds", cmd_log_stats},
+    {"log erase", "log erase NAME [--json]", "Remove all records of a machine's log", cmd_log_erase},
     {"nvram get", "nvram get NAME VARIABLE [options]", "Show an NVRAM variable", cmd_nvram_get},
     {"nvram set", "nvram set NAME VARIABLE VALUE [options]", "Set an NVRAM variable", cmd_nvram_set},
     {"nvram delete", "nvram delete NAME VARIABLE [options]", "Delete an NVRAM variable", cmd_nvram_delete},

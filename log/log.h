@@ -2,8 +2,8 @@
  * log.h - the machine's own log: what the host did and what the guest said, on one clock.
  *
  * The store is the folder Log/ of a bundle: segments 00000001.log, 00000002.log, ... of at most 4 MiB, the newest
- * eight kept. A segment is lines, one JSON object each, written with one write(2), so that a killed process loses at
- * most the line it was writing; a torn line is skipped by readers and closed by the next writer.
+ * 64 kept, all but the one being written compressed. A segment is lines, one JSON object each, written with one write(2), so that a
+ * killed process loses at most the line it was writing; a torn line is skipped by readers and closed by the next writer.
  */
 #ifndef LOG_LOG_H
 #define LOG_LOG_H
@@ -24,7 +24,7 @@ enum log_level {
 
 enum {
     LOG_SEGMENT_BYTES = 4 << 20,
-    LOG_SEGMENTS = 8,
+    LOG_SEGMENTS = 64,
     LOG_MESSAGE_MAX = 4096, /* bytes of one message; longer console lines become several records */
 };
 
@@ -75,6 +75,7 @@ struct log_record {
     const char *category;
     const char *message;
     const char *boot; /* UUID when this record begins a boot, else "" */
+    uint64_t activity; /* what was under way: the boot, as the first eight digits of its UUID; 0: none. Given by the reader */
 };
 
 struct log_reader;
@@ -89,6 +90,19 @@ bool log_read_next(struct log_reader *r, struct log_record *record);
 
 /* Goes to the record that begins the last boot; to the oldest record when no boot is marked. */
 bool log_read_seek_last_boot(struct log_reader *r);
+
+/* How much there is. */
+struct log_size {
+    uint32_t segments;
+    uint64_t bytes; /* on the disk */
+};
+void log_store_size(const char *dir, struct log_size *size);
+
+/* Removes all that the store has. Nobody may be writing. */
+bool log_store_erase(const char *dir, struct pome_error *err);
+
+/* Copies the store as it is at this moment to a folder that must not exist, while it may be written: whole lines at least up to now. */
+bool log_store_copy(const char *dir, const char *to, struct pome_error *err);
 
 /* Lines skipped so far because they were torn or foreign. */
 uint64_t log_read_skipped(const struct log_reader *r);

@@ -177,8 +177,11 @@ static void bounded_and_last_boot(void **state)
             bytes += (uint64_t)st.st_size;
     }
     closedir(d);
-    assert_true(bytes <= (uint64_t)LOG_SEGMENTS * LOG_SEGMENT_BYTES);
-    assert_true(bytes > (uint64_t)(LOG_SEGMENTS - 1) * LOG_SEGMENT_BYTES);
+    struct log_size size;
+    log_store_size(dir, &size);
+    assert_int_equal(size.segments, LOG_SEGMENTS);
+    assert_int_equal(size.bytes, bytes);
+    assert_true(bytes < (uint64_t)2 * LOG_SEGMENT_BYTES); /* all but the last are compressed */
     struct log_reader *r = log_read_open(dir, NULL);
     struct log_record record;
     assert_true(log_read_seek_last_boot(r));
@@ -189,6 +192,84 @@ static void bounded_and_last_boot(void **state)
         after++;
     assert_int_equal(after, (n % 5000 ? n % 5000 : 5000) + 1); /* and the closing record */
     log_read_close(r);
+}
+
+/* The index finds the last boot; one that is torn, lies, or is not there costs time, no more. */
+static void index_of_boots(void **state)
+{
+    static char first[128]; /* of the first boot: it has missed the others */
+    static const char *const indexes[] = {NULL, "", "1 0 5\n", "1 17 5 0C1AA82E-D9DC-46C7-9A8A-ECB0C329EE10\n", "99 0 5 0C1AA82E-D9DC-46C7-9A8A-ECB0C329EE10\n",
+                                          "1 99999999999 5 0C1AA82E-D9DC-46C7-9A8A-ECB0C329EE10\n", "\n\n\xff\xff 1 2 3 4", first};
+    char uuid[37], path[128];
+    struct log *l = log_open(dir, NULL);
+    for (int i = 0; i < 3; i++) {
+        log_boot_begin(l, uuid);
+        log_host(l, "s", "c", LOG_LEVEL_INFO, "in boot %d", i);
+    }
+    log_close(l);
+    snprintf(path, sizeof path, "%s/boots", dir);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    FILE *whole = fopen(path, "r");
+    assert_non_null(fgets(first, sizeof first, whole));
+    fclose(whole);
+    for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
+        struct log_record record;
+        if (indexes[i]) {
+            FILE *f = fopen(path, "w");
+            fputs(indexes[i], f);
+            fclose(f);
+        }
+        struct log_reader *r = log_read_open(dir, NULL);
+        assert_true(log_read_seek_last_boot(r));
+        assert_true(log_read_next(r, &record));
+        assert_string_equal(record.boot, uuid);
+        assert_true(record.activity == strtoul(uuid, NULL, 16));
+        assert_true(log_read_next(r, &record));
+        assert_string_equal(record.message, "in boot 2");
+        assert_true(record.activity == strtoul(uuid, NULL, 16));
+        log_read_close(r);
+    }
+}
+
+/* A copy reads the same; an erased store is empty and can be written again; a damaged compressed segment loses its own records only. */
+static void copied_and_erased(void **state)
+{
+    char text[901], to[128], path[160];
+    memset(text, 'y', 900);
+    text[900] = 0;
+    struct log *l = log_open(dir, NULL);
+    for (unsigned i = 0; i < 13000; i++) /* three segments */
+        log_host(l, "s", "c", LOG_LEVEL_INFO, "%u %s", i, text);
+    snprintf(to, sizeof to, "%s/copy.logarchive", dir);
+    assert_true(log_store_copy(dir, to, NULL));
+    assert_false(log_store_copy(dir, to, NULL));
+    log_close(l);
+    struct log_size size;
+    log_store_size(to, &size);
+    assert_true(size.segments == 3 || size.segments == 4);
+    struct log_record record;
+    unsigned n = 0;
+    struct log_reader *r = log_read_open(to, NULL);
+    while (log_read_next(r, &record))
+        assert_int_equal(strtoul(record.message, NULL, 10), n++);
+    assert_int_equal(n, 13000);
+    log_read_close(r);
+    snprintf(path, sizeof path, "%s/00000002.log.zst", to);
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    fseek(f, 20, SEEK_SET);
+    fputs("xxxxxxxxxxxxxxxxxxxx", f);
+    fclose(f);
+    r = log_read_open(to, NULL);
+    for (n = 0; log_read_next(r, &record);)
+        n++;
+    assert_true(n > 13000 / 3 && n < 13000);
+    log_read_close(r);
+    assert_true(log_store_erase(to, NULL));
+    log_store_size(to, &size);
+    assert_true(!size.segments && !size.bytes);
+    assert_int_equal(rmdir(to), 0);
 }
 
 /* A process killed at any moment leaves whole records and at most one torn line. */
@@ -318,6 +399,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(write_and_read, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(torn_line, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(bounded_and_last_boot, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(index_of_boots, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(copied_and_erased, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(killed_writer, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(full_disk, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(timeline, make_dir, remove_dir),

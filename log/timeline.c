@@ -15,9 +15,12 @@ struct log_timeline {
     size_t n, room, at;
     char *text;
     size_t text_n, text_room;
+    bool in_boot;           /* what is gathered belongs to a boot */
     bool held;              /* `first` begins the next boot */
     struct log_record first;
     char first_text[LOG_MESSAGE_MAX + 512];
+    const struct log_predicate *predicate; /* NULL: all */
+    enum log_level lowest;
     int64_t guest_zero_ns;  /* CLOCK_MONOTONIC of the guest's time 0 in this boot; INT64_MAX: not known */
 };
 
@@ -69,8 +72,23 @@ static const char *keep(struct log_timeline *t, const char *s)
     return (const char *)(uintptr_t)at;
 }
 
+static bool wanted(const struct log_timeline *t, const struct log_record *r)
+{
+    return r->level >= t->lowest && (!t->predicate || log_predicate_holds(t->predicate, r));
+}
+
+/* A line's arrival is never before it was said: the smallest difference is the best. */
+static void note_guest_clock(struct log_timeline *t, const struct log_record *r)
+{
+    if (r->guest_ns >= 0 && r->monotonic_ns - r->guest_ns < t->guest_zero_ns)
+        t->guest_zero_ns = r->monotonic_ns - r->guest_ns;
+}
+
 static bool add(struct log_timeline *t, const struct log_record *r)
 {
+    note_guest_clock(t, r);
+    if (!wanted(t, r))
+        return true;
     const char *const texts[] = {r->process, r->subsystem, r->category, r->message, r->boot};
     size_t n = 0;
     for (size_t i = 0; i < 5; i++)
@@ -85,8 +103,6 @@ static bool add(struct log_timeline *t, const struct log_record *r)
     i->r.message = keep(t, r->message);
     i->r.boot = keep(t, r->boot);
     t->n++;
-    if (r->guest_ns >= 0 && r->monotonic_ns - r->guest_ns < t->guest_zero_ns)
-        t->guest_zero_ns = r->monotonic_ns - r->guest_ns;
     return true;
 }
 
@@ -105,26 +121,33 @@ static void hold(struct log_timeline *t, const struct log_record *r)
     t->first.process = t->first.subsystem = t->first.category = "";
 }
 
-static bool gather(struct log_timeline *t)
+/* A boot's records that are wanted; none: *more says whether there may be some in the next. */
+static bool gather(struct log_timeline *t, bool *more)
 {
     struct log_record r;
     t->n = t->at = t->text_n = 0;
     if (t->held) {
         t->held = false;
         t->guest_zero_ns = INT64_MAX;
+        t->in_boot = true;
         if (!add(t, &t->first))
             return false;
     }
+    bool any = t->n > 0;
     while (log_read_next(t->reader, &r)) {
-        if (*r.boot && t->n) {
+        if (*r.boot && (t->n || any)) {
             hold(t, &r);
             break;
         }
-        if (*r.boot)
+        any = true;
+        if (*r.boot) {
             t->guest_zero_ns = INT64_MAX;
+            t->in_boot = true;
+        }
         if (!add(t, &r))
             break;
     }
+    *more = any || t->held;
     return t->n > 0;
 }
 
@@ -159,14 +182,23 @@ static void order(struct log_timeline *t)
         r->monotonic_ns = said;
     }
     /* What the installer wrote before a reboot of the host has another clock's times: only a boot is put in order. */
-    if (*t->items[0].r.boot || t->guest_zero_ns != INT64_MAX)
+    if (t->in_boot || *t->items[0].r.boot || t->guest_zero_ns != INT64_MAX)
         qsort(t->items, t->n, sizeof *t->items, by_time);
+}
+
+void log_timeline_filter(struct log_timeline *t, const struct log_predicate *predicate, enum log_level lowest)
+{
+    t->predicate = predicate;
+    t->lowest = lowest;
 }
 
 bool log_timeline_next(struct log_timeline *t, struct log_record *record)
 {
     if (t->at == t->n) {
-        if (!gather(t))
+        bool more = true;
+        while (more && !gather(t, &more))
+            ;
+        if (!t->n)
             return false;
         order(t);
     }
@@ -180,4 +212,17 @@ bool log_timeline_seek_last_boot(struct log_timeline *t)
     t->held = false;
     t->guest_zero_ns = INT64_MAX;
     return log_read_seek_last_boot(t->reader);
+}
+
+void log_timeline_seek_end(struct log_timeline *t)
+{
+    struct log_record r;
+    t->n = t->at = 0;
+    t->held = false;
+    t->guest_zero_ns = INT64_MAX;
+    log_read_seek_last_boot(t->reader);
+    while (log_read_next(t->reader, &r)) {
+        t->in_boot |= *r.boot != 0;
+        note_guest_clock(t, &r);
+    }
 }

@@ -8,7 +8,7 @@
 #ifndef LOG_TIMELINE_H
 #define LOG_TIMELINE_H
 
-#include "log/log.h"
+#include "log/predicate.h"
 
 struct log_timeline;
 
@@ -16,9 +16,16 @@ struct log_timeline;
 struct log_timeline *log_timeline_open(struct log_reader *r);
 void log_timeline_close(struct log_timeline *t); /* NULL is fine */
 
+/* Only these from now on: predicate (borrowed, NULL: all), of level `lowest` and above. The beginnings of boots are wanted always when there is no predicate.
+ * What is not wanted costs no memory. */
+void log_timeline_filter(struct log_timeline *t, const struct log_predicate *predicate, enum log_level lowest);
+
 /* The next record, valid until the next call; kernel lines have realtime_ns and monotonic_ns of when they were said. One boot is held
  * in memory at a time. False at the end; called again it goes on with what was written since, ordered in itself. */
 bool log_timeline_next(struct log_timeline *t, struct log_record *record);
+
+/* Behind the newest record. */
+void log_timeline_seek_end(struct log_timeline *t);
 
 /* As log_read_seek_last_boot. */
 bool log_timeline_seek_last_boot(struct log_timeline *t);

@@ -6,6 +6,7 @@
  * seconds of harmless lines, and killing the process loses nothing.
  */
 #include "base/error.h"
+#include "log/boots.h"
 #include "log/console.h"
 #include "log/log.h"
 #include "log/record.h"
@@ -28,6 +29,7 @@ struct log {
     int dir_fd, fd;
     uint32_t segment;
     uint64_t segment_bytes, lost;
+    uint64_t last_at; /* in the segment, of the record written last */
     bool kernel_seen, torn;
     bool disorderly; /* the writer before us did not come to its log_close */
     struct console_line console;
@@ -102,6 +104,10 @@ struct log *log_open(const char *dir, struct pome_error *err)
         free(l);
         return NULL;
     }
+    /* What an older Pome, or a process that was killed, left plain. */
+    for (uint32_t n = segment_at_or_after(l->dir_fd, 1); n && n < l->segment; n = segment_at_or_after(l->dir_fd, n + 1))
+        if (segment_is_plain(l->dir_fd, n))
+            segment_compress(l->dir_fd, n);
     l->disorderly = ends_disorderly(l);
     pthread_mutex_init(&l->lock, NULL);
     return l;
@@ -110,14 +116,18 @@ struct log *log_open(const char *dir, struct pome_error *err)
 static bool append(struct log *l, const struct log_record *r)
 {
     size_t n = record_write(r, l->line);
-    if (l->segment_bytes + n > LOG_SEGMENT_BYTES && l->segment_bytes && segment_open(l, l->segment + 1) && l->segment >= LOG_SEGMENTS)
-        segments_prune(l->dir_fd, l->segment - LOG_SEGMENTS + 1);
+    if (l->segment_bytes + n > LOG_SEGMENT_BYTES && l->segment_bytes && segment_open(l, l->segment + 1)) {
+        segment_compress(l->dir_fd, l->segment - 1);
+        if (l->segment >= LOG_SEGMENTS)
+            segments_prune(l->dir_fd, l->segment - LOG_SEGMENTS + 1);
+    }
     ssize_t done;
     if (l->torn && write(l->fd, "\n", 1) != 1) /* the disk was full in the middle of a line: close it first */
         return false;
     do
         done = write(l->fd, l->line, n);
     while (done < 0 && errno == EINTR);
+    l->last_at = l->segment_bytes;
     if (done > 0)
         l->segment_bytes += (uint64_t)done;
     l->torn = done > 0 && done < (ssize_t)n;
@@ -204,8 +214,13 @@ void log_boot_begin(struct log *l, char uuid[37])
     put_console(l);
     l->console.escape = 0;
     l->kernel_seen = false;
-    put(l, &(struct log_record){.realtime_ns = now_ns(CLOCK_REALTIME), .monotonic_ns = now_ns(CLOCK_MONOTONIC),
+    struct boot_place place = {.realtime_ns = now_ns(CLOCK_REALTIME)};
+    put(l, &(struct log_record){.realtime_ns = place.realtime_ns, .monotonic_ns = now_ns(CLOCK_MONOTONIC),
                                 .guest_ns = -1, .level = LOG_LEVEL_DEFAULT, .boot = uuid, .message = text});
+    place.segment = l->segment;
+    place.offset = l->last_at;
+    memcpy(place.uuid, uuid, sizeof place.uuid);
+    boots_add(l->dir_fd, &place);
     bool disorderly = l->disorderly;
     l->disorderly = false;
     pthread_mutex_unlock(&l->lock);

@@ -344,6 +344,48 @@ def notified():
         expect("pome@" not in r.stderr, r.stderr)
 
 
+def logs():
+    """The log of a machine that runs: as it happens, copied, counted; and erased when it has stopped."""
+    answer = start("a")
+    stream = subprocess.Popen([pome, "log", "stream", "a", "--predicate", 'process == "kernel" AND eventMessage CONTAINS[c] "A LINE"', "--style", "ndjson"],
+                              env=env, stdout=subprocess.PIPE, text=True)
+    everything = subprocess.Popen([pome, "log", "stream", "a", "--timeout", "6"], env=env, stdout=subprocess.PIPE, text=True)
+    time.sleep(1)
+    console = Http(answer["socket"]).console().send("k").until(b"a line of the kernel")
+    line = json.loads(stream.stdout.readline())
+    expect(line["eventMessage"] == "usb 1-1: a line of the kernel" and line["process"] == "kernel" and line["guestNs"] == 500000000, str(line))
+    stream.send_signal(signal.SIGINT)
+    expect(stream.wait(timeout=20) == 0, "Ctrl-C is no success")
+    boot = json.loads(run("log", "show", "a", "--last", "boot", "--json").splitlines()[0])
+    expect(boot["bootUUID"] and boot["activityIdentifier"] == int(boot["bootUUID"][:8], 16) == line["activityIdentifier"], str(boot))
+    copy = os.path.join(work.name, "a.logarchive")
+    run("log", "collect", "a", "-o", copy, "--json", says="logarchive")
+    run("log", "collect", "a", "-o", copy, status=1, err="--output")
+    run("log", "collect", "a", "-o", copy + "x", status=2, err=".logarchive")
+    run("log", "show", copy, "--predicate", 'process == "kernel"', says="a line of the kernel")
+    run("log", "show", copy, "--predicate", 'process == "kernel"', says='Filtering the log data using "process == "kernel""')
+    run("log", "show", copy, "--process", "nobody", err="no such records")
+    run("log", "show", copy, "--process", "kernel", "--predicate", 'eventMessage CONTAINS "xyz" OR TRUEPREDICATE', says="a line")
+    run("log", "show", copy, "--start", "@1", "--end", "@2", err="no such records")
+    run("log", "show", copy, "--start", "2020-01-01", "--end", "2100-01-01 00:00:00", says="a line")
+    run("log", "show", copy, "--start", "yesterday", status=2, err="YYYY-MM-DD")
+    for wrong, what in (("process", "needed =="), ("process == kernel", "in quotes"), ("loudness == 1", "a key"), ("process == 'a' AND", "its end")):
+        run("log", "show", copy, "--predicate", wrong, status=2, err=what)
+    stats = json.loads(run("log", "stats", "a", "--json"))
+    expect(stats["records"] >= 10 and stats["processes"]["kernel"] >= 1 and stats["segments"] >= 1 and stats["boots"] >= 1, str(stats))
+    expect(sum(stats["types"].values()) == stats["records"] == sum(stats["processes"].values()), str(stats))
+    run("log", "stats", "a", says="Records:")
+    run("log", "erase", "a", status=6, err="stop it first")
+    console.send("q")
+    run("wait", "a", "--timeout", "20")
+    out = everything.communicate(timeout=20)[0]
+    expect("a line of the kernel" in out and "machine stopped" in out and "system boot" not in out, out)
+    run("log", "erase", "a")
+    expect(json.loads(run("log", "stats", "a", "--json"))["records"] == 0, "something is left")
+    run("log", "show", "a", err="no such records")
+    run("log", "stats", "nobody", status=3)
+
+
 def configuration():
     """What two controllers write is not lost, whether the machine runs or not."""
     for running in (False, True):
@@ -494,7 +536,7 @@ def hostile():
 
 make("a")
 try:
-    for part in (life, gone_wrong, stopping, waiting, consoles, foreground, notified, configuration, killed, folders, hostile):
+    for part in (life, gone_wrong, stopping, waiting, consoles, foreground, notified, logs, configuration, killed, folders, hostile):
         t = time.monotonic()
         part()
         print(f"{part.__name__}: {time.monotonic() - t:.1f} s", flush=True)
