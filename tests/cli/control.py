@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """control.py - running machines from outside: pome start --detach, stop, pause, resume, console, wait, get, set, rename, delete, and the socket itself.
 
-usage: control.py POME KERNEL OPENAPI UNIT    (KERNEL: tests/cli/guest.S, which starts in no time)
+usage: control.py POME KERNEL OPENAPI UNIT WATCH    (KERNEL: tests/cli/guest.S, which starts in no time; WATCH: examples/watch.c)
 """
 import fcntl
 import json
@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 
-pome, kernel, openapi, unit = map(os.path.abspath, sys.argv[1:5])
+pome, kernel, openapi, unit, watch = map(os.path.abspath, sys.argv[1:6])
 work = tempfile.TemporaryDirectory(prefix="pome-ctl-")
 runtime = os.path.join(work.name, "run")
 os.mkdir(runtime, 0o700)
@@ -242,6 +242,22 @@ def waiting():
     expect(state("a") == "running", "not running after a reboot")
     console.send("q")
     run("wait", "a", "--timeout", "20", "--json", says='"stopped"')
+
+
+def programs():
+    """A program of the library sees and does the same (examples/watch.c)."""
+    r = subprocess.run([watch, "a"], env=env, capture_output=True, text=True, timeout=60)
+    expect(r.returncode == 4 and "INVALID_STATE" in r.stderr, f"{r.returncode} {r.stderr}")
+    answer = start("a")
+    p = subprocess.Popen([watch, "a"], env=env, stdout=subprocess.PIPE, text=True)
+    expect(p.stdout.readline() == f"process {answer['pid']}, 1 CPUs, 128 MiB of memory\n", "the first line is wrong")
+    expect(p.stdout.readline() == "state: running\n", "the first event is wrong")
+    run("pause", "a")
+    run("resume", "a")
+    subprocess.run([watch, "a", "stop"], env=env, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    out = p.communicate(timeout=20)[0]
+    expect(p.returncode == 0 and "state: paused\n" in out and out.endswith("it has ended: guest-off\n"), out)
+    run("wait", "a")
 
 
 def consoles():
@@ -536,7 +552,7 @@ def hostile():
 
 make("a")
 try:
-    for part in (life, gone_wrong, stopping, waiting, consoles, foreground, notified, logs, configuration, killed, folders, hostile):
+    for part in (life, gone_wrong, stopping, waiting, programs, consoles, foreground, notified, logs, configuration, killed, folders, hostile):
         t = time.monotonic()
         part()
         print(f"{part.__name__}: {time.monotonic() - t:.1f} s", flush=True)
