@@ -58,8 +58,10 @@ int cmd_config_get(int argc, char **argv)
         puts(generation);
     else if (text)
         print_value(text, json);
+    char hint[80];
+    snprintf(hint, sizeof hint, "\"pome %s NAME\" shows all keys", argv[0]);
     status = text ? CLI_OK
-                  : cli_fail(&err, words[1] ? "\"pome get NAME\" shows all keys" : "\"pome list\" shows all machines",
+                  : cli_fail(&err, words[1] ? hint : "\"pome list\" shows all machines",
                              "cannot read the configuration of \"%s\"", words[0]);
     free(text);
     return status;
