@@ -100,6 +100,26 @@ bool pome_config_add_sockets(pome_config *c, const char *path, struct pome_error
     return true;
 }
 
+/* --- shared folders --- */
+
+bool pome_config_add_share(pome_config *c, const struct pome_share_options *options, struct pome_error *err)
+{
+    struct config_devices *d = &c->devices;
+    struct pome_share_options o = POME_SHARE_OPTIONS_INIT;
+    memcpy(&o, options, MIN(options->size, sizeof o));
+    if (d->n_shares == MACHINE_MAX_SHARES)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "share: at most %d are possible", MACHINE_MAX_SHARES);
+    if (!o.tag || !o.tag[0] || strlen(o.tag) > SHARE_TAG_MAX || !o.path)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "share \"%.60s\": a tag of 1 to %d bytes and a path are needed",
+                         o.tag ? o.tag : "", SHARE_TAG_MAX);
+    for (size_t i = 0; i < d->n_shares; i++)
+        if (!strcmp(d->shares[i].tag, o.tag))
+            return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "share \"%s\": there is one of that tag already", o.tag);
+    struct machine_share *s = &d->shares[d->n_shares++];
+    *s = (struct machine_share){ .tag = strdup(o.tag), .path = strdup(o.path), .writable = o.writable };
+    return (s->tag && s->path) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "configuration: out of memory");
+}
+
 /* --- all --- */
 
 void config_devices_free(struct config_devices *d)
@@ -107,10 +127,15 @@ void config_devices_free(struct config_devices *d)
     for (size_t i = 0; i < d->n_networks; i++)
         free((void *)(uintptr_t)d->networks[i].path);
     free((void *)(uintptr_t)d->sockets.path);
+    for (size_t i = 0; i < d->n_shares; i++) {
+        free((void *)(uintptr_t)d->shares[i].tag);
+        free((void *)(uintptr_t)d->shares[i].path);
+    }
 }
 
 bool config_devices_describe(struct config_devices *d, struct machine_peripherals *p, struct pome_error *err)
 {
-    *p = (struct machine_peripherals){ .sockets = d->has_sockets ? &d->sockets : NULL, .balloon = d->has_balloon };
+    *p = (struct machine_peripherals){ .sockets = d->has_sockets ? &d->sockets : NULL, .balloon = d->has_balloon,
+                                        .shares = d->shares, .n_shares = d->n_shares };
     return describe_networks(d, p, err);
 }

@@ -14,6 +14,8 @@ struct config_devices {
     struct net_forward forwards[CONFIG_MAX_FORWARDS];
     size_t n_forwards;
     bool has_sockets, has_balloon;
+    struct machine_share shares[MACHINE_MAX_SHARES]; /* texts are ours */
+    size_t n_shares;
     struct machine_sockets sockets; /* its path is ours */
 };
 

@@ -112,6 +112,24 @@ bool cli_parse_forward(const char *text, struct pome_forward_options *o, char *a
     return (number(host, 65535, &o->host_port) && number(guest, 65535, &o->guest_port)) || wrong(err, "--forward", text, form);
 }
 
+/* TAG=FOLDER[:ro|:rw] */
+static bool add_share(pome_config *config, const char *text, struct pome_error *err)
+{
+    struct pome_share_options o = POME_SHARE_OPTIONS_INIT;
+    char words[4096];
+    if ((size_t)snprintf(words, sizeof words, "%s", text) >= sizeof words || !strchr(words, '='))
+        return wrong(err, "--share", text, "the form is TAG=FOLDER or TAG=FOLDER:rw");
+    char *path = strchr(words, '='), *end = strrchr(words, ':');
+    *path++ = 0;
+    if (end > path && (!strcmp(end, ":rw") || !strcmp(end, ":ro"))) {
+        o.writable = end[2] == 'w';
+        *end = 0;
+    }
+    o.tag = words;
+    o.path = path;
+    return pome_config_add_share(config, &o, err);
+}
+
 static bool add_balloon(pome_config *config, struct pome_error *err)
 {
     pome_device *balloon = pome_device_new(POME_DEVICE_BALLOON, err);
@@ -123,6 +141,9 @@ static bool add_balloon(pome_config *config, struct pome_error *err)
 
 bool cli_add_devices(pome_config *config, const struct cli_devices *d, struct pome_error *err)
 {
+    for (size_t i = 0; i < d->shares.n; i++)
+        if (!add_share(config, d->shares.items[i], err))
+            return false;
     if (d->balloon && !add_balloon(config, err))
         return false;
     if (d->vsock && !pome_config_add_sockets(config, d->vsock, err))

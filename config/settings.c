@@ -79,7 +79,7 @@ static const struct row display_rows[] = {
 static const struct row share_rows[] = {
     {"tag", TEXT, FIELD(settings_share, tag), NULL, RULE_SHARE_TAG, .check = tag_ok, .required = true},
     {"path", TEXT, FIELD(settings_share, path), NULL, RULE_SHARE_PATH, .check = path_ok, .required = true},
-    {"readOnly", FLAG, FIELD(settings_share, read_only)},
+    {"writable", FLAG, FIELD(settings_share, writable)},
     {NULL},
 };
 static const struct row input_rows[] = {{"type", WORD, FIELD(settings_device, type), input_types, RULE_WORD}, {NULL}};
@@ -97,7 +97,7 @@ const struct section settings_sections[] = {
     LIST("networks", networks, n_networks, network_rows, false),
     LIST("forwards", forwards, n_forwards, forward_rows, false),
     LIST("displays", displays, n_displays, display_rows, true),
-    LIST("shares", shares, n_shares, share_rows, true),
+    LIST("shares", shares, n_shares, share_rows, false),
     LIST("keyboards", keyboards, n_keyboards, input_rows, true),
     LIST("pointingDevices", pointing, n_pointing, input_rows, true),
     LIST("serialPorts", serial, n_serial, virtio_rows, true),

@@ -52,7 +52,7 @@ struct settings_display {
 
 struct settings_share {
     char tag[64], path[512];
-    bool read_only;
+    bool writable;
 };
 
 struct settings_device { /* a device of which only the kind is known */

@@ -8,6 +8,7 @@
 #include "dev/gicv3.h"
 #include "dev/virtio.h"
 #include "machine/machine.h"
+#include "machine/peripherals.h"
 
 #define MAX_DEVICES 128
 #define MAX_DISKS   16
@@ -57,6 +58,8 @@ struct machine {
     struct virtio *virtio[PCI_SLOTS]; /* by slot */
     struct disk *disk[PCI_SLOTS];     /* of those that are block devices */
     struct virtio *button;
+    struct virtio *share[MACHINE_MAX_SHARES];
+    size_t n_shares;
     struct virtio *balloon;        /* NULL: none */
     struct vsock_host *vsock_host; /* the socket device's; NULL: none */
     struct loop_timer button_timer; /* lets the power button go */
@@ -105,6 +108,8 @@ bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t b
 bool machine_plug(struct machine *m, unsigned slot, struct virtio *v, struct pome_error *err);
 /* Makes the devices of config.peripherals; slot: the first that is free. peripherals.c */
 bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_error *err);
+/* Waits until no request to a share is under way; false: still busy. */
+bool machine_drain_shares(struct machine *m, unsigned timeout_ms);
 
 /* What /chosen says. */
 struct fdt_chosen {

@@ -335,7 +335,7 @@ bool machine_quiesce(struct machine *m, unsigned timeout_ms)
 {
     hold_consoles(m, true);
     hold(m, true);
-    return !m->disks || disk_pool_drain(m->disks, timeout_ms);
+    return (!m->disks || disk_pool_drain(m->disks, timeout_ms)) && machine_drain_shares(m, timeout_ms);
 }
 
 void machine_unquiesce(struct machine *m)

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "dev/virtio_balloon.h"
+#include "dev/virtio_fs.h"
 #include "dev/virtio_net.h"
 #include "dev/virtio_vsock.h"
 #include "machine/board.h"
@@ -60,6 +61,28 @@ static bool plug_sockets(struct machine *m, const struct machine_sockets *c, str
     return machine_plug(m, SOCKETS_SLOT, v, err);
 }
 
+static bool plug_share(struct machine *m, unsigned slot, const struct machine_share *c, struct pome_error *err)
+{
+    if (slot >= BALLOON_SLOT)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "no room on the PCI bus beside the disks");
+    struct share *s = share_create(c->path, c->writable, err);
+    if (!s)
+        return false;
+    struct virtio *v = virtio_fs_create(&m->bus, s, c->tag);
+    if (!v)
+        share_destroy(s);
+    m->share[m->n_shares++] = v;
+    return machine_plug(m, slot, v, err);
+}
+
+bool machine_drain_shares(struct machine *m, unsigned timeout_ms)
+{
+    bool idle = true;
+    for (size_t i = 0; i < m->n_shares; i++)
+        idle &= virtio_fs_drain(m->share[i], timeout_ms);
+    return idle;
+}
+
 struct vsock_host *machine_vsock_host(const struct machine *m)
 {
     return m->vsock_host;
@@ -93,6 +116,11 @@ bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_erro
     const struct machine_peripherals *p = m->config.peripherals;
     if (!p)
         return true;
+    if (p->n_shares > MACHINE_MAX_SHARES)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "shares: found %zu, at most %d", p->n_shares, MACHINE_MAX_SHARES);
+    for (size_t i = 0; i < p->n_shares; i++)
+        if (!plug_share(m, slot++, &p->shares[i], err))
+            return pome_fail_context(err, "shares[%zu]", i);
     if (p->n_networks > MACHINE_MAX_NETWORKS)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "networks: found %zu, at most %d", p->n_networks, MACHINE_MAX_NETWORKS);
     for (size_t i = 0; i < p->n_networks; i++)

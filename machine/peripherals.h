@@ -3,9 +3,10 @@
 #define MACHINE_PERIPHERALS_H
 
 #include "backend/net.h"
+#include "backend/share.h"
 #include "backend/vsock_host.h"
 
-enum { MACHINE_MAX_NETWORKS = 4 };
+enum { MACHINE_MAX_NETWORKS = 4, MACHINE_MAX_SHARES = 6 };
 
 enum machine_network_kind {
     MACHINE_NETWORK_USER, /* user-mode NAT */
@@ -22,6 +23,11 @@ struct machine_network {
     struct net_user_options user; /* but for its mtu */
 };
 
+struct machine_share {
+    const char *tag, *path; /* 1 to SHARE_TAG_MAX bytes; a folder */
+    bool writable;
+};
+
 struct machine_sockets {
     const char *path; /* of backend/vsock_host.h; NULL: reachable through machine_vsock_host only */
 };
@@ -32,6 +38,8 @@ struct machine_peripherals {
     size_t n_networks; /* 0..MACHINE_MAX_NETWORKS */
     const struct machine_sockets *sockets; /* NULL: no socket device */
     bool balloon;
+    const struct machine_share *shares;
+    size_t n_shares; /* 0..MACHINE_MAX_SHARES */
 };
 
 struct machine;

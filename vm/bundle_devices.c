@@ -59,10 +59,19 @@ static void init_sockets(struct bundle_devices *d, const struct bundle *b, struc
     d->peripherals.sockets = &d->sockets;
 }
 
+static void init_shares(struct bundle_devices *d, const struct settings *s)
+{
+    for (size_t i = 0; i < s->n_shares; i++)
+        d->shares[i] = (struct machine_share){ .tag = s->shares[i].tag, .path = s->shares[i].path, .writable = s->shares[i].writable };
+    d->peripherals.shares = d->shares;
+    d->peripherals.n_shares = s->n_shares;
+}
+
 bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct log *log, struct pome_error *err)
 {
     *d = (struct bundle_devices){ 0 };
     d->peripherals.balloon = b->settings.n_balloons;
     init_sockets(d, b, log);
+    init_shares(d, &b->settings);
     return init_networks(d, b, err);
 }

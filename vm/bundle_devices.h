@@ -10,6 +10,7 @@ struct bundle_devices {
     struct machine_network networks[MACHINE_MAX_NETWORKS];
     struct net_forward forwards[SETTINGS_MAX_ITEMS];
     struct machine_sockets sockets;
+    struct machine_share shares[SETTINGS_MAX_ITEMS];
     char socket_path[BUNDLE_SOCKET_PATH_MAX];
 };
 

@@ -72,6 +72,24 @@ POME_API bool pome_config_add_forward(pome_config *config, const struct pome_for
  * Like:   VZVirtioSocketDeviceConfiguration.   Since: 0.2. */
 POME_API bool pome_config_add_sockets(pome_config *config, const char *path, struct pome_error *err);
 
+/* --- shared folders -------------------------------------------------------------------------------------------------- */
+
+struct pome_share_options {
+    size_t size;      /* of this struct: POME_SHARE_OPTIONS_INIT */
+    const char *tag;  /* 1 to 35 bytes: what the guest mounts it by (mount -t virtiofs TAG FOLDER) */
+    const char *path; /* a folder of the host */
+    bool writable;    /* else the guest can read it only */
+};
+#define POME_SHARE_OPTIONS_INIT {sizeof(struct pome_share_options), NULL, NULL, false}
+
+/* Adds a virtio file system device with a folder of the host. options: copied. The guest reaches what is in the folder, and nothing else: no way by "..", by
+ * symbolic links, or by devices, and it makes no devices and no set-user-ID files. Without root's rights this user's files are root's in the guest. A saved machine
+ * that is restored has to mount again.
+ * Errors: INVALID_CONFIGURATION (a seventh one; a tag that there is already, or that is too long). pome_vm_new() fails with NOT_FOUND, PERMISSION,
+ * INVALID_CONFIGURATION (no folder).
+ * Like:   VZVirtioFileSystemDeviceConfiguration with VZSingleDirectoryShare.   Since: 0.2. */
+POME_API bool pome_config_add_share(pome_config *config, const struct pome_share_options *options, struct pome_error *err);
+
 #ifdef __cplusplus
 }
 #endif
