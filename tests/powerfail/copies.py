@@ -9,48 +9,13 @@ or whole; nothing is left behind after `pome list`; and the same command then su
 import json
 import os
 import random
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 
-args = sys.argv[1:]
+sys.dont_write_bytecode = True
+from kit import home, image, make_image, pome, run, sure, test, vms, work
 
-
-def option(name):
-    if name not in args:
-        return None
-    at = args.index(name)
-    value = args[at + 1]
-    del args[at:at + 2]
-    return value
-
-
-only, only_at, only_mode = option("--only"), option("--at"), option("--mode")
-everything = "--all" in args
-pome, shim, make_image = [a for a in args if a != "--all"]
-work = tempfile.TemporaryDirectory(prefix="pome-copies-")
-image = os.path.join(work.name, "test.ipsw")
-store = os.path.join(work.name, "store")
-home = os.path.join(work.name, "home")
-vms = os.path.join(home, "vms")
 out = os.path.join(home, "vm.tar.zst")
-
-MODES = ["kill", "lose", "torn", "eio", "enospc", "short"]
 POINTS = 18  # of an operation that has more moments than that are tried, unless --all
-
-
-def run(*command, **more):
-    env = dict(os.environ, POME_HOME=home, TERM="dumb", **more)
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
-
-
-def sure(*command):
-    r = run(*command)
-    if r.returncode:
-        sys.exit(f"{' '.join(command)}: status {r.returncode}\n{r.stdout}{r.stderr}")
-    return r.stdout
 
 
 def machines():
@@ -70,7 +35,6 @@ def whole(name, but=()):
 
 
 def create():
-    os.makedirs(vms)
     sure(pome, "create", "vm", "--image", image, "--disk", "2GiB")
 
 
@@ -213,57 +177,22 @@ OPERATIONS = [
 ]
 
 
-def fresh(prepared):
-    shutil.rmtree(home, ignore_errors=True)
-    shutil.rmtree(store, ignore_errors=True)
-    os.mkdir(store)
-    subprocess.run(["cp", "-a", "--sparse=always", prepared, home], check=True)
+def moments(letters):
+    """The end, where names are taken, and some of the rest."""
+    points = list(range(1, len(letters) + 1))
+    return points if len(points) <= POINTS else set(points[-8:]) | set(points[:4]) | set(random.sample(points, POINTS - 12))
 
 
-def attempt(prepared, command, check, n, mode):
-    fresh(prepared)
-    r = run(*command, LD_PRELOAD=shim, POWERFAIL_UNDER=home, POWERFAIL_STORE=store, POWERFAIL_AT=str(n), POWERFAIL_MODE=mode, POWERFAIL_SEED=str(n))
-    if mode in ("kill", "lose", "torn"):
-        if r.returncode not in (-signal.SIGKILL, 0):
-            sys.exit(f"status {r.returncode}, expected to be killed\n{r.stderr}")
-    elif r.returncode not in (0, 1) or (r.returncode == 1 and "why:" not in r.stderr):
-        sys.exit(f"status {r.returncode}, expected 0 or 1 with a reason\n{r.stderr}")
-    if not check(r.returncode == 0):
+def check_of(command, check):
+    def both(said_ok):
+        if check(said_ok):
+            return "done"
         sure(*command)
         check(True)
-        return "again"
-    return "done"
+        return "succeeded the second time"
+    return both
 
 
-def test(name, prepare, command, check):
-    prepared, log = os.path.join(work.name, "prepared"), os.path.join(work.name, "log")
-    shutil.rmtree(home, ignore_errors=True)
-    shutil.rmtree(prepared, ignore_errors=True)
-    prepare()
-    os.rename(home, prepared)
-    fresh(prepared)
-    if os.path.exists(log):
-        os.unlink(log)
-    r = run(*command, LD_PRELOAD=shim, POWERFAIL_UNDER=home, POWERFAIL_LOG=log)
-    if r.returncode:
-        sys.exit(f"{name}: status {r.returncode} without any failure\n{r.stderr}")
-    letters = open(log).read()
-    points = [int(only_at)] if only_at else list(range(1, len(letters) + 1))
-    if len(points) > POINTS and not everything: # the end, where names are taken, and some of the rest
-        points = sorted(set(points[-8:]) | set(points[:4]) | set(random.sample(points, POINTS - 12)))
-    tried = {"again": 0, "done": 0}
-    for i, n in enumerate(points):
-        for mode in [only_mode] if only_mode else MODES if everything or len(points) < 6 else [MODES[i % len(MODES)]]:
-            try:
-                tried[attempt(prepared, command, check, n, mode)] += 1
-            except SystemExit as e:
-                sys.exit(f"{name}: {mode} at operation {n} of {len(letters)} ({letters[n - 1]}): {e}\n"
-                         f"again: copies.py ... --only '{name}' --at {n} --mode {mode}")
-    print(f"{name}: {len(letters)} operations, {sum(tried.values())} failures tried: {tried['done']} were done, {tried['again']} succeeded the second time", flush=True)
-
-
-random.seed(int(os.environ.get("POME_RANDOM_SEED", "1")))
 sure(make_image, work.name, image)
-for row in OPERATIONS:
-    if not only or only == row[0]:
-        test(*row)
+for name, prepare, command, check in OPERATIONS:
+    test(name, prepare, command, moments, check_of(command, check))
