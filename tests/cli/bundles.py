@@ -15,32 +15,10 @@ import sys
 import tarfile
 import tempfile
 
-pome, make_image = sys.argv[1:3]
-work = tempfile.TemporaryDirectory(prefix="pome-bundles-")
-env = dict(os.environ, POME_HOME=work.name, TERM="dumb")
-image = os.path.join(work.name, "test.ipsw")
-vms = os.path.join(work.name, "vms")
-checks = 0
+sys.dont_write_bytecode = True
+from kit import at, env, expect, image, passed, pome, programs, run, vms, work
 
-
-def run(*args, status=0, says=None, err=None, **more):
-    """Runs pome; its exit status and what it says must be as given. Returns standard output."""
-    global checks
-    checks += 1
-    r = subprocess.run([pome, *args], env=env, capture_output=True, text=True, timeout=120, **more)
-    for want, got, name in ((says, r.stdout, "standard output"), (err, r.stderr, "standard error")):
-        if want is not None and want not in got:
-            sys.exit(f"pome {' '.join(args)}: {name} does not say {want!r}:\n{got}")
-    if r.returncode != status:
-        sys.exit(f"pome {' '.join(args)}: status {r.returncode}, expected {status}:\n{r.stdout}{r.stderr}")
-    return r.stdout
-
-
-def expect(what, text):
-    global checks
-    checks += 1
-    if not what:
-        sys.exit(text)
+make_image, = programs
 
 
 def member(name, file):
@@ -51,7 +29,7 @@ def config():
     everything = json.loads(run("config", "get", "a"))
     expect(everything["cpuCount"] == 2 and everything["memorySize"] == 1 << 30, str(everything))
     run("config", "get", "a", "cpuModel", says="default\n")
-    run("config", "get", "a", "nothing", status=3, err="pome config get NAME")
+    run("config", "get", "a", "nothing", status=3, err="pome get NAME")
     run("config", "set", "a", "memorySize", "1536MiB")
     run("config", "get", "a", "memorySize", says=str(1536 << 20))
     run("config", "set", "a", "cpuCount", "3", status=4, err="[fixed-at-installation]")
@@ -459,4 +437,4 @@ foreign()
 copies()
 if shutil.which("zstd"):
     hostile()
-print(checks, "checks passed")
+passed()

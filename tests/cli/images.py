@@ -11,32 +11,18 @@ import plistlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 
-pome, make_image = map(os.path.abspath, sys.argv[1:3])
-work = tempfile.TemporaryDirectory(prefix="pome-images-")
-env = dict(os.environ, POME_HOME=work.name, TERM="dumb")
+sys.dont_write_bytecode = True
+import kit
+from kit import at, env, expect, pome, programs, work
+
+make_image, = programs
 samples = os.environ.get("POME_SAMPLES", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../shared/facts/samples"))
 
 
-def at(name):
-    return os.path.join(work.name, name)
-
-
-def run(*args, status=0, says=None, err=None):
-    r = subprocess.run([pome, "image", *args], env=env, capture_output=True, text=True, timeout=120, cwd=work.name)
-    for want, got, name in ((says, r.stdout, "standard output"), (err, r.stderr, "standard error")):
-        if want is not None and want not in got:
-            sys.exit(f"pome image {' '.join(args)}: {name} does not say {want!r}:\n{got}")
-    if r.returncode != status:
-        sys.exit(f"pome image {' '.join(args)}: status {r.returncode}, expected {status}:\n{r.stdout}{r.stderr}")
-    return r.stdout
-
-
-def expect(what, text):
-    if not what:
-        sys.exit(text)
+def run(*args, **more):
+    return kit.run("image", *args, cwd=work.name, **more)
 
 
 def make(name, *options):

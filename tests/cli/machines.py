@@ -10,36 +10,13 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 
-pome, make_image = sys.argv[1:3]
-work = tempfile.TemporaryDirectory(prefix="pome-cli-")
-env = dict(os.environ, POME_HOME=work.name, TERM="dumb")
-image = os.path.join(work.name, "test.ipsw")
-vms = os.path.join(work.name, "vms")
-checks = 0
+sys.dont_write_bytecode = True
+from kit import env, expect, image, passed, pome, programs, run, vms, work
 
-
-def run(*args, status=0, says=None, err=None, **more):
-    """Runs pome; its exit status and what it says must be as given. Returns standard output."""
-    global checks
-    checks += 1
-    r = subprocess.run([pome, *args], env=env, capture_output=True, text=True, timeout=120, **more)
-    for want, got, name in ((says, r.stdout, "standard output"), (err, r.stderr, "standard error")):
-        if want is not None and want not in got:
-            sys.exit(f"pome {' '.join(args)}: {name} does not say {want!r}:\n{got}")
-    if r.returncode != status:
-        sys.exit(f"pome {' '.join(args)}: status {r.returncode}, expected {status}:\n{r.stdout}{r.stderr}")
-    return r.stdout
-
-
-def expect(what, text):
-    global checks
-    checks += 1
-    if not what:
-        sys.exit(text)
+make_image, = programs
 
 
 def usage():
@@ -176,4 +153,4 @@ images()
 life()
 interrupted(signal.SIGINT, int(os.environ.get("POME_TEST_ROUNDS", 8)))
 interrupted(signal.SIGKILL, int(os.environ.get("POME_TEST_ROUNDS", 8)))
-print(checks, "checks passed")
+passed()

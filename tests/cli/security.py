@@ -7,37 +7,15 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
-pome, make_image = sys.argv[1:3]
-work = tempfile.TemporaryDirectory(prefix="pome-cli-")
-env = dict(os.environ, POME_HOME=work.name, TERM="dumb")
-env.pop("POME_AUTHORITY", None)
-image = os.path.join(work.name, "test.ipsw")
-checks = 0
+sys.dont_write_bytecode = True
+from kit import expect, image, passed, programs, run, work
 
-
-def run(*args, status=0, says=None, err=None):
-    global checks
-    checks += 1
-    r = subprocess.run([pome, *args], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-    for want, got, name in ((says, r.stdout, "standard output"), (err, r.stderr, "standard error")):
-        if want is not None and want not in got:
-            sys.exit(f"pome {' '.join(args)}: {name} does not say {want!r}:\n{got}")
-    if r.returncode != status:
-        sys.exit(f"pome {' '.join(args)}: status {r.returncode}, expected {status}:\n{r.stdout}{r.stderr}")
-    return r.stdout
+make_image, = programs
 
 
 def policy(name):
     return json.loads(run("security", "get", name, "--json"))
-
-
-def expect(what, text):
-    global checks
-    checks += 1
-    if not what:
-        sys.exit(text)
 
 
 def create(name, *more, **expected):
@@ -139,4 +117,4 @@ def boot_args():
 subprocess.run([make_image, work.name, image], check=True)
 for part in (levels, authorities, requests, boot_args):
     part()
-print(checks, "checks passed")
+passed()
