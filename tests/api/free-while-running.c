@@ -15,8 +15,10 @@ static void until(enum moment m, const char *kernel)
         CHECK(pome_vm_start(k.vm, kit_done, &o, &err));
         begun++;
     }
-    if (m >= RUNNING)
-        kit_expect(&k, "READY", NULL);
+    if (m >= RUNNING) {
+        kit_expect(&k, "READY", NULL); /* the guest may speak before the start is told to be done */
+        kit_until_state(&k, POME_VM_RUNNING);
+    }
     if (m == PAUSING || m == PAUSED || m == RESUMING) {
         CHECK(pome_vm_pause(k.vm, kit_done, &o, &err));
         begun++;
