@@ -99,7 +99,9 @@ enum x64_stub {
     STUB_RETURN_EMPTY,   /* a return matched the bottom of the return stack */
     STUB_LOAD, STUB_STORE, STUB_LOADV, STUB_STOREV, STUB_ATOMIC, STUB_CAS, STUB_CAS128,
     STUB_PREPARE,
-    STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
+    STUB_LOAD_HERE,      /* + log2 of the size, 0..3: STUB_LOAD that looks the address up itself first, for members of a group that failed */
+    STUB_STORE_HERE = STUB_LOAD_HERE + 4,
+    STUB_LOADX = STUB_STORE_HERE + 4, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
     STUB_CALL,
     STUB_CALL_END,       /* the same, at the end of a block: then what STUB_EXIT_STATE does */
     STUB_PURE,

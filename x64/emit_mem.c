@@ -157,8 +157,8 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     return k;
 }
 
-/* Begins cold code: the address in RAX. An access of a failed group looks for itself before it gives up. */
-static void begin_slow(struct x64_compiler *c, const struct x64_cold *k)
+/* Begins cold code: the address in RAX. */
+static void slow_address(struct x64_compiler *c, const struct x64_cold *k)
 {
     x64_loop_flags_store(c, k->n);
     x64_flags_cold(c, k);
@@ -166,16 +166,30 @@ static void begin_slow(struct x64_compiler *c, const struct x64_cold *k)
         lea(&c->a, true, RAX, mem_at(k->reg, k->disp));
     else
         mov_rr(&c->a, true, RAX, k->reg);
-    if (k->addend == NO_REG)
-        return;
     if (k->leader)
         mov_ri(&c->a, k->addend, 1); /* no addend is odd: the others see it */
+}
+
+/* The same. An access of a failed group looks for itself before it gives up. */
+static void begin_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    slow_address(c, k);
+    if (k->addend == NO_REG)
+        return;
     mov_ri(&c->a, RDX, (1u << (k->memop & IR_MEM_SIZE_MASK)) - 1);
     call_near(&c->a, c->code->stub[STUB_LOOK_UP + k->write + (k->memop & IR_MEM_UNPRIV ? 2 : 0)][0]);
     uint8_t *miss = jcc_short(&c->a, CC_NE);
     k->access(c, k, mem_indexed(RAX, RDX, 0, 0));
     jmp_near(&c->a, k->back);
     jump_here(&c->a, miss);
+}
+
+/* An ordinary integer access, whose value is in RDX or comes in RAX: of a failed group the stub looks for itself. */
+static void slow_integer(struct x64_compiler *c, const struct x64_cold *k, enum x64_stub here)
+{
+    mov_ri(&c->a, RCX, (k->memop & 0xffff) | k->pc_off << 16);
+    enum x64_stub stub = k->addend != NO_REG ? here + (k->memop & IR_MEM_SIZE_MASK) : (enum x64_stub)k->stub;
+    x64_call_stub(c, stub, k->vectors);
 }
 
 /* ---- loads ---- */
@@ -191,8 +205,13 @@ static void load_access(struct x64_compiler *c, const struct x64_cold *k, struct
 
 static void load_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
-    begin_slow(c, k);
-    slow_args(c, k);
+    if (k->memop & IR_MEM_UNPRIV) {
+        begin_slow(c, k);
+        slow_args(c, k);
+    } else {
+        slow_address(c, k);
+        slow_integer(c, k, STUB_LOAD_HERE);
+    }
     extend_into(c, k->reg2, k->memop);
     jmp_near(&c->a, k->back);
 }
@@ -262,12 +281,19 @@ static void store_access(struct x64_compiler *c, const struct x64_cold *k, struc
 static void store_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
     unsigned log2 = k->memop & IR_MEM_SIZE_MASK;
-    begin_slow(c, k);
+    bool here = !(k->memop & (IR_MEM_UNPRIV | IR_MEM_RELEASE));
+    if (here)
+        slow_address(c, k);
+    else
+        begin_slow(c, k);
     if (k->reg2 == NO_REG)
         mov_ri(&c->a, RDX, (uint64_t)k->target & ones(8u << log2));
     else
         movzx_rr(&c->a, log2, RDX, k->reg2);
-    slow_args(c, k);
+    if (here)
+        slow_integer(c, k, STUB_STORE_HERE);
+    else
+        slow_args(c, k);
     jmp_near(&c->a, k->back);
 }
 
