@@ -227,6 +227,7 @@ static struct tlb_context *context_choose(struct vcpu *c)
     oldest->ttbr0 = ttbr0;
     oldest->asid = asid;
     oldest->id = ++t->next_id;
+    oldest->odd = false;
     oldest->last_use = ++t->clock;
     return oldest;
 }
@@ -446,7 +447,7 @@ const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access
     bool pan = c->pan && !el0;
     uint64_t page = access == TLB_FETCH ? va >> 12 : page_of(c, va);
     if (el0)
-        current(c);
+        current(c)->odd |= upper;
     struct tlb2_entry *e = l2_place(c, va, page);
     bool hit = e->gen == t->gen && e->page == page && in_context(t, e) && mmu_allows(e->prot, a, el0, pan);
     if (!hit) {
@@ -458,6 +459,8 @@ const struct tlb2_entry *tlb_lookup(struct vcpu *c, uint64_t va, enum tlb_access
             return NULL;
         bool global = upper && (leaf.prot & MMU_GLOBAL);
         from_leaf(c, e, &leaf, page, global ? 0 : current(c)->id);
+        if (!global && (upper || leaf.prot & MMU_GLOBAL))
+            current(c)->odd = true;
         note_large(c, &leaf, page);
     }
     if (access != TLB_FETCH && e->hva)
@@ -512,6 +515,12 @@ static void drop_page_in(struct tlb *t, struct x64_tlb_entry *data, struct jump_
         jump_clear(t, j);
 }
 
+/* Most maintenance is of one process's addresses, or of the kernel's. */
+static bool concerns(const struct tlb_context *x, const struct tlbi *i)
+{
+    return x->odd || (!(i->va >> 55 & 1) && (i->kind != TLBI_VA || x->asid == i->asid));
+}
+
 static void drop_pages(struct vcpu *c, const struct tlbi *i)
 {
     struct tlb *t = &c->tlb;
@@ -536,7 +545,11 @@ static void drop_pages(struct vcpu *c, const struct tlbi *i)
         struct tlb_context *x = &t->ctx[n];
         if (!x->id)
             continue;
-        if (ranges_hit(&x->large, lo, hi) || el1_large)
+        if (el1_large)
+            context_clear(t, x);
+        if (!concerns(x, i))
+            continue;
+        if (ranges_hit(&x->large, lo, hi))
             context_clear(t, x);
         for (uint64_t k = 0; k < i->pages; k++) {
             struct tlb2_entry *e = l2_slot(t, first + k, x->id);
@@ -556,6 +569,7 @@ static void drop_asid(struct vcpu *c, uint16_t asid)
             continue;
         context_clear(t, x);
         x->id = ++t->next_id; /* its level 2 entries are nobody's now */
+        x->odd = false;
     }
     low_clear(t);
     if (t->low_code)

@@ -114,6 +114,7 @@ struct tlb_context {
     uint32_t id;      /* 0: unused */
     uint64_t last_use;
     bool data_used;
+    bool odd;         /* it may have global translations of the lower half, or such of the upper half: not only its ASID concerns it */
     struct touched touched;
     struct x64_tlb_entry *data;
     struct jump_table jump;
