@@ -36,7 +36,7 @@ def settings():
     assert r.returncode == 0, r.stderr
     assert os.path.getsize(os.path.join(bundle('dev'), 'RestoreImage.ipsw')) == os.path.getsize(IMAGE)
     m = Recovery()
-    assert 'no user "nobody-here"' in m.do('reset-password nobody-here')
+    assert 'no user "nobody-here"; those who can log in: root' in m.do('reset-password nobody-here')
     assert 'they differ' in m.do('reset-password root', ('password of root: ', 'a'), ('again: ', 'b'))
     assert 'was changed' in m.do('6', ('User (root): ', ''), ('password of root: ', NEW), ('again: ', NEW))
     assert 'auto-boot\ttrue' in m.do('nvram')
@@ -139,7 +139,10 @@ def fell_through():
     assert 'the host gave no log' in m.run('show-log', PROMPT) and 'gave no restore image' in m.run('reinstall --keep-data', PROMPT)
     m.power_off()
     m = Recovery()
-    assert 'Mending the signed boot set' in m.do('reinstall --keep-data -y')
+    said = m.do('reinstall --boot-set')
+    assert 'Mending the signed boot set' in said and "The boot set is the image's" in said, said
+    assert 'Mending' not in m.do('reinstall --boot-set')
+    assert 'Pome Recovery' in m.do('help')
     m.type('reboot')
     assert 'LocalPolicy ok, full security' in m.wait_for('starting the kernel')
     login_with(m, NEW)
