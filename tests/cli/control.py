@@ -365,7 +365,7 @@ def logs():
     answer = start("a")
     stream = subprocess.Popen([pome, "log", "stream", "a", "--predicate", 'process == "kernel" AND eventMessage CONTAINS[c] "A LINE"', "--style", "ndjson"],
                               env=env, stdout=subprocess.PIPE, text=True)
-    everything = subprocess.Popen([pome, "log", "stream", "a", "--timeout", "6"], env=env, stdout=subprocess.PIPE, text=True)
+    everything = subprocess.Popen([pome, "log", "stream", "a"], env=env, stdout=subprocess.PIPE, text=True)
     time.sleep(1)
     console = Http(answer["socket"]).console().send("k").until(b"a line of the kernel")
     line = json.loads(stream.stdout.readline())
@@ -394,8 +394,11 @@ def logs():
     run("log", "erase", "a", status=6, err="stop it first")
     console.send("q")
     run("wait", "a", "--timeout", "20")
+    time.sleep(1)
+    everything.send_signal(signal.SIGTERM)
     out = everything.communicate(timeout=20)[0]
     expect("a line of the kernel" in out and "machine stopped" in out and "system boot" not in out, out)
+    run("log", "stream", "a", "--timeout", "1", says="Timestamp")
     run("log", "erase", "a")
     expect(json.loads(run("log", "stats", "a", "--json"))["records"] == 0, "something is left")
     run("log", "show", "a", err="no such records")
