@@ -288,7 +288,7 @@ static bool read_quoted(struct parser *s, char **text, size_t *n)
     return true;
 }
 
-static bool read_number(struct parser *s, uint64_t *v)
+static bool read_bare_number(struct parser *s, uint64_t *v)
 {
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (take(s, words[i].name)) {
@@ -296,13 +296,25 @@ static bool read_number(struct parser *s, uint64_t *v)
             return true;
         }
     char *end;
-    char quote = *s->at == '"' || *s->at == '\'' ? *s->at : 0;
-    const char *from = s->at + (quote != 0);
-    if (!isdigit((unsigned char)*from))
-        return quote ? (s->at++, read_number(s, v) && *s->at++ == quote) || wrong(s, "a number or a message type") : wrong(s, "a number, or debug, info, default, error, fault");
-    *v = strtoull(from, &end, 0);
-    s->at = end + (quote && *end == quote);
+    if (!isdigit((unsigned char)*s->at))
+        return wrong(s, "a number, or debug, info, default, error, fault");
+    *v = strtoull(s->at, &end, 0);
+    s->at = end;
     return !is_word(*s->at) || wrong(s, "a number");
+}
+
+/* Quotes around it are taken too. */
+static bool read_number(struct parser *s, uint64_t *v)
+{
+    skip_space(s);
+    char quote = *s->at == '"' || *s->at == '\'' ? *s->at : 0;
+    s->at += quote != 0;
+    if (!read_bare_number(s, v))
+        return false;
+    if (quote && *s->at != quote)
+        return wrong(s, "the quote that ends this");
+    s->at += quote != 0;
+    return true;
 }
 
 static bool compile(struct parser *s, struct term *t)

@@ -45,6 +45,7 @@ static const struct {
     {"category IN {\"cpu\", \"device\"}", true},
     {"category IN {\"cpu\"}", false},
     {"processIdentifier == 42", true},
+    {"processIdentifier == '42'", true},
     {"processIdentifier == 0x2a && threadIdentifier > 30", true},
     {"activityIdentifier == 0x0C1AA82E", true},
     {"eventType == logEvent", true},
@@ -78,7 +79,7 @@ static void refused(void **state)
         "", "process", "process ==", "process == kernel", "process == \"kernel", "process == \"a\" AND", "process == \"a\" process == \"b\"", "(process == \"a\"",
         "process == \"a\")", "nonsense == 1", "processIdentifier CONTAINS 1", "processIdentifier == x", "processIdentifier == 12x", "messageType == loud",
         "category IN \"a\"", "category IN {\"a\"", "category IN {}", "process ==[x] \"a\"", "process ==[c \"a\"", "eventMessage MATCHES \"(\"", "NOT", "== 1",
-        "ANDprocess == \"a\"",
+        "ANDprocess == \"a\"", "processID=''0", "processID == '1", "processID == '1\"", "messageType == ''",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct pome_error err = {0};
