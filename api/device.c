@@ -21,6 +21,7 @@ struct pome_device {
     union {
         struct pome_disk_options disk;
         struct pome_network_options network;
+        struct pome_share_options share;
         int fds[2];
     };
 };
@@ -48,6 +49,11 @@ static bool add_sockets(pome_config *c, const pome_device *d, struct pome_error 
     return pome_config_add_sockets(c, NULL, err);
 }
 
+static bool add_share(pome_config *c, const pome_device *d, struct pome_error *err)
+{
+    return pome_config_add_share(c, &d->share, err);
+}
+
 static bool add_balloon(pome_config *c, const pome_device *d, struct pome_error *err)
 {
     c->devices.has_balloon = true; /* there is one at most */
@@ -70,7 +76,7 @@ static const struct kind {
     {POME_DEVICE_SERIAL_PORT, true, "serial port", "VZVirtioConsoleDeviceSerialPortConfiguration", add_serial_port},
     {POME_DEVICE_ENTROPY, false, "virtio entropy device", "VZVirtioEntropyDeviceConfiguration", add_nothing},
     {POME_DEVICE_SOCKET, false, "virtio socket device", "VZVirtioSocketDeviceConfiguration", add_sockets},
-    {POME_DEVICE_DIRECTORY, false, "virtio file system device", "VZVirtioFileSystemDeviceConfiguration", NULL},
+    {POME_DEVICE_DIRECTORY, true, "virtio file system device", "VZVirtioFileSystemDeviceConfiguration", add_share},
     {POME_DEVICE_BALLOON, false, "virtio memory balloon", "VZVirtioTraditionalMemoryBalloonDeviceConfiguration", add_balloon},
     {POME_DEVICE_CONSOLE, false, "virtio console with several ports", "VZVirtioConsoleDeviceConfiguration", NULL},
     {POME_DEVICE_GRAPHICS, false, "graphics device", "VZVirtioGraphicsDeviceConfiguration", NULL},
@@ -143,6 +149,21 @@ pome_device *pome_network_new(const struct pome_network_options *options, struct
     memcpy(&d->network, options, MIN(options->size, sizeof d->network));
     d->network.size = sizeof d->network;
     if (keep(d, 0, &d->network.mac_address, err) && keep(d, 1, &d->network.path, err))
+        return d;
+    pome_device_free(d);
+    return NULL;
+}
+
+pome_device *pome_directory_new(const struct pome_share_options *options, struct pome_error *err)
+{
+    pome_device *d = make(POME_DEVICE_DIRECTORY, err);
+    if (!d)
+        return NULL;
+    d->share = (struct pome_share_options)POME_SHARE_OPTIONS_INIT;
+    memcpy(&d->share, options, MIN(options->size, sizeof d->share));
+    d->share.size = sizeof d->share;
+    bool ok = (d->share.tag && d->share.path) || pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "shared folder: it has no tag, or no path");
+    if (ok && keep(d, 0, &d->share.tag, err) && keep(d, 1, &d->share.path, err))
         return d;
     pome_device_free(d);
     return NULL;

@@ -1,13 +1,16 @@
 /* state.c - pome/state.h. */
+#include "base/bits.h"
 #include "vm/state.h"
+
+#include <string.h>
 
 bool pome_vm_operation(unsigned operation, struct pome_vm_operation_info *info)
 {
     if (operation >= POME_VM_OPERATION_COUNT)
         return false;
     const struct vm_op *o = &vm_ops[operation];
-    *info = (struct pome_vm_operation_info){.size = sizeof *info, .name = o->name, .allowed = o->allowed, .refused = o->refused,
-                                            .during = o->during, .done = o->done, .failed = o->failed};
+    const struct pome_vm_operation_info full = {info->size, o->name, o->allowed, o->refused, o->during, o->done, o->failed};
+    memcpy(info, &full, MIN(info->size, sizeof full)); /* a caller built with an older header knows less */
     return true;
 }
 

@@ -98,11 +98,15 @@ POME_API pome_device *pome_disk_new(const struct pome_disk_options *options, str
  * Like: VZVirtioNetworkDeviceConfiguration.   Since: 0.2. */
 POME_API pome_device *pome_network_new(const struct pome_network_options *options, struct pome_error *err);
 
+/* A shared folder; options as those of pome_config_add_share(), copied. Errors: OUT_OF_MEMORY, INVALID_CONFIGURATION (no tag or path).
+ * Like: VZVirtioFileSystemDeviceConfiguration with VZSingleDirectoryShare.   Since: 0.2. */
+POME_API pome_device *pome_directory_new(const struct pome_share_options *options, struct pome_error *err);
+
 /* The serial port; arguments as those of pome_config_set_console(). A second one takes the place of the first. Errors: OUT_OF_MEMORY.
  * Like: VZVirtioConsoleDeviceSerialPortConfiguration with VZFileHandleSerialPortAttachment.   Since: 0.2. */
 POME_API pome_device *pome_serial_port_new(int in_fd, int out_fd, struct pome_error *err);
 
-/* A device that needs nothing to be said about it. Errors: INVALID_CONFIGURATION (a disk, network or serial port, or no kind at all), OUT_OF_MEMORY.
+/* A device that needs nothing to be said about it. Errors: INVALID_CONFIGURATION (a disk, network, serial port or shared folder, or no kind at all), OUT_OF_MEMORY.
  * Like: VZVirtioEntropyDeviceConfiguration, and the classes that pome_device_info() names.   Since: 0.2. */
 POME_API pome_device *pome_device_new(enum pome_device_kind kind, struct pome_error *err);
 

@@ -52,12 +52,17 @@ enum pome_stop_reason {
 
 /* One row of the table of operations.   Since: 0.2. */
 struct pome_vm_operation_info {
-    size_t size;                 /* of this struct, as the library knows it */
+    size_t size;                 /* of this struct: POME_VM_OPERATION_INFO_INIT */
     const char *name;            /* "request-stop"; static */
     uint32_t allowed;            /* bit 1 << state for each state that allows it */
     enum pome_error_code refused; /* the error in every other state */
     enum pome_vm_state during, done, failed; /* the state while it goes on, after it, and when it failed; all equal: it changes no state */
 };
+
+#define POME_VM_OPERATION_INFO_INIT                                                                                                \
+    {                                                                                                                              \
+        .size = sizeof(struct pome_vm_operation_info)                                                                              \
+    }
 
 /* The row of an operation; false when there is no such number. Any thread.   Since: 0.2. */
 POME_API bool pome_vm_operation(unsigned operation, struct pome_vm_operation_info *info);

@@ -63,6 +63,11 @@ static void too_many_disks(const char *kernel)
 static void starts(const char *kernel)
 {
     pome_config *c = pome_config_new();
+    struct pome_share_options share = POME_SHARE_OPTIONS_INIT;
+    CHECK(!pome_directory_new(&share, &err) && err.code == POME_ERROR_INVALID_CONFIGURATION);
+    share.tag = "docs";
+    share.path = "/usr/share";
+    CHECK(pome_config_add_device(c, pome_directory_new(&share, &err), &err));
     CHECK(pome_config_set_boot_loader(c, pome_linux_boot_loader_new(kernel, NULL, "quiet", &err), &err));
     CHECK(pome_config_add_device(c, pome_serial_port_new(-1, -1, &err), &err));
     CHECK(pome_config_add_device(c, pome_device_new(POME_DEVICE_ENTROPY, &err), &err));

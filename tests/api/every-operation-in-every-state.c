@@ -40,7 +40,7 @@ static void bring(struct kit *k, enum pome_vm_state state, const char *kernel, c
 static void try(enum pome_vm_state state, unsigned op, const char *kernel, const char *hidden)
 {
     struct kit k;
-    struct pome_vm_operation_info row = {.size = sizeof row};
+    struct pome_vm_operation_info row = POME_VM_OPERATION_INFO_INIT;
     CHECK(pome_vm_operation(op, &row));
     kit_open(&k, kernel, false);
     bring(&k, state, kernel, hidden);
