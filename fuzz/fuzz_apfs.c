@@ -96,6 +96,8 @@ static bool look(void *user, const char *name, uint64_t id, unsigned type)
     struct apfs_item item;
     struct pome_error err;
     uint8_t bytes[512];
+    if (id % 16) /* each item is a walk through the trees, with checksums: some of them do */
+        return true;
     if (apfs_item(a, 0, id, &item, &err)) {
         apfs_read_file(a, 0, &item, 0, bytes, sizeof bytes, &err);
         apfs_read_file(a, 0, &item, item.size / 2, bytes, sizeof bytes, &err);

@@ -98,6 +98,7 @@ OPERATIONS = [
     ("install macOS", create_half_apple, [pome, "install", "vm", "--image", apple], [False, True]),
     ("install --erase", create_whole, [pome, "install", "vm", "--image", image, "--erase"], [False, True]),
     ("disk resize", create_whole, [pome, "disk", "resize", "vm", "4GiB"], [True]),
+    ("disk resize, a little", create_whole, [pome, "disk", "resize", "vm", "2300MiB"], [True]),
     ("security set", create_whole, [pome, "security", "set", "vm", "full"], [True]),
     ("personalize", create_pending, [pome, "personalize", "vm"], [True]),
     ("personalize --all", create_whole, [pome, "personalize", "vm", "--all"], [True]),
@@ -114,8 +115,10 @@ def check_of(name, command, allowed):
             sys.exit("status 0, and it is not installed")
         if after is False:
             sure(pome, "install", "vm", "--image", apple if "macOS" in name else image)
-        elif after and name == "disk resize":  # the map at the end is right before the one at the beginning is
+        elif after and "resize" in name:  # one map is right; a repair makes both so, and the same command does the rest
             sure(check_installed, bundle, "--one-map")
+            sure(pome, "bundle", "repair", "vm", "--yes")
+            whole()
             sure(*command)
         if after is not None:
             whole_apple() if "macOS" in name else whole()
