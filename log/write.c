@@ -75,8 +75,8 @@ static bool ends_disorderly(const struct log *l)
     struct log_record r;
     uint64_t from = l->segment_bytes > sizeof tail ? l->segment_bytes - sizeof tail : 0;
     ssize_t n = pread(l->fd, tail, sizeof tail, (off_t)from);
-    if (n <= 1)
-        return false;
+    if (n <= 1) /* nothing yet; or it was killed between making this segment and writing to it */
+        return segment_at_or_after(l->dir_fd, 1) < l->segment;
     char *end = tail + n - 1, *begin = memrchr(tail, '\n', (size_t)(n - 1));
     begin = begin ? begin + 1 : tail;
     return !record_read(begin, (size_t)(end - begin), &r) || strcmp(r.message, closed_text);
