@@ -66,6 +66,7 @@ fi
 : >"$root/etc/machine-id"
 printf 'PARTLABEL=Container / ext4 errors=remount-ro 0 1\n' >"$root/etc/fstab"
 sed 's/^deb \[[^]]*\]/deb/' "$POME_WORK/sources.list" >"$root/etc/apt/sources.list"
+echo 'nameserver 10.0.2.3' >"$root/etc/resolv.conf" # that of the machine's own network; the build host's means nothing there
 ln -sf /usr/share/zoneinfo/Etc/UTC "$root/etc/localtime"
 [ -e "$root/etc/default/locale" ] || echo 'LANG=C.UTF-8' >"$root/etc/default/locale"
 
