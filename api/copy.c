@@ -6,6 +6,8 @@
 #include "bundle/foreign.h"
 #include "restore/adopt.h"
 
+#include <pome/snapshot.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,17 +58,29 @@ static pome_bundle *wrap(struct bundle *b, struct pome_error *err)
     return p;
 }
 
-pome_bundle *pome_bundle_clone(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress,
-                               void *user, struct pome_error *err)
+static pome_bundle *clone(pome_bundle *p, const char *snapshot, const char *name, struct pome_copy_result *result, pome_progress_fn *progress,
+                          void *user, struct pome_error *err)
 {
     struct job j = {.progress = progress, .user = user};
     uint64_t ecid;
     if (!bundle_draw_ecid(&ecid, err))
         return NULL;
     bool bound = p->b->settings.platform == SETTINGS_APPLE; /* to its identity, by tickets */
-    struct bundle *b = bundle_clone(p->b, name, ecid, bound ? restore_adopt : NULL, NULL, &j, err);
+    struct bundle *b = bundle_clone(p->b, snapshot, name, ecid, bound ? restore_adopt : NULL, NULL, &j, err);
     tell(result, &j);
     return wrap(b, err);
+}
+
+pome_bundle *pome_bundle_clone(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress,
+                               void *user, struct pome_error *err)
+{
+    return clone(p, NULL, name, result, progress, user, err);
+}
+
+pome_bundle *pome_snapshot_clone(pome_bundle *p, const char *snapshot, const char *name, struct pome_copy_result *result,
+                                 pome_progress_fn *progress, void *user, struct pome_error *err)
+{
+    return clone(p, snapshot, name, result, progress, user, err);
 }
 
 bool pome_bundle_move(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "bundle/copy.h"
 #include "bundle/paths.h"
+#include "bundle/snapshot.h"
 #include "bundle/stage.h"
 
 #include <errno.h>
@@ -42,7 +43,24 @@ static void leave_out(struct tree *t)
     t->n = n;
 }
 
-static bool fill(struct bundle *from, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
+/* What the snapshot has is taken from there. */
+static bool copy(struct bundle *from, const struct bundle *snapshot, struct bundle *to, const struct tree *t, struct job *j, struct pome_error *err)
+{
+    if (!snapshot)
+        return tree_copy(from, to, t, j, err);
+    for (size_t i = 0; i < t->n; i++) {
+        struct tree_file f = t->files[i];
+        struct stat st;
+        bool there = !f.folder && !fstatat(snapshot->dir_fd, f.path, &st, AT_SYMLINK_NOFOLLOW);
+        if (there)
+            f.bytes = (uint64_t)st.st_size;
+        if (!tree_copy_file(there ? snapshot : from, to, &f, j, err))
+            return false;
+    }
+    return !fsync(to->dir_fd) || pome_fail_errno(err, "%s: cannot sync", to->path);
+}
+
+static bool fill(struct bundle *from, const struct bundle *snapshot, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
                  struct pome_error *err)
 {
     uint8_t identifier[MACHINE_IDENTIFIER_MAX];
@@ -50,14 +68,14 @@ static bool fill(struct bundle *from, struct bundle *to, uint64_t ecid, bundle_a
     if (!tree_list(from, false, &t, err))
         return false;
     leave_out(&t);
-    bool ok = job_step(j, "Copying the machine", 1, 2, t.data, err) && tree_copy(from, to, &t, j, err);
+    bool ok = job_step(j, "Copying the machine", 1, 2, t.data, err) && copy(from, snapshot, to, &t, j, err);
     tree_free(&t);
     return ok && job_step(j, "Giving it an identity of its own", 2, 2, 0, err) &&
            bundle_member_write(to, BUNDLE_IDENTIFIER, identifier, machine_identifier_write(ecid, identifier), err) &&
            give_macs(from, to, ecid, err) && (!adopt || adopt(user, from, to, ecid, err));
 }
 
-struct bundle *bundle_clone(struct bundle *from, const char *name, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
+struct bundle *bundle_clone(struct bundle *from, const char *snapshot, const char *name, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
                             struct pome_error *err)
 {
     struct stage s;
@@ -67,7 +85,12 @@ struct bundle *bundle_clone(struct bundle *from, const char *name, uint64_t ecid
         pome_fail(err, POME_ERROR_INVALID_STATE, "%s: its installation was not completed", from->path);
         return NULL;
     }
-    return stage_begin(&s, name, err) ? stage_end(&s, fill(from, s.b, ecid, adopt, user, j, err), err) : NULL;
+    struct bundle *then = snapshot ? snapshot_open(from, snapshot, err) : NULL;
+    struct bundle *b = NULL;
+    if ((then || !snapshot) && stage_begin(&s, name, err))
+        b = stage_end(&s, fill(from, then, s.b, ecid, adopt, user, j, err), err);
+    snapshot_close(then);
+    return b;
 }
 
 /* --- move --- */

@@ -442,6 +442,16 @@ bool snapshot_delete(struct bundle *b, const char *name, struct pome_error *err)
     return ok;
 }
 
+struct bundle *snapshot_open(const struct bundle *b, const char *name, struct pome_error *err)
+{
+    return name_is_good(name, err) ? open_place(b, name, err) : NULL;
+}
+
+void snapshot_close(struct bundle *place)
+{
+    drop_place(place, false);
+}
+
 /* ---- after a crash ---- */
 
 bool snapshots_finish(struct bundle *b, bool *changed, struct pome_error *err)

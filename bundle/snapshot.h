@@ -41,6 +41,10 @@ bool snapshot_restore(struct bundle *b, const char *name, struct job *j, struct 
 /* Its children become its parent's. Locks the bundle. Errors: NOT_FOUND, BUSY, IO. */
 bool snapshot_delete(struct bundle *b, const char *name, struct pome_error *err);
 
+/* Its files, under the members' names, as something that files can be copied from. Errors: NOT_FOUND, INVALID_CONFIGURATION. */
+struct bundle *snapshot_open(const struct bundle *b, const char *name, struct pome_error *err);
+void snapshot_close(struct bundle *place); /* NULL is fine */
+
 /* For bundle_lock: ends what a command that died had decided on, and removes what it had not. *changed: members were replaced. */
 bool snapshots_finish(struct bundle *b, bool *changed, struct pome_error *err);
 

@@ -5,7 +5,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 
-#include <pome/bundle.h>
+#include <pome/snapshot.h>
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -256,8 +256,10 @@ static void print_done(const pome_bundle *b, const char *what, const struct pome
 int cmd_bundle_clone(int argc, char **argv)
 {
     const char *names[2];
+    const char *snapshot = NULL;
     bool json = false, keep = false;
     const struct cli_option options[] = {
+        {"from-snapshot", 0, CLI_TEXT, &snapshot, "NAME", "copy what the machine was then: disks, NVRAM, configuration", 0, 0},
         {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},
         {"keep-identity", 0, CLI_FLAG, &keep, NULL, "refused, and says why", 0, 0},
         {0},
@@ -275,7 +277,8 @@ int cmd_bundle_clone(int argc, char **argv)
     pome_bundle *copy = NULL, *b = pome_bundle_open(names[0], &err);
     if (b) {
         cli_progress_begin(&p, "Clone", json);
-        copy = pome_bundle_clone(b, names[1], &r, cli_progress_show, &p, &err);
+        copy = snapshot ? pome_snapshot_clone(b, snapshot, names[1], &r, cli_progress_show, &p, &err)
+                        : pome_bundle_clone(b, names[1], &r, cli_progress_show, &p, &err);
         cli_progress_end(&p, copy != NULL);
     }
     if (copy)

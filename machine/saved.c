@@ -99,6 +99,11 @@ bool machine_facts(struct machine *m, struct records *out, struct pome_error *er
         put(out, name, "%s", m->virtio[slot]->type->name);
         snprintf(name, sizeof name, "PCI slot %u: features", slot);
         put(out, name, "0x%" PRIx64, m->virtio[slot]->offered);
+        if (m->virtio[slot]->type->id == 1) { /* network: the address is the first of its configuration (VIRTIO 1.2, 5.1.4) */
+            const uint8_t *a = m->virtio[slot]->initial_config;
+            snprintf(name, sizeof name, "PCI slot %u: MAC address", slot);
+            put(out, name, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
+        }
         if (m->disk[slot] && !disk_facts(m, slot, out, err))
             return false;
     }

@@ -66,7 +66,7 @@ bool seal_pack(struct sealer *s, const struct save_key *k, const void *from, siz
     if (n && !ZSTD_isError(packed) && packed < n) {
         b->method = SAVE_ZSTD;
         b->stored = packed;
-    } else {
+    } else if (n) {
         memcpy(to, from, n);
     }
     b->stored += k->on ? SAVE_TAG_BYTES : 0;

@@ -44,6 +44,11 @@ POME_API bool pome_snapshot_list(const pome_bundle *bundle, pome_snapshot_fn *ea
 POME_API bool pome_snapshot_restore(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
                                     struct pome_error *err);
 
+/* As pome_bundle_clone(), of what the machine was: disks, NVRAM and configuration of the snapshot. Its memory is not taken over: the copy starts, as after a power
+ * failure if the snapshot was of a running machine. Owner: the caller. Errors: NOT_FOUND (no such snapshot), and those of pome_bundle_clone().   Since: 0.2. */
+POME_API pome_bundle *pome_snapshot_clone(pome_bundle *bundle, const char *snapshot, const char *name, struct pome_copy_result *result,
+                                          pome_progress_fn *progress, void *user, struct pome_error *err);
+
 /* Removes one; those made from it become its parent's. The bundle is locked afterwards. Errors: NOT_FOUND, BUSY, IO.   Since: 0.2. */
 POME_API bool pome_snapshot_delete(pome_bundle *bundle, const char *name, struct pome_error *err);
 

@@ -217,6 +217,15 @@ def bundle():
     there = json.loads(subprocess.run([pome, "snapshot", "list", "vm", "--json"], check=True, capture_output=True).stdout)
     if [(s["name"], s["memory"], s["current"]) for s in there] != [("warm", True, True)]:
         fail(f"bundle: snapshots {there}")
+    subprocess.run([pome, "bundle", "clone", "vm", "copy", "--from-snapshot", "warm"], check=True, capture_output=True)
+    m = Machine("start", "copy")
+    m.until(b"login:")
+    m.type(b"root\n")
+    m.until(b"# ")
+    m.type(b"cat /root/f; echo end-$((1+2))\n")
+    m.until(b"one")
+    m.until(b"end-3")
+    m.end(signal.SIGTERM, 128 + signal.SIGTERM)
     subprocess.run([pome, "snapshot", "delete", "vm", "warm"], check=True, capture_output=True)
     subprocess.run([pome, "bundle", "check", "vm"], check=True, capture_output=True)
 
