@@ -29,7 +29,7 @@ def config():
     everything = json.loads(run("config", "get", "a"))
     expect(everything["cpuCount"] == 2 and everything["memorySize"] == 1 << 30, str(everything))
     run("config", "get", "a", "cpuModel", says="default\n")
-    run("config", "get", "a", "nothing", status=3, err="pome get NAME")
+    run("config", "get", "a", "nothing", status=3, err="pome config get NAME")
     run("config", "set", "a", "memorySize", "1536MiB")
     run("config", "get", "a", "memorySize", says=str(1536 << 20))
     run("config", "set", "a", "cpuCount", "3", status=4, err="[fixed-at-installation]")
