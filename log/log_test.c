@@ -275,13 +275,22 @@ static void copied_and_erased(void **state)
 /* A process killed at any moment leaves whole records and at most one torn line. */
 static void killed_writer(void **state)
 {
+    int ready[2]; /* the child has written a thousand */
+    assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     if (!child) {
         struct log *l = log_open(dir, NULL);
-        for (unsigned i = 0;; i++)
+        for (unsigned i = 0;; i++) {
             log_host(l, "s", "c", LOG_LEVEL_INFO, "%u", i);
+            if (i == 1000 && write(ready[1], "", 1) != 1)
+                _exit(1);
+        }
     }
+    char byte;
+    assert_int_equal(read(ready[0], &byte, 1), 1);
     usleep(60000);
+    close(ready[0]);
+    close(ready[1]);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     struct log_reader *r = log_read_open(dir, NULL);
