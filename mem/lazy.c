@@ -103,7 +103,8 @@ static void *serve(void *arg)
 static void settle(struct mem_lazy *l)
 {
     struct uffdio_range all = {(uintptr_t)l->hva, l->bytes};
-    ioctl(l->fd, UFFDIO_UNREGISTER, &all); /* what is still missing is zero, and the kernel makes it; wakes who waits for it */
+    ioctl(l->fd, UFFDIO_UNREGISTER, &all); /* what is still missing is zero, and the kernel makes it */
+    ioctl(l->fd, UFFDIO_WAKE, &all); /* since faults take the lock of their mapping only (Linux 6.7), one can come in between its own wake-up and its end */
     atomic_store(&l->stop, true);
     eventfd_write(l->stop_fd, 1);
     pthread_join(l->server, NULL);
