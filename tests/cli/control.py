@@ -15,36 +15,16 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-pome, kernel, openapi, unit, watch = map(os.path.abspath, sys.argv[1:6])
-work = tempfile.TemporaryDirectory(prefix="pome-ctl-")
+from kit import env, expect, passed, pome, programs, run, work
+
+kernel, openapi, unit, watch = programs
 runtime = os.path.join(work.name, "run")
 os.mkdir(runtime, 0o700)
-env = dict(os.environ, POME_HOME=work.name, XDG_RUNTIME_DIR=runtime, TERM="dumb", POME_CACHE="off")
-checks = 0
+env.update(XDG_RUNTIME_DIR=runtime, POME_CACHE="off")
 started = []  # processes of machines: ended at the end, whatever happens
-
-
-def run(*args, status=0, says=None, err=None, **more):
-    global checks
-    checks += 1
-    r = subprocess.run([pome, *args], env=env, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **more)
-    for want, got, name in ((says, r.stdout, "standard output"), (err, r.stderr, "standard error")):
-        if want is not None and want not in got:
-            sys.exit(f"pome {' '.join(args)}: {name} does not say {want!r}:\n{r.stdout}{r.stderr}")
-    if r.returncode != status:
-        sys.exit(f"pome {' '.join(args)}: status {r.returncode}, expected {status}:\n{r.stdout}{r.stderr}")
-    return r.stdout
-
-
-def expect(what, text):
-    global checks
-    checks += 1
-    if not what:
-        sys.exit(text)
 
 
 def make(name):
@@ -565,4 +545,4 @@ finally:
             with open(f"/proc/{pid}/cmdline", "rb") as f:
                 if b"pome" in f.read():
                     os.kill(pid, signal.SIGKILL)
-print(checks, "checks passed")
+passed()
