@@ -9,6 +9,7 @@
  *   theirs.c   writes a static AArch64 program that loads the registers, executes the instruction and stores the
  *              registers, for thousands of cases, and runs it under qemu-aarch64.
  *   oracle_test.c  compares.
+ *   fp_oracle_test.c  does the same with floating point alone, in loops, for great numbers.
  *
  * Guest memory: each case has CASE_CODE_BYTES of code, and a record in a file that the guest program maps, which is its
  * output: the registers, then the window.
@@ -77,6 +78,11 @@ enum make_result {
 /* Why a row is never compared, or NULL. */
 const char *not_comparable(enum a64_op op);
 enum make_result make_case(enum a64_op op, unsigned n, uint64_t *seed, struct test_case *c);
+/* Corner values and others: of a double (kind 0), single (1), half (2), or an integer. */
+uint64_t random_lane(uint64_t *seed, unsigned kind);
+uint64_t random_integer(uint64_t *seed);
+/* Where qemu-aarch64 7.2 is wrong. */
+bool qemu_is_wrong(const struct a64_insn *i);
 /* Several instructions in a row without memory: op is A64_UNALLOCATED. */
 enum make_result make_sequence(unsigned n, uint64_t *seed, struct test_case *c);
 
@@ -96,6 +102,10 @@ struct our_run run_ours(const struct test_case *c, unsigned n, enum executor e, 
 struct our_run run_ours_faulting(const struct test_case *c, unsigned n, enum executor e, unsigned fault_at,
                                  struct record *out);
 struct cpu_state;
+extern const struct ir_env our_env; /* a user program without memory other than the window */
+/* compiled.c: host code of an optimised block, good until the next one is compiled; NULL: this host cannot. */
+const void *compile(const struct ir_block *b, const struct ir_env *env, bool fpcr_is_zero);
+void run_code(struct cpu_state *s, const void *entry);
 /* compiled.c: runs an optimised block. False: this host cannot. The window lies in a page that the inline TLB knows, or not. */
 enum { COMPILED_TAIL_BYTES = 26 * 1024 }; /* what there must be behind s */
 bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir_env *env, uint64_t page_va, uint8_t *page,

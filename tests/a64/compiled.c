@@ -64,22 +64,35 @@ static void fill_tlb(uint64_t page_va, uint8_t *page, bool use)
     }
 }
 
-bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir_env *env, uint64_t page_va, uint8_t *page,
-                  bool use_tlb)
+const void *compile(const struct ir_block *b, const struct ir_env *env, bool fpcr_is_zero)
 {
-    if (!can_compile(env))
-        return false;
     struct x64_block out;
-    config.fpcr_default = s->fpcr == 0;
+    if (!can_compile(env))
+        return NULL;
+    config.fpcr_default = fpcr_is_zero;
     if (!x64_compile(code, &config, b, &out)) {
         x64_code_reset(code);
         if (!x64_compile(code, &config, b, &out))
             abort();
     }
+    return out.entry;
+}
+
+void run_code(struct cpu_state *s, const void *entry)
+{
     struct tail *tail = (struct tail *)(s + 1);
-    tail->tlb[0] = tlb[0], tail->tlb[1] = tlb[1], tail->jump = jumps;
-    fill_tlb(page_va, page, use_tlb);
     uint32_t link;
-    x64_run(code, s, out.entry, &link);
+    tail->tlb[0] = tlb[0], tail->tlb[1] = tlb[1], tail->jump = jumps;
+    x64_run(code, s, entry, &link);
+}
+
+bool run_compiled(struct cpu_state *s, const struct ir_block *b, const struct ir_env *env, uint64_t page_va, uint8_t *page,
+                  bool use_tlb)
+{
+    const void *entry = compile(b, env, s->fpcr == 0);
+    if (!entry)
+        return false;
+    fill_tlb(page_va, page, use_tlb);
+    run_code(s, entry);
     return true;
 }

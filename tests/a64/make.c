@@ -42,8 +42,7 @@ const char *not_comparable(enum a64_op op)
     return NULL;
 }
 
-/* Where qemu-aarch64 7.2 is wrong. */
-static bool qemu_is_wrong(const struct a64_insn *i)
+bool qemu_is_wrong(const struct a64_insn *i)
 {
     switch (i->op) {
     case A64_CASP: return i->rs == 30; /* writes SP in place of XZR */
@@ -86,7 +85,7 @@ static void add_literal(struct test_case *c, uint64_t *seed)
 }
 
 /* ---- registers ---- */
-static uint64_t random_integer(uint64_t *seed)
+uint64_t random_integer(uint64_t *seed)
 {
     uint64_t r = test_random(seed), v = test_random(seed);
     switch (r & 15) {
@@ -139,7 +138,7 @@ static uint64_t random_float(uint64_t *seed, unsigned exponent, unsigned fractio
     return sign | (e & emax) << fraction | (f & ones(fraction));
 }
 
-static uint64_t random_lane(uint64_t *seed, unsigned kind)
+uint64_t random_lane(uint64_t *seed, unsigned kind)
 {
     switch (kind) {
     case 0: return random_float(seed, 11, 52);

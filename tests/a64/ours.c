@@ -209,7 +209,7 @@ static uint64_t (*const helpers[HELPER_COUNT])(void *, uint64_t, uint64_t, uint6
     [HELPER_dsb] = helper_nothing, [HELPER_set_btype] = helper_nothing,
 };
 
-static const struct ir_env env = {
+const struct ir_env our_env = {
     .pc_page_offset = offsetof(struct cpu_state, pc_page),
     .pc_offset = offsetof(struct cpu_state, pc),
     .flags_offset = offsetof(struct cpu_state, flags),
@@ -283,9 +283,9 @@ struct our_run run_ours_faulting(const struct test_case *c, unsigned n, enum exe
     enter(&u.s, &c->in, pc);
     translate(c, n, e != EVALUATOR, &b);
     if (e == COMPILED)
-        run_compiled(&u.s, &b, &env, align_down(now.window_va, 4096), page, n & 1 && !fault_at);
+        run_compiled(&u.s, &b, &our_env, align_down(now.window_va, 4096), page, n & 1 && !fault_at);
     else
-        ir_eval(&b, &u.s, &env);
+        ir_eval(&b, &u.s, &our_env);
     leave(&u.s, &out->regs, pc + 4 * c->n_words);
     memcpy(out->window, now.window, WINDOW_BYTES);
     return now.run;
@@ -298,7 +298,7 @@ struct our_run run_ours(const struct test_case *c, unsigned n, enum executor e, 
 
 bool executor_exists(enum executor e)
 {
-    return e != COMPILED || can_compile(&env);
+    return e != COMPILED || can_compile(&our_env);
 }
 
 void print_ir(const struct test_case *c, unsigned n)
