@@ -132,7 +132,8 @@ void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to);
     S(code_resets, "times the code buffer was full")                                          \
     S(longest_pause_ns, "nanoseconds that emptying it stopped all vCPUs, at most")             \
     S(exceptions, "synchronous exceptions taken")                                             \
-    S(irqs, "interrupts taken")                                                               \
+    S(irqs, "interrupts taken as IRQ")                                                        \
+    S(fiqs, "interrupts taken as FIQ")                                                        \
     S(mmio, "device accesses")                                                                \
     S(wfi, "WFI sleeps")                                                                      \
     S(sysreg, "system register accesses that called out")

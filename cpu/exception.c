@@ -57,8 +57,10 @@ bool take_interrupt(struct vcpu *c)
     uint32_t open = __atomic_load_n(&c->s.lines, __ATOMIC_SEQ_CST) & ~(uint32_t)c->s.daif;
     if (!open)
         return false;
-    c->stats.irqs++;
-    take(c, open & PSTATE_F ? VECTOR_FIQ : VECTOR_IRQ, c->s.pc);
+    bool fiq = open & PSTATE_F;
+    c->stats.irqs += !fiq;
+    c->stats.fiqs += fiq;
+    take(c, fiq ? VECTOR_FIQ : VECTOR_IRQ, c->s.pc);
     return true;
 }
 

@@ -70,13 +70,14 @@ static bool sgi_selects(unsigned cpu, unsigned target, uint64_t v)
     return aff >> 8 == cluster && aff0 / 16 == bits_get(v, 47, 44) && v >> aff0 % 16 & 1;
 }
 
-/* ICC_SGI0R, ICC_SGI1R (12.2.19, 12.2.20): pending at every chosen CPU where the SGI is of that group. */
-static void send_sgi(struct gicv3 *g, unsigned cpu, unsigned group, uint64_t v)
+/* 4.4 and 12.2.19, 12.2.20, one security state: ICC_SGI1R makes an SGI pending in whichever group the receiving CPU has it, ICC_SGI0R only
+ * where that is group 0; ICC_ASGI1R (12.2.3) has no other security state to mean, and is ICC_SGI0R. */
+static void send_sgi(struct gicv3 *g, unsigned cpu, bool group_0_only, uint64_t v)
 {
     uint32_t bit = 1u << bits_get(v, 27, 24);
     for (unsigned i = 0; i < g->n_cpus; i++) {
         struct gic_bank *b = &g->s.cpu[i].own;
-        if (!sgi_selects(cpu, i, v) || (b->group & bit ? 1u : 0u) != group)
+        if (!sgi_selects(cpu, i, v) || (group_0_only && b->group & bit))
             continue;
         b->latch |= bit;
         gic_update(g, i);
@@ -124,8 +125,8 @@ static void icc_write(struct gicv3 *g, unsigned cpu, enum icc_reg reg, uint64_t 
     switch (reg) {
     case ICC_EOIR0: end_of_interrupt(g, cpu, 0, v); return;
     case ICC_EOIR1: end_of_interrupt(g, cpu, 1, v); return;
-    case ICC_SGI0R: send_sgi(g, cpu, 0, v); return;
-    case ICC_SGI1R: send_sgi(g, cpu, 1, v); return;
+    case ICC_SGI0R: case ICC_ASGI1R: send_sgi(g, cpu, true, v); return;
+    case ICC_SGI1R: send_sgi(g, cpu, false, v); return;
     case ICC_DIR:
         if (c->eoi_mode)
             deactivate(g, cpu, v & 0xffffff);
@@ -144,8 +145,7 @@ static void icc_write(struct gicv3 *g, unsigned cpu, enum icc_reg reg, uint64_t 
     case ICC_IGRPEN0: c->grpen[0] = v & 1; break;
     case ICC_IGRPEN1: c->grpen[1] = v & 1; break;
     case ICC_PMR: c->pmr = v & 0xf8; break;
-    case ICC_SRE:     /* all ones, always */
-    case ICC_ASGI1R:  /* the other security state does not exist */
+    case ICC_SRE: /* all ones, always */
     case ICC_IAR0: case ICC_IAR1: case ICC_HPPIR0: case ICC_HPPIR1: case ICC_RPR: case ICC_REG_COUNT:
         return;
     }

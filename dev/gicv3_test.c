@@ -24,6 +24,7 @@ static void set_irq(void *ctx, unsigned cpu, bool level)
 }
 static void set_fiq(void *ctx, unsigned cpu, bool level)
 {
+    assert_int_not_equal(fiq[cpu], level);
     fiq[cpu] = level;
 }
 
@@ -272,23 +273,176 @@ static void sgis_reach_their_targets(void **state)
     assert_int_equal(rd(sgi_frame(0) + 0x200, 4), 1u << 7);
 }
 
-static void group_0_is_fiq(void **state)
+/* ---- group 0: what XNU does with its timer ---- */
+
+static uint64_t ack0(unsigned cpu)
+{
+    return gicv3_icc_read(g, cpu, ICC_IAR0);
+}
+static void eoi0(unsigned cpu, uint64_t intid)
+{
+    gicv3_icc_write(g, cpu, ICC_EOIR0, intid);
+}
+
+/* PPIs 25 to 30 in group 0, the rest in group 1; both groups on. */
+static void bring_up_like_xnu(unsigned cpu)
+{
+    wr(sgi_frame(cpu) + 0x80, 4, 0x81ffffff);
+    assert_int_equal(rd(sgi_frame(cpu) + 0x80, 4), 0x81ffffff);
+    wr(sgi_frame(cpu) + 0x100, 4, 1u << 27);
+    gicv3_icc_write(g, cpu, ICC_BPR0, 0);
+    assert_int_equal(gicv3_icc_read(g, cpu, ICC_BPR0), 2);
+    gicv3_icc_write(g, cpu, ICC_PMR, 0xff);
+    gicv3_icc_write(g, cpu, ICC_IGRPEN0, 1);
+    assert_int_equal(gicv3_icc_read(g, cpu, ICC_IGRPEN0), 1);
+}
+
+static void the_timer_as_fiq_beside_irqs(void **state)
 {
     bring_up();
-    gicv3_icc_write(g, 0, ICC_IGRPEN0, 1);
-    wr(sgi_frame(0) + 0x80, 4, ~(1u << 3));
-    gicv3_icc_write(g, 1, ICC_SGI1R, UINT64_C(3) << 24 | 1);
-    assert_false(fiq[0]);
-    gicv3_icc_write(g, 1, ICC_SGI0R, UINT64_C(3) << 24 | 1);
-    assert_true(fiq[0]);
-    assert_false(irq[0]);
-    assert_int_equal(ack(0), 1023);
-    assert_int_equal(gicv3_icc_read(g, 0, ICC_IAR0), 3);
-    assert_false(fiq[0]);
-    eoi(0, 3); /* of the wrong group: ignored */
+    for (unsigned cpu = 0; cpu < 2; cpu++)
+        bring_up_like_xnu(cpu);
+    gicv3_ppi(g, 1, 27, true);
+    assert_true(fiq[1] && !irq[1] && !fiq[0]);
+    assert_int_equal(gicv3_icc_read(g, 1, ICC_HPPIR0), 27);
+    assert_int_equal(gicv3_icc_read(g, 1, ICC_HPPIR1), 1023);
+    assert_int_equal(ack(1), 1023); /* not of group 1, and not acknowledged by the attempt */
+    assert_true(fiq[1]);
+    assert_int_equal(ack0(1), 0x1b);
+    assert_false(fiq[1]);
+    assert_int_equal(gicv3_icc_read(g, 1, ICC_AP0R0), 1u << (0xa0 >> 3));
+    assert_int_equal(gicv3_icc_read(g, 1, ICC_AP1R0), 0);
+    gicv3_icc_write(g, 0, ICC_SGI1R, UINT64_C(4) << 24 | 2);
+    assert_false(irq[1]); /* the same priority */
+    eoi(1, 27); /* of the wrong group: ignored */
+    assert_int_equal(gicv3_icc_read(g, 1, ICC_RPR), 0xa0);
+    gicv3_ppi(g, 1, 27, false);
+    eoi0(1, 27);
+    assert_true(irq[1] && !fiq[1]);
+    assert_int_equal(ack0(1), 1023);
+    assert_int_equal(ack(1), 4);
+    eoi(1, 4);
+    assert_int_equal(gicv3_icc_read(g, 1, ICC_RPR), 0xff);
+    /* each group has two switches */
+    gicv3_ppi(g, 1, 27, true);
+    wr(DIST, 4, 0x12);
+    assert_false(fiq[1]);
+    wr(DIST, 4, 0x13);
+    assert_true(fiq[1]);
+    gicv3_icc_write(g, 1, ICC_IGRPEN0, 0);
+    assert_false(fiq[1]);
+    gicv3_icc_write(g, 1, ICC_IGRPEN0, 1);
+    wr(sgi_frame(1) + 0x80, 4, ~0u); /* moved to the other group while pending */
+    assert_true(irq[1] && !fiq[1]);
+}
+
+static void groups_preempt_each_other(void **state)
+{
+    bring_up();
+    bring_up_like_xnu(0);
+    struct irq_line spi = gicv3_spi(g, 1);
+    enable_spi(33);
+    wr(DIST + 0x84, 4, ~2u); /* an SPI of group 0, and one above it of group 1 */
+    struct irq_line other = gicv3_spi(g, 2);
+    enable_spi(34);
+    wr(DIST + 0x400 + 34, 1, 0x40);
+    irq_set(&spi, true);
+    assert_true(fiq[0] && !irq[0]);
+    assert_int_equal(ack0(0), 33);
+    irq_set(&other, true);
+    assert_true(irq[0] && !fiq[0]); /* only the best is signalled */
+    assert_int_equal(ack(0), 34);
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_RPR), 0x40);
+    eoi0(0, 33); /* not what runs: ignored */
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_AP0R0), 1u << 0x14);
+    wr(sgi_frame(0) + 0x400 + 27, 1, 0x20);
+    gicv3_ppi(g, 0, 27, true);
+    assert_true(fiq[0] && !irq[0]);
+    assert_int_equal(ack0(0), 27);
+    gicv3_ppi(g, 0, 27, false);
+    irq_set(&spi, false);
+    irq_set(&other, false);
+    eoi0(0, 27);
+    eoi(0, 34);
     assert_int_equal(gicv3_icc_read(g, 0, ICC_RPR), 0xa0);
-    gicv3_icc_write(g, 0, ICC_EOIR0, 3);
+    eoi0(0, 33);
     assert_int_equal(gicv3_icc_read(g, 0, ICC_RPR), 0xff);
+    /* group 0's binary point is its own, unless ICC_CTLR.CBPR makes it everybody's */
+    gicv3_icc_write(g, 0, ICC_BPR0, 7); /* nothing preempts */
+    irq_set(&spi, true);
+    assert_int_equal(ack0(0), 33);
+    gicv3_ppi(g, 0, 27, true);
+    assert_false(fiq[0]);
+    gicv3_icc_write(g, 0, ICC_BPR0, 2);
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_AP0R0), 1); /* that is how it was noted */
+    gicv3_ppi(g, 0, 27, false);
+    eoi0(0, 33);
+    gicv3_icc_write(g, 0, ICC_CTLR, 1);
+    gicv3_icc_write(g, 0, ICC_BPR0, 5);
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_BPR1), 6);
+    gicv3_icc_write(g, 0, ICC_BPR1, 3);
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_BPR1), 6);
+}
+
+static void group_0_ends_in_two_steps(void **state)
+{
+    bring_up();
+    bring_up_like_xnu(0);
+    gicv3_icc_write(g, 0, ICC_CTLR, 2); /* EOImode */
+    gicv3_ppi(g, 0, 27, true);
+    assert_int_equal(ack0(0), 27);
+    eoi0(0, 27);
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_RPR), 0xff);
+    assert_false(fiq[0]);
+    gicv3_icc_write(g, 0, ICC_DIR, 27);
+    assert_true(fiq[0]);
+}
+
+static void sgis_and_groups(void **state)
+{
+    static const struct { enum icc_reg reg; bool reaches_group_1; } way[] = {{ICC_SGI0R, false}, {ICC_SGI1R, true}, {ICC_ASGI1R, false}};
+    bring_up();
+    for (unsigned cpu = 0; cpu < 3; cpu++)
+        gicv3_icc_write(g, cpu, ICC_IGRPEN0, 1);
+    wr(sgi_frame(2) + 0x80, 4, ~(1u << 3)); /* group 0 at CPU 2, group 1 at CPU 1 */
+    for (size_t i = 0; i < ARRAY_SIZE(way); i++) {
+        gicv3_icc_write(g, 0, way[i].reg, UINT64_C(3) << 24 | 6);
+        assert_true(fiq[2] && !irq[2] && !fiq[1]);
+        assert_int_equal(irq[1], way[i].reaches_group_1);
+        assert_int_equal(ack0(2), 3);
+        eoi0(2, 3);
+        assert_int_equal(ack(1), way[i].reaches_group_1 ? 3 : 1023);
+        eoi(1, 3);
+    }
+}
+
+static void group_0_is_saved(void **state)
+{
+    bring_up();
+    bring_up_like_xnu(0);
+    gicv3_icc_write(g, 0, ICC_BPR0, 4);
+    gicv3_ppi(g, 0, 27, true);
+    wr(sgi_frame(0) + 0x400 + 27, 1, 0x40);
+    assert_int_equal(ack0(0), 27);
+    wr(sgi_frame(0) + 0x80, 4, 0x81ffffff & ~(1u << 2));
+    wr(sgi_frame(0) + 0x400 + 2, 1, 0);
+    gicv3_icc_write(g, 1, ICC_SGI0R, UINT64_C(2) << 24 | 1);
+    assert_true(fiq[0]);
+    size_t n = device_save_bytes(gicv3_dist(g)->type);
+    uint8_t *saved = malloc(n);
+    device_save(gicv3_dist(g), saved);
+    gicv3_dist(g)->type->reset(gicv3_dist(g));
+    assert_false(fiq[0]);
+    assert_true(device_load(gicv3_dist(g), saved, n));
+    free(saved);
+    assert_true(fiq[0] && !irq[0]);
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_BPR0), 4);
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_RPR), 0x40);
+    assert_int_equal(ack0(0), 2);
+    eoi0(0, 2);
+    eoi0(0, 27);
+    assert_int_equal(gicv3_icc_read(g, 0, ICC_RPR), 0xff);
+    assert_true(fiq[0]); /* the wire is still high */
 }
 
 static void timers_are_private(void **state)
@@ -339,9 +493,10 @@ static void reset_is_like_new(void **state)
 
 struct model_irq {
     bool enable, pending, level, active, edge, line;
-    unsigned prio;
+    unsigned prio, group;
 };
 static struct model_irq model[64];
+static bool group_on[2];
 static unsigned stack[64], depth; /* priorities of what is being handled */
 
 static unsigned model_best(void)
@@ -349,7 +504,7 @@ static unsigned model_best(void)
     unsigned best = 1023, prio = 0xf8;
     for (unsigned i = 0; i < 64; i++) {
         bool pending = model[i].pending || (model[i].line && !model[i].edge);
-        if (pending && model[i].enable && !model[i].active && model[i].prio < prio) {
+        if (pending && model[i].enable && !model[i].active && group_on[model[i].group] && model[i].prio < prio) {
             best = i;
             prio = model[i].prio;
         }
@@ -364,15 +519,17 @@ static void agrees_with_a_model(void **state)
     wr(sgi_frame(0) + 0x180, 4, ~0u);
     memset(model, 0, sizeof model);
     for (unsigned i = 0; i < 64; i++)
-        model[i] = (struct model_irq){ .prio = 0xa0, .edge = i < 16 };
-    unsigned handled[64];
+        model[i] = (struct model_irq){ .prio = 0xa0, .edge = i < 16, .group = 1 };
+    unsigned handled[64], handled_group[64];
+    group_on[0] = false;
+    group_on[1] = true;
     depth = 0;
     srand(7);
     for (unsigned step = 0; step < 20000; step++) {
         unsigned i = (unsigned)rand() % 64, bit = 1u << i % 32;
         uint64_t base = i < 32 ? sgi_frame(0) : DIST + 4;
         struct model_irq *m = &model[i];
-        switch (rand() % 9) {
+        switch (rand() % 11) {
         case 0: wr(base + 0x100, 4, bit); m->enable = true; break;
         case 1: wr(base + 0x180, 4, bit); m->enable = false; break;
         case 2: wr(base + 0x200, 4, bit); m->pending = true; break;
@@ -396,26 +553,40 @@ static void agrees_with_a_model(void **state)
             break;
         case 6:
         case 7: {
-            unsigned want = model_best(), got = (unsigned)ack(0);
+            unsigned group = (unsigned)rand() % 2, best = model_best(), want = best != 1023 && model[best].group == group ? best : 1023;
+            unsigned got = (unsigned)(group ? ack(0) : ack0(0));
             if (want != got)
-                fail_msg("step %u: acknowledged %u, the model says %u", step, got, want);
+                fail_msg("step %u: acknowledged %u in group %u, the model says %u", step, got, group, want);
             if (got < 64) {
                 model[got].active = true;
                 model[got].pending = false;
                 handled[depth] = got;
+                handled_group[depth] = group;
                 stack[depth++] = model[got].prio;
             }
             break;
         }
         case 8:
             if (depth) {
-                eoi(0, handled[--depth]);
+                depth--;
+                (handled_group[depth] ? eoi : eoi0)(0, handled[depth]);
                 model[handled[depth]].active = false;
             }
             break;
+        case 9:
+            m->group ^= 1;
+            wr(base + 0x80, 4, rd(base + 0x80, 4) ^ bit);
+            break;
+        case 10:
+            if (rand() % 8 == 0) {
+                group_on[i % 2] ^= 1;
+                gicv3_icc_write(g, 0, i % 2 ? ICC_IGRPEN1 : ICC_IGRPEN0, group_on[i % 2]);
+            }
+            break;
         }
-        if (irq[0] != (model_best() != 1023))
-            fail_msg("step %u: the input is %d, the best is %u", step, irq[0], model_best());
+        unsigned best = model_best();
+        if (irq[0] != (best != 1023 && model[best].group) || fiq[0] != (best != 1023 && !model[best].group))
+            fail_msg("step %u: the inputs are %d and %d, the best is %u", step, irq[0], fiq[0], best);
     }
 }
 
@@ -426,7 +597,9 @@ int main(void)
         T(identity),           T(level_interrupts_stay_until_the_wire_falls),
         T(edges_are_remembered_once), T(messages_are_edges),
         T(priorities_preempt), T(split_end_of_interrupt),
-        T(sgis_reach_their_targets),  T(group_0_is_fiq),
+        T(sgis_reach_their_targets),  T(the_timer_as_fiq_beside_irqs),
+        T(groups_preempt_each_other), T(group_0_ends_in_two_steps),
+        T(sgis_and_groups),    T(group_0_is_saved),
         T(timers_are_private), T(sleeping_cpus_get_nothing),
         T(reset_is_like_new),  T(agrees_with_a_model),
     };
