@@ -114,3 +114,46 @@ bool net_put(struct net *n, const uint8_t *header_and_frame, size_t bytes)
 {
     return n->kind->put(n, header_and_frame, bytes);
 }
+
+/* ---- saved ---- */
+
+static const char waiting[] = "to the guest"; /* a frame with its header */
+
+void net_save(struct net *n, struct records *out)
+{
+    size_t bytes;
+    if (n->kind->save)
+        n->kind->save(n, out);
+    const struct net_queue queue = n->queue;
+    for (const uint8_t *frame; (frame = net_first(n, &bytes)); n->queue.first = first(&n->queue) + footprint(bytes), n->queue.n--)
+        records_put(out, waiting, frame, bytes);
+    n->queue = queue;
+}
+
+static bool load_frame(struct net *n, const struct record *r, struct pome_error *err)
+{
+    uint8_t *at = r->n > NET_HEADER && r->n <= NET_HEADER + NET_FRAME_MAX ? net_reserve(n, r->n) : NULL;
+    if (!at)
+        return pome_fail(err, POME_ERROR_RESTORE, "network: a waiting frame of %u bytes", r->n);
+    memcpy(at, r->bytes, r->n);
+    net_add(n, r->n);
+    return true;
+}
+
+bool net_load(struct net *n, const uint8_t *records, size_t bytes, struct pome_error *err)
+{
+    struct records_reader from = {records, records + bytes};
+    struct record r;
+    n->queue.n = 0;
+    if (n->kind->forget && !n->kind->forget(n, err))
+        return false;
+    while (records_next(&from, &r))
+        if (!strcmp(r.name, waiting) ? !load_frame(n, &r, err) : n->kind->load && !n->kind->load(n, &r, err))
+            return false;
+    if (from.at != from.end)
+        return pome_fail(err, POME_ERROR_RESTORE, "network: what follows its records is none");
+    if (n->kind->loaded)
+        n->kind->loaded(n);
+    net_input(n);
+    return true;
+}

@@ -11,6 +11,7 @@
 #define BACKEND_NET_H
 
 #include "base/loop.h"
+#include "base/records.h"
 
 #include <stdint.h>
 
@@ -45,6 +46,13 @@ bool net_put(struct net *n, const uint8_t *header_and_frame, size_t bytes);
 /* The frame that came first, with its header, and how long both are; NULL: none. net_next forgets it. */
 const uint8_t *net_first(const struct net *n, size_t *bytes);
 void net_next(struct net *n);
+
+/* What is on its way, as records, for a saved machine: frames that wait for the guest, and what else the kind of network must not forget. With the
+ * loop standing still. What goes to the other side and is on its way there is waited for, a moment. */
+void net_save(struct net *n, struct records *out);
+/* After it the network is as a new one with that under way. Its connections with the host are ended: the guest is told. Errors: RESTORE; and as the
+ * network's making has. */
+bool net_load(struct net *n, const uint8_t *records, size_t bytes, struct pome_error *err);
 
 /* --- kinds --- */
 

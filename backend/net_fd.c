@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -34,9 +35,9 @@ struct net_fd {
     bool watched, closed;
     uint32_t events; /* watched for */
     bool header;     /* the tap device has VIRTIO headers */
-    /* Of a stream: what was read of the next frame, and what was not written yet of the last. */
+    /* Of a stream: what was read of the next frame, and the last one if it was not written whole (n_out 0: it was). */
     uint8_t in[STREAM_BYTES], out[STREAM_BYTES];
-    size_t n_in, n_out;
+    size_t n_in, n_out, out_done;
 };
 
 static void on_ready(void *ctx, uint32_t events);
@@ -120,15 +121,15 @@ static bool read_stream(struct net_fd *d)
 /* Writes what is left of the last frame; false: not all of it. */
 static bool flush_stream(struct net_fd *d)
 {
-    while (d->n_out) {
-        ssize_t n = send(d->fd, d->out, d->n_out, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (d->out_done < d->n_out) {
+        ssize_t n = send(d->fd, d->out + d->out_done, d->n_out - d->out_done, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && !later(errno))
             close_down(d, strerror(errno));
         if (n <= 0)
             return false;
-        d->n_out -= (size_t)n;
-        memmove(d->out, d->out + n, d->n_out);
+        d->out_done += (size_t)n;
     }
+    d->n_out = d->out_done = 0;
     return true;
 }
 
@@ -144,11 +145,10 @@ static bool put_stream(struct net_fd *d, const uint8_t *frame, size_t bytes)
     if (n < 0)
         return !later(errno);
     if ((size_t)n < 4 + bytes) { /* the rest of it is ours */
-        uint8_t all[STREAM_BYTES];
-        memcpy(all, length, 4);
-        memcpy(all + 4, frame, bytes);
-        d->n_out = 4 + bytes - (size_t)n;
-        memcpy(d->out, all + n, d->n_out);
+        memcpy(d->out, length, 4);
+        memcpy(d->out + 4, frame, bytes);
+        d->n_out = 4 + bytes;
+        d->out_done = (size_t)n;
     }
     return true;
 }
@@ -204,7 +204,55 @@ static void destroy(struct net *n)
     free(d);
 }
 
-static const struct net_kind kind = { .put = put, .has_room = has_room, .destroy = destroy };
+/* ---- saved ---- */
+
+/*
+ * The machine may go on in another process: with the same connection, which must stand between two frames then, or with a new one. So the frame that
+ * is half written or half read is completed, if the other side does its part soon. A frame that it does not take is sent whole on the next
+ * connection; one that it does not complete is lost with this connection.
+ */
+enum { SETTLE_MS = 200 };
+static const char unsent[] = "unsent";
+
+static void settle(struct net_fd *d)
+{
+    const uint64_t end = loop_now_ns() + SETTLE_MS * UINT64_C(1000000);
+    while (!d->closed && (d->n_in || d->n_out)) {
+        uint64_t now = loop_now_ns();
+        struct pollfd p = { .fd = d->fd, .events = (short)((d->n_in ? POLLIN : 0) | (d->n_out ? POLLOUT : 0)) };
+        if (now >= end || poll(&p, 1, (int)((end - now) / 1000000) + 1) <= 0)
+            return;
+        if (d->n_out)
+            flush_stream(d);
+        if (d->n_in && p.revents & ~POLLOUT && !read_stream(d) && !net_reserve(&d->n, NET_HEADER + NET_FRAME_MAX))
+            return; /* the queue is full */
+    }
+}
+
+static void save(struct net *n, struct records *out)
+{
+    struct net_fd *d = CONTAINER_OF(n, struct net_fd, n);
+    settle(d);
+    if (d->n_out)
+        records_put(out, unsent, d->out, d->n_out);
+}
+
+/* The connection is what it is: only what is to be sent on it comes from the file. */
+static bool load(struct net *n, const struct record *r, struct pome_error *err)
+{
+    struct net_fd *d = CONTAINER_OF(n, struct net_fd, n);
+    if (strcmp(r->name, unsent))
+        return true;
+    if (d->form != STREAM || d->n_out || r->n <= 4 || r->n > STREAM_BYTES || be32_get(r->bytes) != r->n - 4)
+        return pome_fail(err, POME_ERROR_RESTORE, "network: the saved frame that was not sent is none");
+    memcpy(d->out, r->bytes, r->n);
+    d->n_out = r->n;
+    if (!d->closed)
+        watch(d, d->events | EPOLLOUT);
+    return true;
+}
+
+static const struct net_kind kind = { .put = put, .has_room = has_room, .destroy = destroy, .save = save, .load = load };
 
 /* Apple asks for a receive buffer of four times the send buffer; what the host allows of it. */
 static void enlarge_buffers(int fd)

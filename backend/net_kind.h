@@ -18,6 +18,11 @@ struct net_kind {
     bool (*put)(struct net *n, const uint8_t *header_and_frame, size_t bytes);
     void (*has_room)(struct net *n); /* the queue was full and is not any more; NULL: never mind */
     void (*destroy)(struct net *n);  /* frees it */
+    /* Saved state of its own; NULL: none. load gets each record, between `forget` (to the state of a new one) and `loaded`. */
+    void (*save)(struct net *n, struct records *out);
+    bool (*forget)(struct net *n, struct pome_error *err);
+    bool (*load)(struct net *n, const struct record *r, struct pome_error *err);
+    void (*loaded)(struct net *n);
 };
 
 struct net {

@@ -10,8 +10,11 @@
  * window the avoidance of silly windows (RFC 1122, 4.2.3.4) makes it wait for seconds. What the guest sends may be longer: libslirp takes
  * any packet.
  *
- * After a restore of a saved machine the connections of that time are unknown here: the guest gets a reset for each.
+ * A saved machine: libslirp saves its DHCP leases (and what else it can: nothing that we use); the connections' ends on the host are gone, so that
+ * each is ended at the guest's end too after the restore (net_flows.h). What libslirp had taken of them but not passed on yet is lost, as
+ * any connection's is when a host dies. Forwarded ports are opened again.
  */
+#include "backend/net_flows.h"
 #include "backend/net_kind.h"
 
 #include <arpa/inet.h>
@@ -41,6 +44,9 @@ struct net_user {
     bool watching;
     struct waiting *waiting; /* index: what libslirp gets from add_poll */
     size_t n_waiting, n_room;
+    struct net_user_options options; /* copies */
+    struct net_flows flows;
+    size_t asked; /* of those that ended with the saved machine's process */
 };
 
 /* ---- what libslirp asks of us ---- */
@@ -59,6 +65,7 @@ static ssize_t send_packet(const void *frame, size_t bytes, void *opaque)
     memset(at, 0, NET_HEADER);
     at[0] = NET_DATA_VALID;
     memcpy(at + NET_HEADER, frame, bytes);
+    net_flows_see(&u->flows, frame, bytes, false);
     net_add(&u->n, NET_HEADER + bytes);
     net_input(&u->n);
     return (ssize_t)bytes;
@@ -256,9 +263,45 @@ static void fill_again(void *ctx)
 static bool put(struct net *n, const uint8_t *header_and_frame, size_t bytes)
 {
     struct net_user *u = CONTAINER_OF(n, struct net_user, n);
-    slirp_input(u->slirp, header_and_frame + NET_HEADER, (int)(bytes - NET_HEADER));
+    const uint8_t *frame = header_and_frame + NET_HEADER;
+    uint8_t reset[NET_FLOW_SEGMENT_MAX];
+    size_t n_reset;
+    bytes -= NET_HEADER;
+    if (net_flows_ends(&u->flows, frame, bytes, reset, &n_reset)) {
+        if (n_reset)
+            send_packet(reset, n_reset, u);
+        return true;
+    }
+    net_flows_see(&u->flows, frame, bytes, true);
+    slirp_input(u->slirp, frame, (int)bytes);
     refill_soon(u);
     return true;
+}
+
+static void options_free(struct net_user_options *o)
+{
+    free((void *)(uintptr_t)o->host_name);
+    free((void *)(uintptr_t)o->tftp_root);
+    free((void *)(uintptr_t)o->boot_file);
+    free((void *)(uintptr_t)o->forwards);
+}
+
+static bool copy_text(const char *from, const char **to)
+{
+    *to = from ? strdup(from) : NULL;
+    return *to || !from;
+}
+
+static bool options_copy(const struct net_user_options *from, struct net_user_options *to)
+{
+    struct net_forward *f = calloc(from->n_forwards + 1, sizeof *f);
+    *to = *from;
+    to->forwards = f;
+    if (f && from->n_forwards)
+        memcpy(f, from->forwards, from->n_forwards * sizeof *f);
+    bool ok = copy_text(from->host_name, &to->host_name);
+    ok = copy_text(from->tftp_root, &to->tftp_root) && ok;
+    return copy_text(from->boot_file, &to->boot_file) && ok && f;
 }
 
 static void destroy(struct net *n)
@@ -275,10 +318,9 @@ static void destroy(struct net *n)
         close(u->epoll);
     net_finish(n);
     free(u->waiting);
+    options_free(&u->options);
     free(u);
 }
-
-static const struct net_kind kind = { .put = put, .destroy = destroy };
 
 static struct in_addr address(const char *text)
 {
@@ -336,10 +378,112 @@ static bool forward(struct net_user *u, const struct net_forward *f, bool closed
     return !failed || pome_fail_errno(err, "forwarding: %s port %u of %s", f->udp ? "UDP" : "TCP", f->host_port, text);
 }
 
+/* Instead of one that there may be. */
+static bool begin(struct net_user *u, struct pome_error *err)
+{
+    const struct net_user_options *o = &u->options;
+    Slirp *old = u->slirp, *s = start(u, o);
+    bool ok = s || pome_fail(err, POME_ERROR_NETWORK, "libslirp %s does not start", slirp_version_string());
+    if (ok && old) {
+        slirp_cleanup(old); /* frees its ports */
+        u->n_waiting = 0;   /* closed descriptors leave the epoll set */
+    }
+    u->slirp = ok ? s : old;
+    for (size_t i = 0; ok && i < o->n_forwards; i++)
+        ok = forward(u, &o->forwards[i], o->isolation == NET_CLOSED, err);
+    if (ok)
+        fill(u);
+    return ok;
+}
+
+/* ---- saved ---- */
+
+/* libslirp's own state, format 4: connections to programs inside it (each behind a byte that is not 0; we have none), 0, the last packet's number,
+ * 16 DHCP leases of 8 bytes. Only this is taken from a file: its reader is not made for hostile ones. */
+enum { SLIRP_STATE_VERSION = 4, SLIRP_STATE_BYTES = 1 + 2 + 16 * 8 };
+static const char leases[] = "leases", connection[] = "connection";
+
+struct stream {
+    uint8_t bytes[SLIRP_STATE_BYTES];
+    size_t n; /* written or read; more than there is room for: all of it was too much */
+};
+
+static ssize_t write_state(const void *bytes, size_t n, void *opaque)
+{
+    struct stream *s = opaque;
+    if (n <= sizeof s->bytes - MIN(s->n, sizeof s->bytes))
+        memcpy(s->bytes + s->n, bytes, n);
+    s->n += n;
+    return (ssize_t)n;
+}
+
+static ssize_t read_state(void *bytes, size_t n, void *opaque)
+{
+    struct stream *s = opaque;
+    size_t some = MIN(n, sizeof s->bytes - s->n);
+    memcpy(bytes, s->bytes + s->n, some);
+    s->n += some;
+    return (ssize_t)some;
+}
+
+static void save(struct net *n, struct records *out)
+{
+    struct net_user *u = CONTAINER_OF(n, struct net_user, n);
+    struct stream s = { .n = 0 };
+    uint8_t bytes[NET_FLOW_BYTES];
+    slirp_state_save(u->slirp, write_state, &s);
+    if (slirp_state_version() == SLIRP_STATE_VERSION && s.n == sizeof s.bytes)
+        records_put(out, leases, s.bytes, s.n);
+    for (size_t i = 0; i < u->flows.n; i++) {
+        net_flow_save(&u->flows.flow[i], bytes);
+        records_put(out, connection, bytes, sizeof bytes);
+    }
+}
+
+static bool forget(struct net *n, struct pome_error *err)
+{
+    struct net_user *u = CONTAINER_OF(n, struct net_user, n);
+    u->flows.n = u->flows.n_ended = u->asked = 0;
+    return begin(u, err);
+}
+
+static bool load(struct net *n, const struct record *r, struct pome_error *err)
+{
+    struct net_user *u = CONTAINER_OF(n, struct net_user, n);
+    struct stream s = { .n = 0 };
+    if (!strcmp(r->name, connection) && !net_flows_load(&u->flows, r->bytes, r->n))
+        return pome_fail(err, POME_ERROR_RESTORE, "network: a saved connection is none");
+    if (strcmp(r->name, leases) || slirp_state_version() != SLIRP_STATE_VERSION)
+        return true; /* without its lease a guest gets the same address when it asks again */
+    if (r->n != sizeof s.bytes || r->bytes[0])
+        return pome_fail(err, POME_ERROR_RESTORE, "network: the saved leases are none");
+    memcpy(s.bytes, r->bytes, sizeof s.bytes);
+    return !slirp_state_load(u->slirp, SLIRP_STATE_VERSION, read_state, &s) || pome_fail(err, POME_ERROR_RESTORE, "network: libslirp refuses the saved leases");
+}
+
+/* As many as there is room for; the others when there is. */
+static void ask(struct net *n)
+{
+    struct net_user *u = CONTAINER_OF(n, struct net_user, n);
+    uint8_t *at;
+    for (; u->asked < u->flows.n; u->asked++) {
+        if (!u->flows.flow[u->asked].ended)
+            continue;
+        if (!(at = net_reserve(n, NET_HEADER + NET_FLOW_SEGMENT_MAX)))
+            return;
+        memset(at, 0, NET_HEADER);
+        net_add(n, NET_HEADER + net_flow_ask(&u->flows.flow[u->asked], at + NET_HEADER));
+    }
+}
+
+static const struct net_kind kind = { .put = put, .has_room = ask, .destroy = destroy, .save = save, .forget = forget, .load = load, .loaded = ask };
+
 struct net *net_user_create(struct loop *loop, const struct net_user_options *options, struct pome_error *err)
 {
     struct net_user *u = calloc(1, sizeof *u);
-    if (!u || !net_init(&u->n, &kind, loop)) {
+    if (!u || !options_copy(options, &u->options) || !net_init(&u->n, &kind, loop)) {
+        if (u)
+            options_free(&u->options);
         free(u);
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "network");
         return NULL;
@@ -351,14 +495,8 @@ struct net *net_user_create(struct loop *loop, const struct net_user_options *op
     u->again = (struct loop_task){ .fn = fill_again, .ctx = u };
     u->epoll = epoll_create1(EPOLL_CLOEXEC);
     bool ok = u->epoll >= 0 ? (u->watching = loop_watch(loop, &u->watch, u->epoll, EPOLLIN, err)) : pome_fail_errno(err, "network");
-    if (ok && !(u->slirp = start(u, options)))
-        ok = pome_fail(err, POME_ERROR_NETWORK, "libslirp %s does not start", slirp_version_string());
-    for (size_t i = 0; ok && i < options->n_forwards; i++)
-        ok = forward(u, &options->forwards[i], options->isolation == NET_CLOSED, err);
-    if (ok) {
-        fill(u);
+    if (ok && begin(u, err))
         return &u->n;
-    }
     destroy(&u->n);
     return NULL;
 }

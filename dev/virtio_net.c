@@ -13,6 +13,8 @@
  */
 #include "dev/virtio_net.h"
 
+#include "base/error.h"
+
 #include <stdlib.h>
 
 enum { RX, TX };
@@ -239,6 +241,41 @@ static void closed(void *ctx, const char *why)
     bus_fault(d->v.device.bus, "virtio-net: its network is gone: %s", why);
     virtio_config_changed(&d->v, CONFIG_STATUS, down, sizeof down);
     bus_unlock(d->v.device.bus);
+}
+
+/* ---- saved ---- */
+
+static const char to_send[] = "to the network"; /* a frame that the network did not take yet */
+
+void virtio_net_save(struct virtio *v, struct records *out)
+{
+    struct vnet *d = of(v);
+    net_save(d->net, out);
+    for (unsigned i = d->first; i < d->n; i++)
+        records_put(out, to_send, d->batch + d->frame[i].at, d->frame[i].bytes);
+}
+
+bool virtio_net_load(struct virtio *v, const uint8_t *records, size_t bytes, struct pome_error *err)
+{
+    struct vnet *d = of(v);
+    struct records_reader from = {records, records + bytes};
+    struct record r;
+    d->first = d->n = d->batch_bytes = 0;
+    d->waits_for_room = false;
+    while (records_next(&from, &r)) {
+        if (strcmp(r.name, to_send))
+            continue;
+        if (d->n == BATCH_FRAMES || r.n <= NET_HEADER || r.n > BATCH_BYTES - d->batch_bytes)
+            return pome_fail(err, POME_ERROR_RESTORE, "virtio-net: more frames to send than it ever has");
+        memcpy(d->batch + d->batch_bytes, r.bytes, r.n);
+        d->frame[d->n].at = d->batch_bytes;
+        d->frame[d->n++].bytes = r.n;
+        d->batch_bytes += r.n;
+    }
+    if (!net_load(d->net, records, bytes, err))
+        return false;
+    loop_post(v->device.bus->loop, &d->send);
+    return true;
 }
 
 /* ---- the device ---- */

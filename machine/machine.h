@@ -123,9 +123,9 @@ bool machine_each_state(struct machine *m, bool (*each)(void *ctx, const struct 
 /* What must be the same where a saved state goes on, as texts with names ("CPUs": "2"): board, memory, devices, disks and that they were not
  * changed meanwhile. What was written to the disks is on the medium afterwards. */
 bool machine_facts(struct machine *m, struct records *out, struct pome_error *err);
-/* Console input that the guest has not got yet; true after loading: it was taken. */
-void machine_save_input(struct machine *m, struct records *out);
-bool machine_load_input(struct machine *m, const uint8_t *bytes, size_t n);
+/* What is on its way between the guest and others: console input that the guest has not got yet, frames of networks. Errors: RESTORE, and of networks. */
+void machine_save_traffic(struct machine *m, struct records *out);
+bool machine_load_traffic(struct machine *m, const uint8_t *bytes, size_t n, struct pome_error *err);
 /* The firmware's variable store, or NULL; *kept: a file holds it. Loading writes what differs; false: the file cannot be written. */
 const uint8_t *machine_variables(const struct machine *m, uint64_t *bytes, bool *kept);
 bool machine_load_variables(struct machine *m, const uint8_t *bytes);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "backend/flash_image.h"
+#include "dev/virtio_net.h"
 #include "dev/virtio_pci.h"
 
 #include <inttypes.h>
@@ -68,6 +69,11 @@ static void put(struct records *out, const char *name, const char *format, ...)
     records_put_text(out, name, text);
 }
 
+static bool is_network(const struct virtio *v)
+{
+    return v && v->type->id == 1;
+}
+
 static bool disk_facts(struct machine *m, unsigned slot, struct records *out, struct pome_error *err)
 {
     struct disk *d = m->disk[slot];
@@ -99,7 +105,7 @@ bool machine_facts(struct machine *m, struct records *out, struct pome_error *er
         put(out, name, "%s", m->virtio[slot]->type->name);
         snprintf(name, sizeof name, "PCI slot %u: features", slot);
         put(out, name, "0x%" PRIx64, m->virtio[slot]->offered);
-        if (m->virtio[slot]->type->id == 1) { /* network: the address is the first of its configuration (VIRTIO 1.2, 5.1.4) */
+        if (is_network(m->virtio[slot])) { /* the address is the first of its configuration (VIRTIO 1.2, 5.1.4) */
             const uint8_t *a = m->virtio[slot]->initial_config;
             snprintf(name, sizeof name, "PCI slot %u: MAC address", slot);
             put(out, name, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -110,22 +116,46 @@ bool machine_facts(struct machine *m, struct records *out, struct pome_error *er
     return true;
 }
 
-void machine_save_input(struct machine *m, struct records *out)
+/* ---- traffic ---- */
+
+static void network_name(unsigned slot, char name[32])
+{
+    snprintf(name, 32, "network in PCI slot %u", slot);
+}
+
+void machine_save_traffic(struct machine *m, struct records *out)
 {
     struct console *c[] = {m->config.console, m->config.virtio_console};
     uint8_t bytes[CONSOLE_IN_BYTES];
+    char name[32];
     for (size_t i = 0; i < ARRAY_SIZE(c); i++)
         if (c[i])
             records_put(out, console_names[i], bytes, console_pending(c[i], bytes));
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
+        struct records r = {0};
+        if (!is_network(m->virtio[slot]))
+            continue;
+        network_name(slot, name);
+        virtio_net_save(m->virtio[slot], &r);
+        records_put(out, name, r.bytes, r.n);
+        out->no_memory |= r.no_memory;
+        records_free(&r);
+    }
 }
 
-bool machine_load_input(struct machine *m, const uint8_t *bytes, size_t n)
+bool machine_load_traffic(struct machine *m, const uint8_t *bytes, size_t n, struct pome_error *err)
 {
     struct console *c[] = {m->config.console, m->config.virtio_console};
+    char name[32];
     struct record r;
     for (size_t i = 0; i < ARRAY_SIZE(c); i++)
         if (c[i] && records_find(bytes, n, console_names[i], &r) && console_type(c[i], r.bytes, r.n) != r.n)
-            return false;
+            return pome_fail(err, POME_ERROR_RESTORE, "%s: more input than it holds", console_names[i]);
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
+        network_name(slot, name);
+        if (is_network(m->virtio[slot]) && records_find(bytes, n, name, &r) && !virtio_net_load(m->virtio[slot], r.bytes, r.n, err))
+            return pome_fail_context(err, "%s", name);
+    }
     return true;
 }
 

@@ -107,14 +107,14 @@ static bool write_variables(struct save_writer *w, const struct machine *m, stru
 
 static bool write_all(struct save_writer *w, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
 {
-    struct records facts = {0}, input = {0};
+    struct records facts = {0}, traffic = {0};
     struct writing x = {w, err};
     if (!all_facts(s, &facts, err)) {
         records_free(&facts);
         return false;
     }
-    machine_save_input(s->machine, &input);
-    return put_records(w, "facts", &facts, err) && put_records(w, "input", &input, err) && write_cpus(w, s, err) &&
+    machine_save_traffic(s->machine, &traffic);
+    return put_records(w, "facts", &facts, err) && put_records(w, "traffic", &traffic, err) && write_cpus(w, s, err) &&
            machine_each_state(s->machine, write_state, &x) && write_variables(w, s->machine, err) &&
            write_memory(w, machine_mem(s->machine), progress, err) && save_writer_finish(w, err);
 }
@@ -430,13 +430,13 @@ static bool load_state(void *ctx, const struct machine_state *s)
     return ok;
 }
 
-static bool load_input(const struct saved *f, const struct save_subject *s, struct pome_error *err)
+static bool load_traffic(const struct saved *f, const struct save_subject *s, struct pome_error *err)
 {
     uint8_t *bytes;
     size_t n;
-    if (!need(f, "input", &bytes, &n, err))
+    if (!need(f, "traffic", &bytes, &n, err))
         return false;
-    bool ok = machine_load_input(s->machine, bytes, n) || pome_fail(err, POME_ERROR_RESTORE, "input: more than a console holds");
+    bool ok = machine_load_traffic(s->machine, bytes, n, err) || pome_fail_context(err, "traffic");
     free(bytes);
     return ok;
 }
@@ -542,7 +542,7 @@ bool saved_load(struct saved *f, const struct save_subject *s, const struct save
 {
     struct loading l = {f, err};
     if (!load_memory(f, s, trouble, progress, err) || !load_variables(f, s, err) || !load_cpus(f, s, err) ||
-        !machine_each_state(s->machine, load_state, &l) || !load_input(f, s, err))
+        !machine_each_state(s->machine, load_state, &l) || !load_traffic(f, s, err))
         return false;
     machine_restored(s->machine);
     return true;

@@ -2,7 +2,7 @@
  * saved.h - a whole machine into a file, and back.
  *
  * Sections: "facts" (texts that must be the same where the machine goes on), "time" (what the guest's counter has counted), "cpu/0"...,
- * "device/NAME" as machine_each_state calls them, "input" (console input on its way), "memory/GPA", "variables" (the firmware's). A state that has other fields, a device
+ * "device/NAME" as machine_each_state calls them, "traffic" (console input and network frames on their way), "memory/GPA", "variables" (the firmware's). A state that has other fields, a device
  * that is missing, a number that differs: every difference is told, none is ignored.
  *
  * Both directions need the machine at rest: vCPUs paused, machine quiesced, the loop's thread standing still.
