@@ -5,7 +5,10 @@
  *
  * Boots, and at random moments pauses, saves to FILE, frees the machine, makes a new one, restores, resumes. The guest's console goes to standard output.
  * After CYCLES the guest runs until it powers off. POME_SAVES_MS=a,b: so long (milliseconds) it runs between two saves (20,400).
+ * POME_SAVES_NAT=h:g: it has a network with address translation, port h of the host forwarded to g; POME_SAVES_SOCKET=path: one by frames.
+ * POME_SAVES_WHEN=path: begins when this file is there, and removes it after the last save.
  */
+#include <pome/devices.h>
 #include <pome/save.h>
 
 #include <poll.h>
@@ -31,6 +34,22 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static void add_networks(pome_config *c)
+{
+    struct pome_error err = {0};
+    struct pome_network_options nat = POME_NETWORK_OPTIONS_INIT, frames = POME_NETWORK_OPTIONS_INIT;
+    struct pome_forward_options f = POME_FORWARD_OPTIONS_INIT;
+    const char *ports = getenv("POME_SAVES_NAT");
+    nat.mac_address = "06:00:00:00:00:07";
+    frames.mac_address = "06:00:00:00:00:08";
+    frames.kind = POME_NETWORK_SOCKET;
+    frames.path = getenv("POME_SAVES_SOCKET");
+    if (ports && (sscanf(ports, "%u:%u", &f.host_port, &f.guest_port) != 2 || !pome_config_add_network(c, &nat, &err) || !pome_config_add_forward(c, &f, &err)))
+        fail("network", &err);
+    if (frames.path && !pome_config_add_network(c, &frames, &err))
+        fail("network", &err);
+}
+
 static pome_vm *make(void)
 {
     struct pome_error err = {0};
@@ -46,6 +65,7 @@ static pome_vm *make(void)
         if (!pome_config_add_disk(c, &d, &err))
             fail("disk", &err);
     }
+    add_networks(c);
     pome_vm *vm = pome_vm_new(c, &err);
     if (!vm)
         fail("machine", &err);
@@ -98,13 +118,18 @@ int main(int argc, char **argv)
     int cycles = atoi(argv[5]), done = 0, low = 20, high = 400;
     if (getenv("POME_SAVES_MS"))
         sscanf(getenv("POME_SAVES_MS"), "%d,%d", &low, &high);
+    const char *when = getenv("POME_SAVES_WHEN");
     srandom((unsigned)atoi(argv[6]));
     int64_t saving = 0, restoring = 0;
     pome_vm *vm = make();
     if (!pome_vm_start_wait(vm, -1, &err))
         fail("start", &err);
+    while (when && access(when, F_OK) && run_for(vm, 20))
+        ;
     for (; done < cycles && run_for(vm, low + (int)(random() % (high - low + 1))); done++)
         vm = cycle(vm, argv[7], &saving, &restoring);
+    if (when)
+        unlink(when);
     if (!pome_vm_wait(vm, 600000, &err))
         fail("the guest's end", &err);
     enum pome_stop_reason why = pome_vm_stop_reason(vm);
