@@ -2,11 +2,11 @@
 #include "restore/adopt.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "base/file_io.h"
 #include "bundle/flash.h"
 #include "formats/aux_storage.h"
 #include "formats/fat.h"
 #include "formats/guid.h"
-#include "restore/file_io.h"
 #include "restore/layout.h"
 #include "restore/personalize.h"
 

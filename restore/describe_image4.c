@@ -6,7 +6,7 @@
 #include "formats/image4_names.h"
 #include "formats/lzss.h"
 #include "formats/trust_cache.h"
-#include "restore/image4_file.h"
+#include "formats/image4_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,7 +221,7 @@ bool describe_image4(struct source *s, struct facts *f, struct pome_error *err)
     struct image4_file i;
     if (!image4_file_open(s, &i, err))
         return false;
-    bool ok = (i.kind != POME_FILE_IM4P && i.kind != POME_FILE_IMG4) || tell_payload(s, &i, f, err);
+    bool ok = (i.kind != IMAGE4_IM4P && i.kind != IMAGE4_IMG4) || tell_payload(s, &i, f, err);
     ok = ok && (!i.im4m || tell_ticket(f, i.im4m, i.im4m_bytes, err)) && (!i.im4r || tell_restore_info(f, i.im4r, i.im4r_bytes, err));
     image4_file_close(&i);
     return ok;

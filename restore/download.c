@@ -8,8 +8,8 @@
 #include "restore/download.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "base/file_io.h"
 #include "formats/sha384.h"
-#include "restore/file_io.h"
 
 #include <curl/curl.h>
 #include <openssl/evp.h>

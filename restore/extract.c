@@ -2,7 +2,7 @@
 #include "restore/verify.h"
 #include "base/bits.h"
 #include "base/error.h"
-#include "restore/image4_file.h"
+#include "formats/image4_file.h"
 #include "restore/output_file.h"
 #include "restore/sources.h"
 

@@ -5,7 +5,7 @@
 #include "formats/aea.h"
 #include "formats/trust_cache.h"
 #include "formats/udif.h"
-#include "restore/image4_file.h"
+#include "formats/image4_file.h"
 #include "restore/output_file.h"
 
 #include <stdlib.h>
@@ -29,6 +29,12 @@ static bool looks_like_disk(struct source *s)
            (!memcmp(map, "EFI PART", sizeof map) || !memcmp(apfs, "NXSB", sizeof apfs));
 }
 
+static enum pome_file_kind image4_file_kind(const uint8_t *first, size_t n)
+{
+    static const enum pome_file_kind kinds[] = {POME_FILE_UNKNOWN, POME_FILE_IM4P, POME_FILE_IM4M, POME_FILE_IM4R, POME_FILE_IMG4};
+    return kinds[image4_kind(first, n)];
+}
+
 enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err)
 {
     uint8_t first[32];
@@ -44,7 +50,7 @@ enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err)
         return POME_FILE_DISK_IMAGE;
     if (looks_like_trust_cache(first, n, s->bytes))
         return POME_FILE_TRUST_CACHE;
-    enum pome_file_kind kind = image4_kind(first, n);
+    enum pome_file_kind kind = image4_file_kind(first, n);
     if (!kind && looks_like_disk(s))
         return POME_FILE_RAW_DISK;
     if (!kind && n >= 8 && !memcmp(first, "encrcdsa", 8))
@@ -224,9 +230,9 @@ static bool read_image4(struct source *s, struct reading *r, struct pome_error *
     struct facts silent = {ignore, NULL, false, 0};
     if (!image4_file_open(s, &i, err))
         return false;
-    bool payload = i.kind == POME_FILE_IM4P || i.kind == POME_FILE_IMG4;
+    bool payload = i.kind == IMAGE4_IM4P || i.kind == IMAGE4_IMG4;
     bool ok = payload ? read_payload(s, &i, r, err)
-                      : !r->out || pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: %s: nothing is inside", s->name, pome_file_kind_name(i.kind));
+                      : !r->out || pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: %s: nothing is inside", s->name, i.kind == IMAGE4_IM4M ? pome_file_kind_name(POME_FILE_IM4M) : pome_file_kind_name(POME_FILE_IM4R));
     image4_file_close(&i);
     return ok && (r->out || describe_image4(s, &silent, err)); /* tickets, trust caches: all of it is read */
 }

@@ -5,9 +5,9 @@
 #include "apfs/apfs.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "base/file_io.h"
 #include "formats/guid.h"
 #include "restore/apple_image.h"
-#include "restore/file_io.h"
 #include "restore/install.h"
 #include "restore/resize.h"
 

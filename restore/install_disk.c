@@ -1,10 +1,10 @@
 /* install_disk.c - the steps that write Disk.img: partition map, OS image, boot set, Recovery. */
-#include "restore/install.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "base/file_io.h"
 #include "formats/fat.h"
-#include "restore/file_io.h"
 #include "restore/hasher.h"
+#include "restore/install.h"
 
 #include <fcntl.h>
 #include <stdio.h>

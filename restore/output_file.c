@@ -2,7 +2,7 @@
 #include "restore/output_file.h"
 #include "base/bits.h"
 #include "base/error.h"
-#include "restore/file_io.h"
+#include "base/file_io.h"
 
 #include <fcntl.h>
 #include <stdio.h>

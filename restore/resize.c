@@ -16,7 +16,7 @@
 #include "apfs/apfs.h"
 #include "base/bits.h"
 #include "base/error.h"
-#include "restore/file_io.h"
+#include "base/file_io.h"
 #include "restore/layout.h"
 
 #include <assert.h>

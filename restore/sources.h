@@ -1,12 +1,10 @@
-/* sources.h - files, and members of restore images, as sources (formats/source.h); what lies in them taken apart down to the disk. */
+/* sources.h - members of restore images as sources (formats/source.h); what lies in them taken apart down to the disk. */
 #ifndef RESTORE_SOURCES_H
 #define RESTORE_SOURCES_H
 
+#include "backend/file_source.h"
 #include "formats/source.h"
 #include "restore/restore_image.h"
-
-/* A regular file or block device. Errors: NOT_FOUND, PERMISSION, IO, OUT_OF_MEMORY. */
-struct source *source_file(const char *path, struct pome_error *err);
 
 /* A member of an image's zip, which must outlive it. Any place is cheap in stored members; deflated ones are for reading forwards.
  * Digests are not compared. */

@@ -1,5 +1,5 @@
 /* image4_file.c - Image4 files of any size. */
-#include "restore/image4_file.h"
+#include "formats/image4_file.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "formats/lzfse.h"
@@ -9,20 +9,20 @@
 
 enum { REST_MAX = 4 << 20 /* tickets and what stands after a payload */ };
 
-enum pome_file_kind image4_kind(const void *bytes, size_t n)
+enum image4_kind image4_kind(const void *bytes, size_t n)
 {
-    static const struct { const char *magic; enum pome_file_kind kind; } kinds[] = {
-        {"IM4P", POME_FILE_IM4P}, {"IM4M", POME_FILE_IM4M}, {"IM4R", POME_FILE_IM4R}, {"IMG4", POME_FILE_IMG4},
+    static const struct { const char *magic; enum image4_kind kind; } kinds[] = {
+        {"IM4P", IMAGE4_IM4P}, {"IM4M", IMAGE4_IM4M}, {"IM4R", IMAGE4_IM4R}, {"IMG4", IMAGE4_IMG4},
     };
     struct der d = der_over(bytes, n);
     struct der_element outer, magic;
     if (!der_next_header(&d, &outer, NULL) || outer.class != DER_UNIVERSAL || outer.tag != DER_SEQUENCE || !der_next(&d, &magic, NULL) ||
         magic.tag != DER_IA5 || magic.size != 4)
-        return POME_FILE_UNKNOWN;
+        return IMAGE4_NONE;
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
         if (!memcmp(magic.data, kinds[i].magic, 4))
             return kinds[i].kind;
-    return POME_FILE_UNKNOWN;
+    return IMAGE4_NONE;
 }
 
 /* Reads [at, end) into memory. */
@@ -95,8 +95,8 @@ static bool open_whole(struct source *s, struct image4_file *f, struct pome_erro
 {
     if (!(f->rest_memory = read_rest(s, 0, s->bytes, err)))
         return false;
-    *(f->kind == POME_FILE_IM4M ? &f->im4m : &f->im4r) = f->rest_memory;
-    *(f->kind == POME_FILE_IM4M ? &f->im4m_bytes : &f->im4r_bytes) = (size_t)s->bytes;
+    *(f->kind == IMAGE4_IM4M ? &f->im4m : &f->im4r) = f->rest_memory;
+    *(f->kind == IMAGE4_IM4M ? &f->im4m_bytes : &f->im4r_bytes) = (size_t)s->bytes;
     return true;
 }
 
@@ -108,8 +108,8 @@ bool image4_file_open(struct source *s, struct image4_file *f, struct pome_error
     if (!source_read(s, 0, first, n, err))
         return false;
     f->kind = image4_kind(first, n);
-    bool ok = f->kind == POME_FILE_IM4P   ? open_im4p(s, f, 0, err)
-              : f->kind == POME_FILE_IMG4 ? open_img4(s, f, err)
+    bool ok = f->kind == IMAGE4_IM4P   ? open_im4p(s, f, 0, err)
+              : f->kind == IMAGE4_IMG4 ? open_img4(s, f, err)
               : f->kind                   ? open_whole(s, f, err)
                                           : pome_fail(err, POME_ERROR_INVALID_DATA, "not an Image4 file");
     if (ok)
@@ -202,4 +202,69 @@ void payload_free(struct payload_stream *p)
     lzfse_free(p->lzfse);
     lzss_free(p->lzss);
     free(p);
+}
+
+/* --- what is in a file --- */
+
+struct capped {
+    uint64_t left;
+    bytes_sink *sink;
+    void *user;
+};
+
+/* Plain bytes have no codec that would keep to a limit. */
+static bool add_capped(void *user, const void *bytes, size_t n, struct pome_error *err)
+{
+    struct capped *c = user;
+    if (n > c->left)
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "it holds more than was allowed for");
+    c->left -= n;
+    return c->sink(c->user, bytes, n, err);
+}
+
+static bool stream(struct source *s, uint64_t at, uint64_t n, struct payload_stream *p, struct pome_error *err)
+{
+    enum { BLOCK = 256 << 10 };
+    uint8_t *block = p ? malloc(BLOCK) : NULL;
+    bool ok = block || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to read it");
+    for (uint64_t done = 0, piece; ok && done < n; done += piece) {
+        piece = MIN(n - done, (uint64_t)BLOCK);
+        ok = source_read(s, at + done, block, (size_t)piece, err) && payload_add(p, block, (size_t)piece, err);
+    }
+    free(block);
+    return ok && payload_end(p, err);
+}
+
+/* Which bytes of the file are the content. */
+static bool find_content(struct source *s, uint64_t *at, uint64_t *n, struct pome_error *err)
+{
+    uint8_t first[16];
+    struct image4_file f;
+    size_t have = (size_t)MIN(s->bytes, sizeof first);
+    *at = 0;
+    *n = s->bytes;
+    if (!source_read(s, 0, first, have, err))
+        return false;
+    enum image4_kind kind = image4_kind(first, have);
+    if (kind != IMAGE4_IM4P && kind != IMAGE4_IMG4)
+        return true;
+    if (!image4_file_open(s, &f, err))
+        return false;
+    bool ok = !f.tail.keybags || pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: the payload is encrypted, and its key bags open on Apple's chips only", s->name);
+    *at = f.im4p_at + f.im4p.payload_offset;
+    *n = f.im4p.payload_size;
+    image4_file_close(&f);
+    return ok;
+}
+
+bool image4_content(struct source *s, uint64_t max_out, bytes_sink *sink, void *user, struct pome_error *err)
+{
+    struct capped c = {max_out, sink, user};
+    uint64_t at, n;
+    if (!find_content(s, &at, &n, err))
+        return false;
+    struct payload_stream *p = payload_begin(max_out, add_capped, &c);
+    bool ok = stream(s, at, n, p, err);
+    payload_free(p);
+    return ok || pome_fail_context(err, "%s", s->name);
 }

@@ -1,6 +1,6 @@
 /* file_io.h - whole reads and writes at a place of a file, errors with its path. */
-#ifndef RESTORE_FILE_IO_H
-#define RESTORE_FILE_IO_H
+#ifndef BASE_FILE_IO_H
+#define BASE_FILE_IO_H
 
 #include <pome/error.h>
 

@@ -1,5 +1,5 @@
 /* file_io.c - whole reads and writes at a place of a file. */
-#include "restore/file_io.h"
+#include "base/file_io.h"
 #include "base/bits.h"
 #include "base/error.h"
 

@@ -1,16 +1,16 @@
 /* image4_file.h - an Image4 file of any size, taken apart over a source; its payload as a stream, uncompressed. */
-#ifndef RESTORE_IMAGE4_FILE_H
-#define RESTORE_IMAGE4_FILE_H
+#ifndef FORMATS_IMAGE4_FILE_H
+#define FORMATS_IMAGE4_FILE_H
 
 #include "formats/image4.h"
 #include "formats/source.h"
 
-#include <pome/inspect.h>
+enum image4_kind { IMAGE4_NONE, IMAGE4_IM4P, IMAGE4_IM4M, IMAGE4_IM4R, IMAGE4_IMG4 };
 
 enum payload_codec { PAYLOAD_PLAIN, PAYLOAD_LZFSE, PAYLOAD_LZSS };
 
 struct image4_file {
-    enum pome_file_kind kind; /* IM4P, IM4M, IM4R, IMG4 */
+    enum image4_kind kind;
     struct im4p im4p;         /* IM4P, IMG4 */
     uint64_t im4p_at;
     struct im4p_tail tail;
@@ -20,8 +20,8 @@ struct image4_file {
     uint8_t *tail_memory, *rest_memory;
 };
 
-/* UNKNOWN when the first bytes are of no Image4 file. n >= 16 or all there are. */
-enum pome_file_kind image4_kind(const void *bytes, size_t n);
+/* NONE when the first bytes are of no Image4 file. n >= 16 or all there are. */
+enum image4_kind image4_kind(const void *bytes, size_t n);
 
 /* Errors: INVALID_DATA, OUT_OF_MEMORY, the source's. */
 bool image4_file_open(struct source *s, struct image4_file *f, struct pome_error *err);
@@ -36,6 +36,9 @@ struct payload_stream *payload_begin(uint64_t max_out, bytes_sink *sink, void *u
 bool payload_add(struct payload_stream *p, const void *bytes, size_t n, struct pome_error *err);
 bool payload_end(struct payload_stream *p, struct pome_error *err);
 void payload_free(struct payload_stream *p);
+
+/* All that is in a file: the payload of an IM4P or IMG4, or the file as it is; uncompressed in either case. At most max_out bytes. Errors: INVALID_DATA (damaged, larger), NOT_SUPPORTED (encrypted), OUT_OF_MEMORY, the source's and the sink's. */
+bool image4_content(struct source *s, uint64_t max_out, bytes_sink *sink, void *user, struct pome_error *err);
 
 /* A bomb's cap: no payload grows beyond this. */
 #define PAYLOAD_MAX (UINT64_C(16) << 30)
