@@ -34,6 +34,8 @@ void pome_config_free(pome_config *c)
     free(c->kernel_path);
     free(c->initrd_path);
     free(c->command_line);
+    free(c->device_tree_path);
+    free(c->trust_cache_path);
     free(c->firmware_path);
     free(c->variables_path);
     free(c);
@@ -100,15 +102,26 @@ bool pome_config_set_cpu_model(pome_config *c, const char *name, struct pome_err
 bool pome_config_set_linux_boot(pome_config *c, const char *kernel_path, const char *initrd_path,
                                 const char *command_line, struct pome_error *err)
 {
-    c->efi = false;
+    c->boot = CONFIG_BOOT_LINUX;
     return set_text(&c->kernel_path, kernel_path, err) && set_text(&c->initrd_path, initrd_path, err) &&
            set_text(&c->command_line, command_line, err);
 }
 
 bool pome_config_set_efi_boot(pome_config *c, const char *firmware_path, const char *variables_path, struct pome_error *err)
 {
-    c->efi = true;
+    c->boot = CONFIG_BOOT_EFI;
     return set_text(&c->firmware_path, firmware_path, err) && set_text(&c->variables_path, variables_path, err);
+}
+
+bool pome_config_set_darwin_boot(pome_config *c, const struct pome_darwin_boot_options *options, struct pome_error *err)
+{
+    struct pome_darwin_boot_options o = {0};
+    memcpy(&o, options, MIN(options->size, sizeof o));
+    c->boot = CONFIG_BOOT_DARWIN;
+    c->revision = o.revision;
+    return set_text(&c->kernel_path, o.kernel_path, err) && set_text(&c->command_line, o.command_line, err) &&
+           set_text(&c->initrd_path, o.ramdisk_path, err) && set_text(&c->device_tree_path, o.device_tree_path, err) &&
+           set_text(&c->trust_cache_path, o.trust_cache_path, err);
 }
 
 bool pome_config_add_disk(pome_config *c, const struct pome_disk_options *options, struct pome_error *err)
@@ -187,6 +200,21 @@ static void check_linux(const pome_config *c, struct findings *out, enum pome_er
         findings_add(out, &config_rules[RULE_COMMAND_LINE], NULL, "bootLoader.commandLine", "%zu bytes long", strlen(c->command_line));
 }
 
+static void check_darwin(const pome_config *c, struct findings *out, enum pome_error_code *code)
+{
+    const struct {
+        const char *field, *path;
+    } files[] = {
+        {"bootLoader.kernel", c->kernel_path}, {"bootLoader.ramdisk", c->initrd_path}, {"bootLoader.deviceTree", c->device_tree_path},
+        {"bootLoader.trustCache", c->trust_cache_path},
+    };
+    if (!c->kernel_path)
+        findings_add(out, &config_rules[RULE_BOOT_MISSING], NULL, "bootLoader", "missing");
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        if (files[i].path)
+            check_file(files[i].field, files[i].path, false, out, code);
+}
+
 static void check_efi(const pome_config *c, struct findings *out, enum pome_error_code *code)
 {
     if (c->firmware_path)
@@ -203,8 +231,10 @@ static void check(const pome_config *c, struct findings *out, enum pome_error_co
     settings_check_memory(c->ram_bytes, NULL, out);
     if (c->objects.restore_image_loader)
         ; /* told above */
-    else if (c->efi)
+    else if (c->boot == CONFIG_BOOT_EFI)
         check_efi(c, out, code);
+    else if (c->boot == CONFIG_BOOT_DARWIN)
+        check_darwin(c, out, code);
     else
         check_linux(c, out, code);
     for (size_t i = 0; i < c->n_disks; i++)

@@ -9,6 +9,8 @@
 
 enum { CONFIG_MAX_DISKS = 16 };
 
+enum config_boot { CONFIG_BOOT_LINUX, CONFIG_BOOT_EFI, CONFIG_BOOT_DARWIN };
+
 struct config_disk {
     char *path;
     bool read_only;
@@ -18,9 +20,11 @@ struct pome_config {
     unsigned n_cpus;
     uint64_t ram_bytes;
     char *cpu_model;
-    char *kernel_path, *initrd_path, *command_line;
-    bool efi; /* instead of a kernel */
-    char *firmware_path, *variables_path;
+    enum config_boot boot;
+    char *kernel_path, *initrd_path, *command_line; /* Linux, Darwin */
+    char *device_tree_path, *trust_cache_path;      /* Darwin */
+    unsigned revision;
+    char *firmware_path, *variables_path;           /* EFI */
     struct config_disk disks[CONFIG_MAX_DISKS];
     size_t n_disks;
     int console_in, console_out;

@@ -221,18 +221,20 @@ const pome_device *pome_config_device(const pome_config *c, size_t number)
 
 /* --- boot loaders --- */
 
-enum loader_kind { LINUX, EFI, RESTORE_IMAGE };
+enum loader_kind { LINUX, EFI, DARWIN, RESTORE_IMAGE };
+enum { LOADER_TEXTS = 5 };
 
 struct pome_boot_loader {
     enum loader_kind kind;
-    char *text[3];
+    char *text[LOADER_TEXTS];
+    unsigned revision; /* DARWIN */
 };
 
-static pome_boot_loader *make_loader(enum loader_kind kind, const char *const text[3], struct pome_error *err)
+static pome_boot_loader *make_loader(enum loader_kind kind, const char *const text[LOADER_TEXTS], struct pome_error *err)
 {
     pome_boot_loader *l = calloc(1, sizeof *l);
     bool ok = l != NULL;
-    for (size_t i = 0; ok && i < 3; i++)
+    for (size_t i = 0; ok && i < LOADER_TEXTS; i++)
         ok = !text[i] || (l->text[i] = strdup(text[i]));
     if (ok) {
         l->kind = kind;
@@ -245,32 +247,50 @@ static pome_boot_loader *make_loader(enum loader_kind kind, const char *const te
 
 pome_boot_loader *pome_linux_boot_loader_new(const char *kernel_path, const char *initrd_path, const char *command_line, struct pome_error *err)
 {
-    return make_loader(LINUX, (const char *const[]){kernel_path, initrd_path, command_line}, err);
+    return make_loader(LINUX, (const char *const[LOADER_TEXTS]){kernel_path, initrd_path, command_line}, err);
 }
 
 pome_boot_loader *pome_efi_boot_loader_new(const char *firmware_path, const char *variables_path, struct pome_error *err)
 {
-    return make_loader(EFI, (const char *const[]){firmware_path, variables_path, NULL}, err);
+    return make_loader(EFI, (const char *const[LOADER_TEXTS]){firmware_path, variables_path}, err);
+}
+
+pome_boot_loader *pome_darwin_boot_loader_new(const struct pome_darwin_boot_options *options, struct pome_error *err)
+{
+    struct pome_darwin_boot_options o = {0};
+    memcpy(&o, options, MIN(options->size, sizeof o));
+    pome_boot_loader *l = make_loader(
+        DARWIN, (const char *const[LOADER_TEXTS]){o.kernel_path, o.command_line, o.device_tree_path, o.ramdisk_path, o.trust_cache_path}, err);
+    if (l)
+        l->revision = o.revision;
+    return l;
 }
 
 pome_boot_loader *pome_restore_image_boot_loader_new(struct pome_error *err)
 {
-    return make_loader(RESTORE_IMAGE, (const char *const[3]){NULL}, err);
+    return make_loader(RESTORE_IMAGE, (const char *const[LOADER_TEXTS]){NULL}, err);
 }
 
 void pome_boot_loader_free(pome_boot_loader *l)
 {
     if (!l)
         return;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < LOADER_TEXTS; i++)
         free(l->text[i]);
     free(l);
+}
+
+static bool set_darwin(pome_config *c, const pome_boot_loader *l, struct pome_error *err)
+{
+    const struct pome_darwin_boot_options o = {sizeof o, l->text[0], l->text[1], l->text[2], l->text[3], l->text[4], l->revision};
+    return pome_config_set_darwin_boot(c, &o, err);
 }
 
 bool pome_config_set_boot_loader(pome_config *c, pome_boot_loader *l, struct pome_error *err)
 {
     bool ok = l->kind == LINUX ? pome_config_set_linux_boot(c, l->text[0], l->text[1], l->text[2], err)
               : l->kind == EFI ? pome_config_set_efi_boot(c, l->text[0], l->text[1], err)
+              : l->kind == DARWIN ? set_darwin(c, l, err)
                                : true;
     if (!ok)
         return false;

@@ -45,7 +45,7 @@ static pome_vm *allocate(struct pome_error *err)
 static bool prepare_efi(const pome_config *c, struct efi_firmware *f, struct pome_error *err)
 {
     *f = (struct efi_firmware){0};
-    if (!c->efi)
+    if (c->boot != CONFIG_BOOT_EFI)
         return true;
     return (!c->variables_path || efi_variables_create(c->variables_path, err)) && efi_firmware_load(c->firmware_path, f, err);
 }
@@ -60,10 +60,15 @@ pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
     struct machine_disk disks[CONFIG_MAX_DISKS] = {0};
     for (size_t i = 0; i < c->n_disks; i++)
         disks[i] = (struct machine_disk){.path = c->disks[i].path, .read_only = c->disks[i].read_only};
-    const struct machine_linux boot = {c->kernel_path, c->initrd_path, c->command_line};
+    const bool darwin = c->boot == CONFIG_BOOT_DARWIN;
+    const struct machine_kernel boot = {
+        .kernel_path = c->kernel_path, .initrd_path = c->initrd_path, .cmdline = c->command_line,
+        .device_tree_path = darwin ? c->device_tree_path : NULL, .trust_cache_path = darwin ? c->trust_cache_path : NULL, .revision = c->revision,
+    };
     struct vm_config vc = {
-        .platform = MACHINE_GENERIC, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = disks,
-        .n_disks = c->n_disks, .linux_boot = c->efi ? NULL : &boot, .rom = firmware.bytes, .rom_bytes = firmware.n,
+        .platform = darwin ? MACHINE_APPLE : MACHINE_GENERIC, .cpu_model = darwin ? CPU_MODEL_APPLE : CPU_MODEL_DEFAULT,
+        .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = disks,
+        .n_disks = c->n_disks, .kernel_boot = c->boot == CONFIG_BOOT_EFI ? NULL : &boot, .rom = firmware.bytes, .rom_bytes = firmware.n,
         .variables = c->variables_path, .peripherals = &peripherals, .console_in = c->console_in, .console_out = c->console_out,
         .stops_at_reset = c->stops_at_reset, .translation_cache = c->translation_cache,
     };
@@ -76,6 +81,19 @@ pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
         return v;
     pome_vm_free(v);
     return NULL;
+}
+
+bool pome_kernel_kind(const char *path, enum pome_kernel_kind *kind, struct pome_error *err)
+{
+    static const enum pome_kernel_kind kinds[] = {
+        [MACHINE_KERNEL_LINUX] = POME_KERNEL_LINUX, [MACHINE_KERNEL_ELF] = POME_KERNEL_ELF, [MACHINE_KERNEL_EFI] = POME_KERNEL_EFI,
+        [MACHINE_KERNEL_DARWIN] = POME_KERNEL_DARWIN,
+    };
+    enum machine_kernel_kind k;
+    if (!machine_kernel_kind(path, &k, err))
+        return false;
+    *kind = kinds[k];
+    return true;
 }
 
 /* Locks the bundle, opens its log, makes its machine. */

@@ -17,6 +17,8 @@ struct boot_options {
     struct cli_list disks, read_only_disks;
     struct cli_devices devices;
     uint64_t cpus, memory;
+    const char *device_tree, *ramdisk, *trust_cache;
+    enum pome_kernel_kind kind;
     const char *firmware, *variables;
     const char *saved, *key_file;
     bool efi, resume, no_reboot, stats;
@@ -34,26 +36,43 @@ static bool add_disks(pome_config *config, const struct cli_list *list, bool rea
     return true;
 }
 
+static bool set_boot(pome_config *config, const struct boot_options *o, struct pome_error *err)
+{
+    if (o->efi)
+        return pome_config_set_efi_boot(config, o->firmware, o->variables, err);
+    if (o->kind != POME_KERNEL_DARWIN)
+        return pome_config_set_linux_boot(config, o->kernel, o->initrd ? o->initrd : o->ramdisk, o->append, err);
+    struct pome_darwin_boot_options d = POME_DARWIN_BOOT_OPTIONS_INIT;
+    d.kernel_path = o->kernel;
+    d.command_line = o->append;
+    d.device_tree_path = o->device_tree;
+    d.ramdisk_path = o->ramdisk ? o->ramdisk : o->initrd;
+    d.trust_cache_path = o->trust_cache;
+    return pome_config_set_darwin_boot(config, &d, err);
+}
+
 static bool configure(pome_config *config, const struct boot_options *o, int console_in, struct pome_error *err)
 {
     pome_config_set_cpu_count(config, (unsigned)o->cpus);
     pome_config_set_memory_size(config, o->memory);
     pome_config_set_stops_at_reset(config, o->no_reboot);
     pome_config_set_console(config, console_in, STDOUT_FILENO);
-    return pome_config_set_cpu_model(config, o->cpu, err) && pome_config_set_translation_cache(config, o->cache, err) &&
-           (o->efi ? pome_config_set_efi_boot(config, o->firmware, o->variables, err)
-                   : pome_config_set_linux_boot(config, o->kernel, o->initrd, o->append, err)) &&
+    return (!o->cpu || pome_config_set_cpu_model(config, o->cpu, err)) && pome_config_set_translation_cache(config, o->cache, err) &&
+           set_boot(config, o, err) &&
            add_disks(config, &o->disks, false, err) && add_disks(config, &o->read_only_disks, true, err) &&
            cli_add_devices(config, &o->devices, err);
 }
 
 int cmd_boot(int argc, char **argv)
 {
-    struct boot_options o = {.cpus = 1, .memory = UINT64_C(512) << 20, .cpu = "default", .append = ""};
+    struct boot_options o = {.cpus = 1, .memory = UINT64_C(512) << 20, .append = ""};
     const uint64_t min_memory = pome_config_min_memory_size(), max_memory = pome_config_max_memory_size();
     const struct cli_option options[] = {
-        {"kernel", 'k', CLI_TEXT, &o.kernel, "FILE", "arm64 Linux Image, plain or gzip'ed", 0, 0},
+        {"kernel", 'k', CLI_TEXT, &o.kernel, "FILE", "arm64 Linux Image (plain or gzip'ed), or a Darwin kernel (Mach-O)", 0, 0},
         {"initrd", 'i', CLI_TEXT, &o.initrd, "FILE", "initial ramdisk", 0, 0},
+        {"ramdisk", 0, CLI_TEXT, &o.ramdisk, "FILE", "the same; for a Darwin kernel its RAM disk (rd=md0)", 0, 0},
+        {"device-tree", 0, CLI_TEXT, &o.device_tree, "FILE", "Darwin: this Apple device tree, completed, not the machine's own", 0, 0},
+        {"trust-cache", 0, CLI_TEXT, &o.trust_cache, "FILE", "Darwin: a trust cache", 0, 0},
         {"append", 'a', CLI_TEXT, &o.append, "TEXT", "kernel command line", 0, 0},
         {"efi", 'e', CLI_FLAG, &o.efi, NULL, "boot from the disks through UEFI firmware instead of a kernel", 0, 0},
         {"firmware", 0, CLI_TEXT, &o.firmware, "FILE", "with --efi: this firmware, not the installed one", 0, 0},
@@ -63,7 +82,7 @@ int cmd_boot(int argc, char **argv)
         CLI_DEVICE_OPTIONS(&o.devices),
         {"cpus", 'c', CLI_NUMBER, &o.cpus, "N", "virtual CPUs (1)", 1, pome_config_max_cpu_count()},
         {"memory", 'm', CLI_SIZE, &o.memory, "SIZE", "memory (512MiB)", min_memory, max_memory},
-        {"cpu", 0, CLI_TEXT, &o.cpu, "MODEL", "default or apple", 0, 0},
+        {"cpu", 0, CLI_TEXT, &o.cpu, "MODEL", "default or apple (Darwin: apple)", 0, 0},
         {"cache", 0, CLI_TEXT, &o.cache, "FILE", "where translated code is kept; \"on\" (the user's cache folder), \"off\"", 0, 0},
         {"saved", 0, CLI_TEXT, &o.saved, "FILE", "file that Ctrl-A s and SIGUSR1 save the machine to", 0, 0},
         {"resume", 0, CLI_FLAG, &o.resume, NULL, "with --saved: go on from it; the other options as they were", 0, 0},
@@ -81,10 +100,18 @@ int cmd_boot(int argc, char **argv)
         return cli_usage("boot", "--firmware and --variables go with --efi");
     if (o.efi && (o.initrd || o.append[0]))
         return cli_usage("boot", "--initrd and --append go with --kernel");
+    if (o.initrd && o.ramdisk)
+        return cli_usage("boot", "--initrd and --ramdisk are the same");
+    if (o.efi && (o.ramdisk || o.device_tree || o.trust_cache))
+        return cli_usage("boot", "--ramdisk, --device-tree and --trust-cache go with --kernel");
     if (!o.saved && (o.resume || o.key_file))
         return cli_usage("boot", "--resume and --key-file go with --saved");
 
     struct pome_error err = {0};
+    if (o.kernel && !pome_kernel_kind(o.kernel, &o.kind, NULL))
+        o.kind = POME_KERNEL_LINUX; /* why not is told by whoever loads it */
+    if (o.kind != POME_KERNEL_DARWIN && (o.device_tree || o.trust_cache))
+        return cli_usage("boot", "--device-tree and --trust-cache are for Darwin kernels (Mach-O)");
     struct terminal terminal;
     pome_config *config = pome_config_new();
     if (!config || !terminal_open(&terminal, &err)) {

@@ -17,6 +17,7 @@
 enum { PHANDLE_GIC = 1, PHANDLE_CLOCK, PHANDLE_GPIO };
 
 struct aml; /* machine/aml.h */
+struct adt; /* darwin/adt.h */
 
 struct part {
     const char *name; /* of the node, without @address */
@@ -25,6 +26,7 @@ struct part {
     bool (*make)(struct machine *m, const struct part *p, struct pome_error *err);
     void (*describe)(const struct machine *m, const struct part *p, void *fdt);
     void (*declare)(const struct machine *m, const struct part *p, struct aml *dsdt); /* as an ACPI device; NULL: tables tell, or nothing */
+    void (*darwin)(const struct machine *m, const struct part *p, struct adt *t, size_t arm_io); /* as a node of an Apple device tree; NULL: not there */
 };
 
 struct platform {
@@ -35,6 +37,7 @@ struct platform {
     uint64_t pci_mmio_gpa, pci_mmio_bytes, pci_pio_gpa, pci_pio_bytes; /* windows of the PCI Express bus */
     uint64_t rom_gpa, rom_bytes; /* of a boot ROM or firmware, when the configuration has one */
     uint64_t cfg_gpa, cfg_bytes; /* 0 bytes: no such region */
+    uint32_t counter_hz;         /* that guests are built for; 0: any */
     const struct part *parts; /* the interrupt controller is the first */
     size_t n_parts;
 };
@@ -95,6 +98,13 @@ void declare_pl061(const struct machine *m, const struct part *p, struct aml *ds
 void declare_fw_cfg(const struct machine *m, const struct part *p, struct aml *dsdt);
 void declare_pcie(const struct machine *m, const struct part *p, struct aml *dsdt);
 
+void darwin_gic(const struct machine *m, const struct part *p, struct adt *t, size_t arm_io);
+void darwin_pl011(const struct machine *m, const struct part *p, struct adt *t, size_t arm_io);
+void darwin_pl031(const struct machine *m, const struct part *p, struct adt *t, size_t arm_io);
+void darwin_pl061(const struct machine *m, const struct part *p, struct adt *t, size_t arm_io);
+void darwin_pvpanic(const struct machine *m, const struct part *p, struct adt *t, size_t arm_io);
+void darwin_pcie(const struct machine *m, const struct part *p, struct adt *t, size_t arm_io);
+
 uint64_t machine_redistributors(const struct machine *m); /* address of the first */
 uint64_t machine_message_frame(const struct machine *m);  /* of the generic platform */
 
@@ -126,6 +136,14 @@ void fdt_cells(void *fdt, const char *name, const uint32_t *cells, size_t n);
     fdt_cells(fdt, name, (const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
 void fdt_strings(void *fdt, const char *name, const char *strings, size_t bytes);
 #define FDT_STRINGS(fdt, name, literal) fdt_strings(fdt, name, literal, sizeof(literal))
+
+/* Writes the machine as an Apple device tree into t (darwin_tree.c); a failure is t->failed. */
+enum { DARWIN_TREE_ROOM = 128 << 10 };
+void darwin_tree_write(const struct machine *m, struct adt *t);
+
+/* What machine_load_kernel is made of. */
+bool load_linux(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
+bool load_darwin(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
 
 /* Puts a tree at gpa and remembers it as the machine's. Takes fdt. */
 bool machine_place_fdt(struct machine *m, void *fdt, size_t bytes, uint64_t gpa, struct pome_error *err);

@@ -228,10 +228,9 @@ static bool load(const struct machine *m, const char *path, struct image *image,
     return ok;
 }
 
-bool machine_load_linux(struct machine *m, const struct machine_linux *what, struct pome_error *err)
+bool load_linux(struct machine *m, const struct machine_kernel *what, struct pome_error *err)
 {
     struct image kernel = { 0 }, initrd = { 0 };
-    m->has_entry = false;
     if (!load(m, what->kernel_path, &kernel, read_kernel, err))
         return false;
     uint64_t fdt_gpa = align_up(kernel.gpa + kernel.room, BLOCK);

@@ -260,6 +260,11 @@ struct mem *machine_mem(const struct machine *m)
     return m->mem;
 }
 
+uint32_t machine_counter_hz(const struct machine *m)
+{
+    return m->platform->counter_hz;
+}
+
 bool machine_entry(const struct machine *m, struct machine_entry *entry)
 {
     *entry = m->entry;

@@ -4,7 +4,7 @@
  * vm/ creates the loop and the vCPUs, connects them through struct cpu_board (what vCPUs ask of the board) and struct
  * cpu_irq_port (what the interrupt controller does to vCPUs), and runs one thread inside loop_run(config->loop).
  *
- * Threads: machine_create and machine_destroy with no vCPU and no loop running; machine_reset and machine_load_linux with
+ * Threads: machine_create and machine_destroy with no vCPU and no loop running; machine_reset and machine_load_kernel with
  * every vCPU stopped; the rest from any thread.
  */
 #ifndef MACHINE_MACHINE_H
@@ -79,23 +79,41 @@ void machine_destroy(struct machine *m);
 const struct cpu_board *machine_board(const struct machine *m);
 struct mem *machine_mem(const struct machine *m);
 
-/* Puts an arm64 Linux Image (plain, or gzip'ed), an optional initial ramdisk and the device tree in memory, and sets the
- * entry. Linux Documentation/arm64/booting.rst. Errors name the file and what did not fit. */
-struct machine_linux {
-    const char *kernel_path;
-    const char *initrd_path; /* NULL: none */
-    const char *cmdline;     /* NULL: empty */
+/* What a kernel file is, by its first bytes. */
+enum machine_kernel_kind {
+    MACHINE_KERNEL_LINUX,  /* an arm64 Image, plain or gzip'ed */
+    MACHINE_KERNEL_ELF,
+    MACHINE_KERNEL_EFI,    /* a PE file that is no Image: a boot loader, a unified kernel image, a compressed kernel */
+    MACHINE_KERNEL_DARWIN, /* Mach-O, plain, compressed, or in an Image4 payload */
 };
-bool machine_load_linux(struct machine *m, const struct machine_linux *what, struct pome_error *err);
+/* Errors: INVALID_DATA (none of these), and the file's. */
+bool machine_kernel_kind(const char *path, enum machine_kernel_kind *kind, struct pome_error *err);
 
-/* Where vCPU 0 starts: pc, and the device tree's address in x0. Set by machine_load_linux; with a boot ROM or firmware: its
+/* Puts a kernel, what belongs to it, and the device tree in memory, and sets the entry. Errors name the file and what did not fit.
+ *   Linux   Documentation/arm64/booting.rst
+ *   Darwin  darwin/start.h; MACHINE_APPLE only */
+struct machine_kernel {
+    const char *kernel_path;
+    const char *initrd_path;      /* the initial ramdisk; Darwin's RAM disk. NULL: none */
+    const char *cmdline;          /* NULL: empty */
+    /* Darwin. */
+    const char *device_tree_path; /* an Apple device tree, which the boot loader completes; NULL: one of this machine */
+    const char *trust_cache_path; /* NULL: none */
+    unsigned revision;            /* of boot_args, 1 to 3; 0: 2 */
+};
+bool machine_load_kernel(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
+
+/* Where vCPU 0 starts: pc, and the device tree's address in x0. Set by machine_load_kernel; with a boot ROM or firmware: its
  * beginning and a device tree (without bootargs) at the start of RAM. false: nothing to start was loaded. */
 struct machine_entry {
     uint64_t pc, x0;
 };
 bool machine_entry(const struct machine *m, struct machine_entry *entry);
 
-/* The device tree as the guest gets it; borrowed until the next machine_load_linux or machine_destroy. */
+/* Frequency of the counter that this platform's guests expect; 0: any. */
+uint32_t machine_counter_hz(const struct machine *m);
+
+/* The device tree as the guest gets it; borrowed until the next machine_load_kernel or machine_destroy. */
 const void *machine_fdt(const struct machine *m, size_t *bytes);
 
 /* Calls each with a line for every device: "pl011 at 0x9000000", "virtio-blk in PCI slot 1". */

@@ -118,8 +118,8 @@ static void the_tree_is_clean_and_complete(void **state)
     char *kernel = write_file("kernel", image, sizeof image), *initrd = write_file("initrd", "ramdisk", 7);
     for (size_t i = 0; i < 2; i++) {
         struct machine *m = create_ok(rows[i].platform, 4, 20 * GiB);
-        struct machine_linux what = { .kernel_path = kernel, .initrd_path = initrd, .cmdline = "console=ttyAMA0 x" };
-        assert_true(machine_load_linux(m, &what, NULL));
+        struct machine_kernel what = { .kernel_path = kernel, .initrd_path = initrd, .cmdline = "console=ttyAMA0 x" };
+        assert_true(machine_load_kernel(m, &what, NULL));
         size_t bytes;
         const void *fdt = machine_fdt(m, &bytes);
         check_dtc(fdt, bytes);
@@ -162,7 +162,7 @@ static void gzip_is_unpacked(void **state)
     deflateEnd(&z);
     struct machine *m = create_ok(MACHINE_GENERIC, 1, 128 * MiB);
     char *path = write_file("gz", packed, n);
-    assert_true(machine_load_linux(m, &(struct machine_linux){ .kernel_path = path }, NULL));
+    assert_true(machine_load_kernel(m, &(struct machine_kernel){ .kernel_path = path }, NULL));
     struct machine_entry e;
     assert_true(machine_entry(m, &e));
     assert_int_equal(e.pc, 0x40080000);
@@ -170,7 +170,7 @@ static void gzip_is_unpacked(void **state)
     forget_file(path);
     path = write_file("gz-short", packed, n / 2);
     struct pome_error err;
-    assert_false(machine_load_linux(m, &(struct machine_linux){ .kernel_path = path }, &err));
+    assert_false(machine_load_kernel(m, &(struct machine_kernel){ .kernel_path = path }, &err));
     assert_int_equal(err.code, POME_ERROR_INVALID_DATA);
     assert_false(machine_entry(m, &e));
     forget_file(path);
@@ -201,15 +201,15 @@ static void bad_kernels_are_refused(void **state)
         le32_put(image + 56, rows[i].magic);
         char *path = write_file("bad", image, rows[i].n);
         struct pome_error err = { 0 };
-        assert_false(machine_load_linux(m, &(struct machine_linux){ .kernel_path = path }, &err));
+        assert_false(machine_load_kernel(m, &(struct machine_kernel){ .kernel_path = path }, &err));
         assert_int_equal(err.code, rows[i].code);
         assert_non_null(strstr(err.message, i + 1 < ARRAY_SIZE(rows) ? path : "device tree"));
         forget_file(path);
     }
     struct pome_error err;
-    assert_false(machine_load_linux(m, &(struct machine_linux){ .kernel_path = "/nonexistent" }, &err));
+    assert_false(machine_load_kernel(m, &(struct machine_kernel){ .kernel_path = "/nonexistent" }, &err));
     assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
-    assert_false(machine_load_linux(m, &(struct machine_linux){ .kernel_path = "/" }, &err));
+    assert_false(machine_load_kernel(m, &(struct machine_kernel){ .kernel_path = "/" }, &err));
     machine_destroy(m);
 }
 

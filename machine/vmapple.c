@@ -5,13 +5,13 @@
 #include "machine/board.h"
 
 static const struct part parts[] = {
-    /* name     gpa         bytes      SPI  made by        described by */
-    { "intc",    0x10000000, 0x00010000, -1, make_gic,     describe_gic },
-    { "pl011",   0x20010000, 0x00001000, 1,  make_pl011,   describe_pl011 },
-    { "pl031",   0x20050000, 0x00001000, 2,  make_pl031,   describe_pl031 },
-    { "pl061",   0x20060000, 0x00001000, 5,  make_pl061,   describe_pl061 },
-    { "pvpanic", 0x20070000, 0x00000002, -1, make_pvpanic, describe_pvpanic },
-    { "pcie",    0x40000000, 0x10000000, 32, make_pcie,    describe_pcie }, /* SPIs 32 to 35 */
+    /* name     gpa         bytes      SPI  made by        described by     by ACPI  to Darwin */
+    { "intc",    0x10000000, 0x00010000, -1, make_gic,     describe_gic,     NULL, darwin_gic },
+    { "pl011",   0x20010000, 0x00001000, 1,  make_pl011,   describe_pl011,   NULL, darwin_pl011 },
+    { "pl031",   0x20050000, 0x00001000, 2,  make_pl031,   describe_pl031,   NULL, darwin_pl031 },
+    { "pl061",   0x20060000, 0x00001000, 5,  make_pl061,   describe_pl061,   NULL, darwin_pl061 },
+    { "pvpanic", 0x20070000, 0x00000002, -1, make_pvpanic, describe_pvpanic, NULL, darwin_pvpanic },
+    { "pcie",    0x40000000, 0x10000000, 32, make_pcie,    describe_pcie,    NULL, darwin_pcie }, /* SPIs 32 to 35 */
 };
 
 const struct platform platform_apple = {
@@ -28,6 +28,7 @@ const struct platform platform_apple = {
     .rom_bytes = 0x00100000,
     .cfg_gpa = 0x00400000,
     .cfg_bytes = 0x00010000,
+    .counter_hz = 24000000,
     .parts = parts,
     .n_parts = ARRAY_SIZE(parts),
 };

@@ -55,7 +55,7 @@ static bool find_kernel(const struct bundle *b, char kernel[PATH_MAX], char ramd
 /* What a machine of the generic platform boots: a kernel in the bundle, or firmware with the bundle's variables. */
 struct generic_boot {
     char kernel[PATH_MAX], ramdisk[PATH_MAX], variables[PATH_MAX];
-    struct machine_linux linux_boot;
+    struct machine_kernel kernel_boot;
     struct efi_firmware firmware;
 };
 
@@ -64,7 +64,8 @@ static bool find_boot(const struct bundle *b, struct generic_boot *boot, struct 
     const struct settings *s = &b->settings;
     boot->firmware = (struct efi_firmware){0};
     if (s->boot == SETTINGS_BOOT_LINUX) {
-        boot->linux_boot = (struct machine_linux){boot->kernel, s->ramdisk[0] ? boot->ramdisk : NULL, s->command_line};
+        boot->kernel_boot = (struct machine_kernel){
+            .kernel_path = boot->kernel, .initrd_path = s->ramdisk[0] ? boot->ramdisk : NULL, .cmdline = s->command_line};
         return find_kernel(b, boot->kernel, boot->ramdisk, err);
     }
     if (!bundle_member_path(b, BUNDLE_NVRAM, boot->variables))
@@ -108,7 +109,7 @@ static struct vm *create(const struct bundle *b, const struct bundle_start *star
         .n_disks = n,
         .ecid = b->ecid,
         .peripherals = &devices.peripherals,
-        .linux_boot = boot->firmware.bytes ? NULL : &boot->linux_boot,
+        .kernel_boot = boot->firmware.bytes ? NULL : &boot->kernel_boot,
         .rom = boot->firmware.bytes,
         .rom_bytes = boot->firmware.n,
         .variables = boot->variables,

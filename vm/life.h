@@ -40,7 +40,7 @@ struct stop_watch {
 
 struct vm {
     struct vm_config config;
-    char *boot_text[3]; /* kernel path, ramdisk path, command line */
+    struct machine_kernel kernel_boot; /* its texts are our own; no kernel_path: nothing is loaded */
     struct loop *loop;
     struct console *console;
     struct machine *machine;

@@ -11,8 +11,7 @@
 static bool load(struct vm *vm, struct pome_error *err)
 {
     struct machine_entry entry;
-    const struct machine_linux linux_boot = {vm->boot_text[0], vm->boot_text[1], vm->boot_text[2]};
-    if (linux_boot.kernel_path && !machine_load_linux(vm->machine, &linux_boot, err))
+    if (vm->kernel_boot.kernel_path && !machine_load_kernel(vm->machine, &vm->kernel_boot, err))
         return false;
     if (!machine_entry(vm->machine, &entry))
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "there is nothing to start in this machine");

@@ -18,11 +18,23 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static bool copy_boot_text(struct vm *vm, const struct machine_linux *l, struct pome_error *err)
+/* The texts of a boot description, wherever it has them. */
+static const size_t boot_texts[] = {
+    offsetof(struct machine_kernel, kernel_path), offsetof(struct machine_kernel, initrd_path), offsetof(struct machine_kernel, cmdline),
+    offsetof(struct machine_kernel, device_tree_path), offsetof(struct machine_kernel, trust_cache_path),
+};
+
+static char **boot_text(struct machine_kernel *k, size_t i)
 {
-    const char *from[] = {l->kernel_path, l->initrd_path, l->cmdline};
-    for (size_t i = 0; i < ARRAY_SIZE(from); i++)
-        if (from[i] && !(vm->boot_text[i] = strdup(from[i])))
+    return (char **)((char *)k + boot_texts[i]);
+}
+
+static bool copy_kernel_boot(struct vm *vm, const struct machine_kernel *from, struct pome_error *err)
+{
+    struct machine_kernel source = *from;
+    vm->kernel_boot.revision = from->revision;
+    for (size_t i = 0; i < ARRAY_SIZE(boot_texts); i++)
+        if (*boot_text(&source, i) && !(*boot_text(&vm->kernel_boot, i) = strdup(*boot_text(&source, i))))
             return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: out of memory");
     return true;
 }
@@ -44,7 +56,7 @@ static bool build_board(struct vm *vm, struct pome_error *err)
 static bool build(struct vm *vm, struct pome_error *err)
 {
     const struct vm_config *c = &vm->config;
-    if (c->linux_boot && !copy_boot_text(vm, c->linux_boot, err))
+    if (c->kernel_boot && !copy_kernel_boot(vm, c->kernel_boot, err))
         return false;
     vm->loop = loop_create(err);
     if (!vm->loop)
@@ -58,7 +70,7 @@ static bool build(struct vm *vm, struct pome_error *err)
     const struct cpu_options co = {
         .n_cpus = c->n_cpus, .model = c->cpu_model, .mem = machine_mem(vm->machine),
         .board = machine_board(vm->machine),
-        .cntfrq_hz = c->platform == MACHINE_APPLE ? 24000000 : 0,
+        .cntfrq_hz = machine_counter_hz(vm->machine),
         .cache_path = c->translation_cache,
     };
     vm->cpus = cpu_set_create(&co, err);
@@ -103,8 +115,8 @@ void vm_destroy(struct vm *vm)
     pthread_cond_destroy(&vm->changed);
     pthread_mutex_destroy(&vm->boots_lock);
     pthread_mutex_destroy(&vm->lock);
-    for (size_t i = 0; i < ARRAY_SIZE(vm->boot_text); i++)
-        free(vm->boot_text[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(boot_texts); i++)
+        free(*boot_text(&vm->kernel_boot, i));
     free(vm);
 }
 

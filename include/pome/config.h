@@ -57,6 +57,34 @@ POME_API bool pome_config_set_linux_boot(pome_config *config, const char *kernel
  * Like:   VZEFIBootLoader with VZEFIVariableStore.   Since: 0.2. */
 POME_API bool pome_config_set_efi_boot(pome_config *config, const char *firmware_path, const char *variables_path, struct pome_error *err);
 
+/* What a kernel file is, by its first bytes and not by its name; also inside an Image4 payload (IM4P), and compressed. */
+enum pome_kernel_kind {
+    POME_KERNEL_LINUX,  /* an arm64 Image, plain or gzip'ed: for pome_config_set_linux_boot() */
+    POME_KERNEL_ELF,    /* not startable yet */
+    POME_KERNEL_EFI,    /* an EFI program; not startable without a disk yet */
+    POME_KERNEL_DARWIN, /* Mach-O for arm64: for pome_config_set_darwin_boot() */
+};
+
+/* Looks at a kernel file. Any thread. Errors: INVALID_DATA (none of these), NOT_FOUND, PERMISSION, IO.   Since: 0.2. */
+POME_API bool pome_kernel_kind(const char *path, enum pome_kernel_kind *kind, struct pome_error *err);
+
+struct pome_darwin_boot_options {
+    size_t size;                  /* of this struct: POME_DARWIN_BOOT_OPTIONS_INIT */
+    const char *kernel_path;      /* a Mach-O executable or file set for arm64 */
+    const char *command_line;     /* boot-args, at most 1023 bytes; NULL: empty */
+    const char *device_tree_path; /* an Apple device tree; what a boot loader fills in is filled in. NULL: one made of this machine's parts */
+    const char *ramdisk_path;     /* the root file system for "rd=md0"; NULL: none */
+    const char *trust_cache_path; /* NULL: none */
+    unsigned revision;            /* of boot_args: 1 to 3; 0: 2 */
+};
+#define POME_DARWIN_BOOT_OPTIONS_INIT {sizeof(struct pome_darwin_boot_options), NULL, NULL, NULL, NULL, NULL, 0}
+
+/* Boots a Darwin kernel (XNU for virtual machines) directly, on the Apple-style platform and, unless pome_config_set_cpu_model() chose, with the CPU model
+ * "apple". Each file may be as it is, compressed (LZFSE, LZSS), or the payload of an Image4 file. All is copied; the files are read when the machine
+ * starts. The last call of the pome_config_set_*_boot() counts.
+ * Errors: OUT_OF_MEMORY.   Like: VZMacOSBootLoader.   Since: 0.2. */
+POME_API bool pome_config_set_darwin_boot(pome_config *config, const struct pome_darwin_boot_options *options, struct pome_error *err);
+
 struct pome_disk_options {
     size_t size;      /* of this struct: POME_DISK_OPTIONS_INIT */
     const char *path; /* a raw image, a multiple of 512 bytes long */

@@ -26,6 +26,10 @@ POME_API pome_boot_loader *pome_linux_boot_loader_new(const char *kernel_path, c
  * Like: VZEFIBootLoader.   Since: 0.2. */
 POME_API pome_boot_loader *pome_efi_boot_loader_new(const char *firmware_path, const char *variables_path, struct pome_error *err);
 
+/* Boots a Darwin kernel; options as those of pome_config_set_darwin_boot(). Errors: OUT_OF_MEMORY.
+ * Like: VZMacOSBootLoader.   Since: 0.2. */
+POME_API pome_boot_loader *pome_darwin_boot_loader_new(const struct pome_darwin_boot_options *options, struct pome_error *err);
+
 /* Boots what a restore image installed. It needs what only a bundle has (disk, auxiliary storage, identity): pome_config_validate() refuses it with NOT_SUPPORTED,
  * pome_vm_new_from_bundle() starts such machines. Errors: OUT_OF_MEMORY.
  * Like: VZMacOSBootLoader.   Since: 0.2. */

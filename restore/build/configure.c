@@ -101,7 +101,7 @@ static bool run(const struct configure *c, int console, struct pome_error *err)
     snprintf(command_line, sizeof command_line, "console=ttyAMA0 root=/dev/vda rw init=/usr/lib/pome/configure pome.date=%lld",
              (long long)c->date);
     snprintf(archive, sizeof archive, "%s.new", c->archive);
-    const struct machine_linux boot = {c->kernel, c->ramdisk, command_line};
+    const struct machine_kernel boot = {.kernel_path = c->kernel, .initrd_path = c->ramdisk, .cmdline = command_line};
     const struct machine_disk disks[] = {{.path = c->os_image}, {.path = archive}};
     const struct vm_config config = {
         .platform = MACHINE_GENERIC,
@@ -109,7 +109,7 @@ static bool run(const struct configure *c, int console, struct pome_error *err)
         .ram_bytes = GiB,
         .disks = disks,
         .n_disks = ARRAY_SIZE(disks),
-        .linux_boot = &boot,
+        .kernel_boot = &boot,
         .console_in = -1,
         .console_out = console,
         .stops_at_reset = true,

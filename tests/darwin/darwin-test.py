@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""darwin-test.py POME MAKE_MACHO GUEST.elf: Mach-O kernels of ours, started as Darwin's are; the guest itself checks what it was given (guest.c)."""
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+pome, make_macho, elf = map(os.path.abspath, sys.argv[1:4])
+work = tempfile.TemporaryDirectory(prefix="pome-darwin-")
+env = dict(os.environ, POME_HOME=work.name, POME_CACHE="off")
+ran = 0
+
+
+def at(name):
+    return os.path.join(work.name, name)
+
+
+def write(name, data):
+    with open(at(name), "wb") as f:
+        f.write(data)
+    return at(name)
+
+
+def make(*args):
+    subprocess.run([make_macho, *args], check=True)
+    return args[-1]
+
+
+def boot(*args, says=(), err="", status=0):
+    """pome boot; what it prints must hold every text of `says`."""
+    global ran
+    ran += 1
+    r = subprocess.run([pome, "boot", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=env, errors="replace")
+    for text in says:
+        if text not in r.stdout:
+            sys.exit(f"pome boot {' '.join(args)}: does not say {text!r}:\n{r.stdout}{r.stderr}")
+    if r.returncode != status or err not in r.stderr:
+        sys.exit(f"pome boot {' '.join(args)}: status {r.returncode}, wanted {status} and {err!r}:\n{r.stdout}{r.stderr}")
+    return r.stdout
+
+
+GOOD = "darwin guest: all good\n"
+
+
+def plain(kernel):
+    for cpus in "1", "3", "8":
+        boot("--kernel", kernel, "--cpus", cpus, "--append", "serial=3 -v", says=[GOOD, "boot-args: serial=3 -v\n"])
+    boot("--kernel", kernel, "--memory", "2GiB", says=[GOOD])
+
+
+def forms(kernel):
+    """The kinds of files that a kernel comes in."""
+    fileset = make("fileset", elf, at("fileset"))
+    boot("--kernel", fileset, says=[GOOD])
+    for how in "plain", "lzfse", "lzss":
+        boot("--kernel", make("im4p-" + how, "krnl", kernel, at("kernel." + how)), says=[GOOD])
+
+
+def companions(kernel):
+    """RAM disk and trust cache, bare and wrapped: where the tree says that they are."""
+    disk = write("ramdisk", b"RAMdisk!" + bytes(range(256)) * 4000)
+    first, size = struct.unpack("<Q", b"RAMdisk!")[0], os.path.getsize(disk)
+    ramdisk_line = f"RAMDisk: first bytes 0x{first:016x} bytes 0x{size:016x}\n"
+    cache = write("trust", struct.pack("<I16sI", 1, b"u" * 16, 2) + b"a" * 20 + b"\2\0" + b"b" * 20 + b"\2\0")
+    cache_line = f"TrustCache: first bytes 0x{8 << 32 | 1:016x} bytes 0x{8 + os.path.getsize(cache):016x}\n"
+    boot("--kernel", kernel, "--ramdisk", disk, "--trust-cache", cache, says=[GOOD, ramdisk_line, cache_line])
+    boot("--kernel", kernel, "--ramdisk", make("im4p-lzfse", "rdsk", disk, at("ramdisk.im4p")),
+         "--trust-cache", make("im4p-plain", "trst", cache, at("trust.im4p")), says=[GOOD, ramdisk_line, cache_line])
+
+
+def refused(kernel):
+    text = write("text", b"hello\n" * 100)
+    boot("--kernel", text, status=1, err="no kernel that can be started")
+    boot("--kernel", kernel, "--trust-cache", text, status=1, err="text: trust cache")
+    boot("--kernel", kernel, "--device-tree", text, status=1, err="text: device tree")
+    boot("--kernel", kernel, "--append", "x" * 1024, status=1, err="takes at most 1023")
+    boot("--kernel", kernel, "--ramdisk", at("none"), status=1, err="No such file")
+    cut = write("cut", open(kernel, "rb").read()[:-0x8000])
+    boot("--kernel", cut, status=1, err="cut: Mach-O: segment")
+    big = write("big", b"")
+    os.truncate(big, 600 << 20)
+    boot("--kernel", kernel, "--ramdisk", big, status=1, err="big")
+
+
+executable = make("executable", elf, at("kernel"))
+for part in plain, forms, companions, refused:
+    part(executable)
+print(ran, "starts")
