@@ -364,6 +364,15 @@ size_t console_get(struct console *c, uint8_t *bytes, size_t n)
     return got;
 }
 
+void console_ask(struct console *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool some = c->in.n;
+    pthread_mutex_unlock(&c->lock);
+    if (some)
+        loop_post(c->loop, &c->input_task);
+}
+
 size_t console_type(struct console *c, const uint8_t *bytes, size_t n)
 {
     pthread_mutex_lock(&c->lock);

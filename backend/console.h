@@ -36,6 +36,7 @@ struct console_client {
 void console_attach(struct console *c, const struct console_client *client); /* NULL: detach (not while the loop runs) */
 size_t console_put(struct console *c, const uint8_t *bytes, size_t n);       /* guest to host: how many were taken */
 size_t console_get(struct console *c, uint8_t *bytes, size_t n);             /* host to guest: how many there were */
+void console_ask(struct console *c);                                         /* `input` comes once more if there is something */
 
 /* Waits until the host has taken everything put so far; false after timeout_ms. */
 bool console_flush(struct console *c, unsigned timeout_ms);

@@ -2,7 +2,9 @@
  * pl011.c - Arm PrimeCell UART (DDI 0183G), 16-deep FIFOs, no DMA, no line errors.
  *
  * Bytes go to the console at once while it takes them; when it does not, they fill the transmit FIFO, and TXFF makes the
- * guest wait. Received bytes stay in the console until the FIFO has room, so nothing is lost in either direction.
+ * guest wait. Received bytes stay in the console until the FIFO has room, so nothing is lost in either direction. A FIFO that
+ * the guest has emptied is filled again from the loop, a moment later: a driver reads in its interrupt handler until nothing is
+ * left, and would not leave it while the host has more to give.
  *
  * Deviation: bytes are sent also while CR says that the UART or its transmitter is off (early consoles do not care).
  * Deviation: the receive timeout interrupt comes at once when the FIFO holds anything, not 32 bit times later.
@@ -121,9 +123,11 @@ static uint32_t rx_pop(struct pl011 *d)
     memmove(d->s.rx, d->s.rx + 1, --d->s.rx_n);
     if (d->s.rx_n < level(d, 3))
         d->s.ris &= ~INT_RX;
-    if (!d->s.rx_n)
+    if (!d->s.rx_n) {
         d->s.ris &= ~INT_RT;
-    fill(d);
+        if (d->console)
+            console_ask(d->console);
+    }
     update(d);
     return byte;
 }

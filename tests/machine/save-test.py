@@ -104,7 +104,10 @@ def stream():
         with open(disk, "rb") as f:
             found = f.read()
         if found != wanted:
-            fail(f"stream: the disk differs at byte {next(i for i in range(len(wanted)) if found[i] != wanted[i])}")
+            places = [i for i in range(0, len(wanted), 512) if found[i:i + 512] != wanted[i:i + 512]]
+            guest = re.findall(r"^DISK (\w+)", text, re.M)
+            fail(f"stream: the disk differs in {len(places)} sectors from byte {places[0]} to {places[-1]}, there is {found[places[0]:places[0] + 24]}; "
+                 f"the guest read what it {'wrote' if guest == [hashlib.sha256(wanted).hexdigest()] else 'did not write'}")
         if f"DISK {hashlib.sha256(wanted).hexdigest()}" not in text:
             fail("stream: the guest read something else than it wrote")
 
