@@ -28,6 +28,7 @@ def path(name):
 
 # Two writers, each with its half of the disk and its lines on the console, and a third process that reads everything back all the time.
 STREAM = r"""
+[ -b /dev/vda ] || { echo "ERROR no disk"; dmesg; exit 1; }
 block() { printf '%04d' $1; yes "block $1" | head -c 65532; }
 writer() {
     i=$1
