@@ -8,9 +8,13 @@
  * Writing must not block where it cannot be ended, yet the descriptor is shared with others who would be surprised by
  * O_NONBLOCK. So terminals and pipes are opened once more, sockets are written to with MSG_DONTWAIT, and files do not
  * block. Where opening fails (a terminal of another user), small writes after poll() must do.
+ *
+ * With a socket the reader is also the door: it waits for a program, reads until that has gone, and waits for the next. It closes the
+ * connection when the writer is not using it.
  */
 #include "backend/console.h"
 
+#include "backend/unix_socket.h"
 #include "base/bits.h"
 #include "base/error.h"
 
@@ -47,11 +51,13 @@ struct console {
     bool stop, wants_room, reader_runs, writer_runs;
     bool held, reading; /* reading: the reader has found input and puts it into the ring */
     int wake, give_up; /* eventfds: end the reader; end a writer that waits */
-    int out_fd;        /* ours */
+    int out_fd;        /* ours; with a socket: who is connected, under the lock; -1: nobody */
     bool out_is_socket;
+    int listener; /* -1: no socket */
+    char path[UNIX_SOCKET_PATH_MAX];
     pthread_t reader, writer;
     struct console_client client;
-    struct loop_task input_task, room_task;
+    struct loop_task input_task, room_task, opened_task;
     uint8_t out_bytes[CONSOLE_OUT_BYTES], in_bytes[CONSOLE_IN_BYTES];
 };
 
@@ -97,20 +103,20 @@ static int open_output(struct console *c)
 }
 
 /* Waits until something can be written; false: to give up. */
-static bool wait_writable(const struct console *c)
+static bool wait_writable(const struct console *c, int fd)
 {
-    struct pollfd p[2] = { { .fd = c->out_fd, .events = POLLOUT }, { .fd = c->give_up, .events = POLLIN } };
+    struct pollfd p[2] = { { .fd = fd, .events = POLLOUT }, { .fd = c->give_up, .events = POLLIN } };
     return (poll(p, 2, -1) >= 0 || errno == EINTR) && !p[1].revents;
 }
 
 /* False when the host's side is gone, or it is time to give up. */
-static bool write_all(const struct console *c, const uint8_t *bytes, size_t n)
+static bool write_all(const struct console *c, int fd, const uint8_t *bytes, size_t n)
 {
     while (n) {
-        if (!wait_writable(c))
+        if (!wait_writable(c, fd))
             return false;
-        ssize_t done = c->out_is_socket ? send(c->out_fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                        : write(c->out_fd, bytes, MIN(n, SMALL));
+        ssize_t done = c->out_is_socket ? send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                        : write(fd, bytes, MIN(n, SMALL));
         if (done < 0 && errno != EINTR && errno != EAGAIN)
             return false;
         if (done > 0) {
@@ -138,9 +144,10 @@ static void *writer(void *ctx)
 {
     struct console *c = ctx;
     uint8_t piece[PIECE];
-    bool alive = c->out_fd >= 0;
+    bool alive = true;
     pthread_mutex_lock(&c->lock);
     while (wait_for_output(c)) {
+        int fd = c->out_fd;
         size_t n = c->writing = ring_get(&c->out, piece, sizeof piece);
         if (c->wants_room) {
             c->wants_room = false;
@@ -149,8 +156,8 @@ static void *writer(void *ctx)
         pthread_mutex_unlock(&c->lock);
         if (c->o.tap)
             c->o.tap(c->o.tap_ctx, piece, n);
-        if (alive)
-            alive = write_all(c, piece, n);
+        if (alive && fd >= 0)
+            alive = write_all(c, fd, piece, n) || c->listener >= 0;
         pthread_mutex_lock(&c->lock);
         c->writing = 0;
         pthread_cond_broadcast(&c->out_done);
@@ -188,19 +195,19 @@ static void end_reading(struct console *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-static void *reader(void *ctx)
+/* Until there is no more, or it is to end. */
+static void read_all(struct console *c, int fd)
 {
-    struct console *c = ctx;
     uint8_t bytes[CONSOLE_IN_BYTES];
     for (size_t room; (room = wait_for_room(c));) {
-        struct pollfd p[2] = { { .fd = c->o.in_fd, .events = POLLIN }, { .fd = c->wake, .events = POLLIN } };
+        struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = c->wake, .events = POLLIN } };
         if (poll(p, 2, -1) < 0 && errno != EINTR)
             break;
         if (p[1].revents)
             break;
         if (!p[0].revents || !begin_reading(c))
             continue;
-        ssize_t n = read(c->o.in_fd, bytes, room);
+        ssize_t n = read(fd, bytes, room);
         if (!n || (n < 0 && errno != EINTR && errno != EAGAIN))
             break; /* end of input */
         for (size_t done = 0; n > 0 && done < (size_t)n;) {
@@ -211,6 +218,50 @@ static void *reader(void *ctx)
         end_reading(c);
     }
     end_reading(c);
+}
+
+/* Waits for `events` (hanging up is always one); false: it is to end. */
+static bool wait_for(const struct console *c, int fd, short events)
+{
+    struct pollfd p[2] = { { .fd = fd, .events = events }, { .fd = c->wake, .events = POLLIN } };
+    while (poll(p, 2, -1) < 0 && errno == EINTR)
+        ;
+    return !p[1].revents;
+}
+
+static void set_client(struct console *c, int fd)
+{
+    pthread_mutex_lock(&c->lock);
+    while (c->writing && c->out_fd >= 0)
+        pthread_cond_wait(&c->out_done, &c->lock);
+    c->out_fd = fd;
+    pthread_mutex_unlock(&c->lock);
+    loop_post(c->loop, &c->opened_task);
+}
+
+/* One program after the other. */
+static void serve(struct console *c)
+{
+    while (wait_for(c, c->listener, POLLIN)) {
+        int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            continue;
+        set_client(c, fd);
+        read_all(c, fd);
+        if (!wait_for(c, fd, 0)) /* it said all it had to say, and may still listen */
+            return;              /* what is in the ring goes out yet */
+        set_client(c, -1);
+        close(fd);
+    }
+}
+
+static void *reader(void *ctx)
+{
+    struct console *c = ctx;
+    if (c->listener >= 0)
+        serve(c);
+    else
+        read_all(c, c->o.in_fd);
     return NULL;
 }
 
@@ -219,6 +270,13 @@ static void run_input(void *ctx)
     struct console *c = ctx;
     if (c->client.input)
         c->client.input(c->client.ctx);
+}
+
+static void run_opened(void *ctx)
+{
+    struct console *c = ctx;
+    if (c->client.opened)
+        c->client.opened(c->client.ctx);
 }
 
 static void run_room(void *ctx)
@@ -240,6 +298,28 @@ static bool start(pthread_t *thread, void *(*fn)(void *), struct console *c)
     return !e;
 }
 
+static bool open_ends(struct console *c, struct pome_error *err)
+{
+    if (!c->o.socket) {
+        c->out_fd = open_output(c);
+        return true;
+    }
+    c->out_is_socket = true;
+    c->listener = unix_socket_listen(c->o.socket, 0, err);
+    if (c->listener >= 0)
+        strcpy(c->path, c->o.socket);
+    return c->listener >= 0;
+}
+
+static bool start_threads(struct console *c, struct pome_error *err)
+{
+    bool reads = c->o.in_fd >= 0 || c->listener >= 0;
+    if (c->wake >= 0 && c->give_up >= 0 && (c->writer_runs = start(&c->writer, writer, c)) &&
+        (!reads || (c->reader_runs = start(&c->reader, reader, c))))
+        return true;
+    return pome_fail_errno(err, "console");
+}
+
 struct console *console_create(struct loop *loop, const struct console_options *options, struct pome_error *err)
 {
     struct console *c = calloc(1, sizeof *c);
@@ -253,6 +333,7 @@ struct console *console_create(struct loop *loop, const struct console_options *
     c->in = (struct ring){ .bytes = c->in_bytes, .size = sizeof c->in_bytes };
     c->input_task = (struct loop_task){ .fn = run_input, .ctx = c };
     c->room_task = (struct loop_task){ .fn = run_room, .ctx = c };
+    c->opened_task = (struct loop_task){ .fn = run_opened, .ctx = c };
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -264,14 +345,11 @@ struct console *console_create(struct loop *loop, const struct console_options *
     pthread_condattr_destroy(&monotonic);
     c->wake = eventfd(0, EFD_CLOEXEC);
     c->give_up = eventfd(0, EFD_CLOEXEC);
-    c->out_fd = open_output(c);
-    if (c->wake < 0 || c->give_up < 0 || !(c->writer_runs = start(&c->writer, writer, c)) ||
-        (c->o.in_fd >= 0 && !(c->reader_runs = start(&c->reader, reader, c)))) {
-        pome_fail_errno(err, "console");
-        console_destroy(c, 0);
-        return NULL;
-    }
-    return c;
+    c->listener = c->out_fd = -1;
+    if (open_ends(c, err) && start_threads(c, err))
+        return c;
+    console_destroy(c, 0);
+    return NULL;
 }
 
 bool console_flush(struct console *c, unsigned timeout_ms)
@@ -304,8 +382,13 @@ void console_destroy(struct console *c, unsigned drain_ms)
         pthread_join(c->reader, NULL);
     loop_unpost(c->loop, &c->input_task);
     loop_unpost(c->loop, &c->room_task);
+    loop_unpost(c->loop, &c->opened_task);
     if (c->out_fd >= 0)
         close(c->out_fd);
+    if (c->listener >= 0) {
+        unlink(c->path);
+        close(c->listener);
+    }
     close(c->wake);
     close(c->give_up);
     pthread_cond_destroy(&c->out_some);
@@ -352,6 +435,14 @@ size_t console_put(struct console *c, const uint8_t *bytes, size_t n)
         pthread_cond_signal(&c->out_some);
     pthread_mutex_unlock(&c->lock);
     return taken;
+}
+
+bool console_is_open(struct console *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool open = c->listener < 0 || c->out_fd >= 0;
+    pthread_mutex_unlock(&c->lock);
+    return open;
 }
 
 size_t console_get(struct console *c, uint8_t *bytes, size_t n)

@@ -1,6 +1,7 @@
 /* vsock_host.c - see vsock_host.h. */
 #include "backend/vsock_host.h"
 
+#include "backend/unix_socket.h"
 #include "base/bits.h"
 #include "base/error.h"
 
@@ -11,7 +12,6 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -251,29 +251,13 @@ int vsock_host_listen(struct vsock_host *h, uint32_t port, struct pome_error *er
 
 static bool listen_at(struct vsock_host *h, const char *path, struct pome_error *err)
 {
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
     if (strlen(path) >= sizeof h->path)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: a path of %zu bytes, %zu are possible", path, strlen(path), sizeof h->path - 1);
-    strcpy(a.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return pome_fail_errno(err, "%s", path);
-    if (!connect(fd, (struct sockaddr *)&a, sizeof a) || errno == EAGAIN) {
-        close(fd);
-        return pome_fail(err, POME_ERROR_BUSY, "%s: another machine's sockets are there", path);
-    }
-    struct stat st;
-    if (errno == ECONNREFUSED && !lstat(path, &st) && S_ISSOCK(st.st_mode) && st.st_uid == geteuid())
-        unlink(path);
-    fchmod(fd, 0600);
-    if (bind(fd, (struct sockaddr *)&a, sizeof a) || chmod(path, 0600) || listen(fd, 64)) {
-        pome_fail_errno(err, "%s", path);
-        close(fd);
+    h->socket = unix_socket_listen(path, SOCK_NONBLOCK, err);
+    if (h->socket < 0)
         return false;
-    }
-    h->socket = fd;
     strcpy(h->path, path);
-    return loop_watch(h->loop, &h->watch, fd, EPOLLIN, err);
+    return loop_watch(h->loop, &h->watch, h->socket, EPOLLIN, err);
 }
 
 struct vsock_host *vsock_host_create(struct loop *loop, const char *path, struct pome_error *err)
