@@ -126,7 +126,7 @@ static void tables_are_sound(void **state)
     check_tables(virtio_pci_function(r.t)->type);
     rig_finish(&r);
     struct device *d = start(&rows[0]);
-    struct virtio *v = virtio_console_create(&r.bus, console);
+    struct virtio *v = virtio_console_create(&r.bus, &(struct virtio_console_port){ .console = console }, 1);
     check_tables(v->type->own);
     v->type->destroy(v);
     v = virtio_balloon_create(&r.bus);

@@ -9,7 +9,7 @@
 
 #include "dev/virtq.h"
 
-#define VIRTIO_MAX_QUEUES   4
+#define VIRTIO_MAX_QUEUES   32 /* at most as many as again_queues has bits */
 #define VIRTIO_CONFIG_BYTES 64
 
 /* Device status, 2.1 */

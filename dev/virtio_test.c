@@ -629,7 +629,7 @@ static struct console *start_console(int out_fd)
 {
     rig_init(&r);
     struct console *c = console_create(r.loop, &(struct console_options){ .in_fd = -1, .out_fd = out_fd }, NULL);
-    rig_plug(&r, virtio_console_create(&r.bus, c));
+    rig_plug(&r, virtio_console_create(&r.bus, &(struct virtio_console_port){ .console = c, .terminal = true }, 1));
     assert_int_equal(rig_start(&r, F_BASE), 15);
     return c;
 }

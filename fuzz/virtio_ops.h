@@ -82,6 +82,8 @@ static inline void ops_run(struct rig *r, const uint8_t *data, size_t size)
     for (unsigned n = 0; o.left && n < 400; n++) {
         uint8_t op = ops_byte(&o);
         unsigned q = op >> 6 & 1;
+        if (r->v->type->n_queues > 4)
+            q = ops_byte(&o) % r->v->type->n_queues;
         if (q >= r->v->type->n_queues)
             q = 0;
         switch (op & 15) {

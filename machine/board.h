@@ -43,6 +43,18 @@ struct platform {
 };
 extern const struct platform platform_generic, platform_apple;
 
+/* The host's ends of the console device's ports. */
+struct machine_ports {
+    struct console *console[MACHINE_MAX_PORTS];
+    struct port_source { /* of a port that is read by this program */
+        void (*tap)(void *ctx, const uint8_t *bytes, size_t n);
+        size_t (*unfinished)(void *ctx, uint8_t *bytes);
+        void *ctx;
+    } source[MACHINE_MAX_PORTS];
+    int file[MACHINE_MAX_PORTS];
+    size_t n, n_files;
+};
+
 struct machine {
     struct machine_config config;
     struct machine_events events;
@@ -65,6 +77,7 @@ struct machine {
     size_t n_shares;
     struct virtio *balloon;        /* NULL: none */
     struct vsock_host *vsock_host; /* the socket device's; NULL: none */
+    struct machine_ports ports;
     struct loop_timer button_timer; /* lets the power button go */
     char console_path[40]; /* node of the serial port */
     struct machine_entry entry;
@@ -118,6 +131,15 @@ bool machine_add(struct machine *m, struct device *dev, uint64_t gpa, uint64_t b
 bool machine_plug(struct machine *m, unsigned slot, struct virtio *v, struct pome_error *err);
 /* Makes the devices of config.peripherals; slot: the first that is free. peripherals.c */
 bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_error *err);
+/* ports.c */
+bool machine_plug_ports(struct machine *m, unsigned slot, const struct machine_port *ports, size_t n, struct pome_error *err);
+void machine_close_ports(struct machine *m);
+/* Input that the guest has not got stays with its sender, so that it is not in a process that may end. */
+void machine_hold_consoles(struct machine *m, bool held);
+/* Input that the guest has not got, output that is not taken apart yet. */
+void machine_save_consoles(struct machine *m, struct records *out);
+bool machine_load_consoles(struct machine *m, const uint8_t *bytes, size_t n, struct pome_error *err);
+
 /* Waits until no request to a share is under way; false: still busy. */
 bool machine_drain_shares(struct machine *m, unsigned timeout_ms);
 

@@ -243,6 +243,7 @@ void machine_destroy(struct machine *m)
         ; /* a worker still writes to guest memory */
     for (size_t i = m->n_devices; i-- > 0;)
         m->device[i]->type->destroy(m->device[i]);
+    machine_close_ports(m);
     disk_pool_destroy(m->disks);
     bus_finish(&m->bus);
     mem_destroy(m->mem);
@@ -327,18 +328,9 @@ static void hold(struct machine *m, bool held)
     bus_unlock(&m->bus);
 }
 
-/* Input that the guest has not got stays with its sender, so that it is not in a process that may end. */
-static void hold_consoles(struct machine *m, bool held)
-{
-    struct console *c[] = {m->config.console, m->config.virtio_console};
-    for (size_t i = 0; i < ARRAY_SIZE(c); i++)
-        if (c[i])
-            console_hold(c[i], held);
-}
-
 bool machine_quiesce(struct machine *m, unsigned timeout_ms)
 {
-    hold_consoles(m, true);
+    machine_hold_consoles(m, true);
     hold(m, true);
     return (!m->disks || disk_pool_drain(m->disks, timeout_ms)) && machine_drain_shares(m, timeout_ms);
 }
@@ -346,7 +338,7 @@ bool machine_quiesce(struct machine *m, unsigned timeout_ms)
 void machine_unquiesce(struct machine *m)
 {
     hold(m, false);
-    hold_consoles(m, false);
+    machine_hold_consoles(m, false);
 }
 
 void machine_describe(const struct machine *m, void (*each)(void *ctx, const char *text), void *ctx)

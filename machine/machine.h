@@ -47,7 +47,6 @@ struct machine_config {
     size_t n_disks;                   /* 0..16 */
     struct loop *loop;                /* borrowed; outlives the machine */
     struct console *console;          /* the PL011's other side; NULL: output is dropped. Borrowed */
-    struct console *virtio_console;   /* a virtio console's other side (hvc0); NULL: no such device. Borrowed */
     const struct machine_peripherals *peripherals; /* machine/peripherals.h; NULL: none. Borrowed during machine_create */
     const void *rom;                  /* MACHINE_APPLE: its boot ROM. MACHINE_GENERIC: firmware in flash at 0. Copied; NULL: none */
     size_t rom_bytes;                 /* at most 1 MiB, 64 MiB */

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "dev/virtio_blk.h"
-#include "dev/virtio_console.h"
 #include "dev/virtio_input.h"
 #include "dev/virtio_pci.h"
 #include "dev/virtio_rng.h"
@@ -74,9 +73,6 @@ bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err)
     for (size_t i = 0; i < m->config.n_disks; i++)
         if (!plug_disk(m, slot++, &m->config.disks[i], err))
             return false;
-    struct console *c = m->config.virtio_console;
-    if (c && !machine_plug(m, slot++, virtio_console_create(&m->bus, c), err))
-        return false;
     if (!machine_plug(m, slot++, virtio_rng_create(&m->bus), err))
         return false;
     m->button = virtio_input_create(&m->bus);

@@ -14,7 +14,8 @@
 
 #include <fcntl.h>
 
-enum { FIRST_NETWORK_SLOT = PCI_SLOTS - MACHINE_MAX_NETWORKS, SOCKETS_SLOT = FIRST_NETWORK_SLOT - 1, BALLOON_SLOT = SOCKETS_SLOT - 1 };
+enum { FIRST_NETWORK_SLOT = PCI_SLOTS - MACHINE_MAX_NETWORKS, SOCKETS_SLOT = FIRST_NETWORK_SLOT - 1, BALLOON_SLOT = SOCKETS_SLOT - 1,
+       PORTS_SLOT = BALLOON_SLOT - 1, LAST_SHARE_SLOT = PORTS_SLOT - 1 };
 
 unsigned machine_network_slot(unsigned i)
 {
@@ -63,7 +64,7 @@ static bool plug_sockets(struct machine *m, const struct machine_sockets *c, str
 
 static bool plug_share(struct machine *m, unsigned slot, const struct machine_share *c, struct pome_error *err)
 {
-    if (slot >= BALLOON_SLOT)
+    if (slot > LAST_SHARE_SLOT)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "no room on the PCI bus beside the disks");
     struct share *s = share_create(c->path, c->writable, err);
     if (!s)
@@ -130,5 +131,5 @@ bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_erro
         return pome_fail_context(err, "sockets");
     if (p->balloon && !machine_plug(m, BALLOON_SLOT, m->balloon = virtio_balloon_create(&m->bus), err))
         return false;
-    return true;
+    return machine_plug_ports(m, PORTS_SLOT, p->ports, p->n_ports, err);
 }

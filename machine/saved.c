@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static const char *const console_names[] = {"serial port", "virtio console"};
-
 /* Of a device on the map: its address; of one in a PCI slot: the slot. */
 static void name_of(const struct machine *m, const struct device *dev, char name[48])
 {
@@ -125,12 +123,8 @@ static void network_name(unsigned slot, char name[32])
 
 void machine_save_traffic(struct machine *m, struct records *out)
 {
-    struct console *c[] = {m->config.console, m->config.virtio_console};
-    uint8_t bytes[CONSOLE_IN_BYTES];
     char name[32];
-    for (size_t i = 0; i < ARRAY_SIZE(c); i++)
-        if (c[i])
-            records_put(out, console_names[i], bytes, console_pending(c[i], bytes));
+    machine_save_consoles(m, out);
     for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
         struct records r = {0};
         if (!is_network(m->virtio[slot]))
@@ -145,12 +139,10 @@ void machine_save_traffic(struct machine *m, struct records *out)
 
 bool machine_load_traffic(struct machine *m, const uint8_t *bytes, size_t n, struct pome_error *err)
 {
-    struct console *c[] = {m->config.console, m->config.virtio_console};
     char name[32];
     struct record r;
-    for (size_t i = 0; i < ARRAY_SIZE(c); i++)
-        if (c[i] && records_find(bytes, n, console_names[i], &r) && console_type(c[i], r.bytes, r.n) != r.n)
-            return pome_fail(err, POME_ERROR_RESTORE, "%s: more input than it holds", console_names[i]);
+    if (!machine_load_consoles(m, bytes, n, err))
+        return false;
     for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
         network_name(slot, name);
         if (is_network(m->virtio[slot]) && records_find(bytes, n, name, &r) && !virtio_net_load(m->virtio[slot], r.bytes, r.n, err))
