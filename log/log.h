@@ -58,7 +58,14 @@ void log_host(struct log *l, const char *subsystem, const char *category, enum l
  * the firmware's, the rest "console". Escape sequences and carriage returns are dropped. */
 void log_guest_console(struct log *l, const void *bytes, size_t n);
 
-/* Writes the unfinished console line, if any (a prompt), as a record of its own. Call when the guest stops. */
+/* Bytes of the guest's systemd journal in its export format (log/journal.h), as they come. An entry is a record: process, PID, level by its priority, the unit as
+ * subsystem, the transport ("kernel", "syslog", "stdout", ...) as category, and the guest's time. */
+void log_guest_journal(struct log *l, const void *bytes, size_t n);
+/* What of it is no whole entry yet, at most LOG_JOURNAL_UNFINISHED_MAX bytes: given to another log, the next bytes go on there. */
+enum { LOG_JOURNAL_UNFINISHED_MAX = 65536 };
+size_t log_guest_journal_unfinished(struct log *l, uint8_t *bytes);
+
+/* Writes the unfinished console line, if any (a prompt), as a record of its own, and forgets an unfinished entry of the journal. Call when a boot has ended. */
 void log_guest_flush(struct log *l);
 
 /* --- reading (api/) ---------------------------------------------------------------------------------------------- */

@@ -1,12 +1,23 @@
-/* timeline.c - records in the order in which things happened. */
+/*
+ * timeline.c - records in the order in which things happened, each once.
+ *
+ * What the kernel says comes twice when the guest sends its journal: as a line of the console, with a level that was guessed, and as a record with
+ * the true one. Both have the kernel's own time to the microsecond, so they meet when records are put in order, and the line goes. That is why both are
+ * gathered whatever is wanted, and looked at again afterwards. A line that was shown before its record came (a stream) is remembered for a while, and
+ * the record goes.
+ */
 #include "log/timeline.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+enum { STRETCHES = 256, SHOWN = 256, MOST_AT_ONCE = 64 };
+
 struct item {
     struct log_record r; /* its texts are offsets into `text` while items are gathered */
     size_t order;
+    unsigned stretch;
+    bool twice; /* said better by another */
 };
 
 struct log_timeline {
@@ -21,8 +32,22 @@ struct log_timeline {
     char first_text[LOG_MESSAGE_MAX + 512];
     const struct log_predicate *predicate; /* NULL: all */
     enum log_level lowest;
-    int64_t guest_zero_ns;  /* CLOCK_MONOTONIC of the guest's time 0 in this boot; INT64_MAX: not known */
+    /* CLOCK_MONOTONIC of the guest's time 0, in each stretch of this boot; INT64_MAX: not known. A pause, in which that clock stands, ends a stretch. */
+    int64_t guest_zero_ns[STRETCHES];
+    unsigned stretch;
+    struct {
+        int64_t guest_ns;
+        uint64_t hash;
+    } shown[SHOWN]; /* console lines of the kernel, the newest ones */
+    unsigned n_shown;
 };
+
+static void forget_guest_clock(struct log_timeline *t)
+{
+    t->stretch = 0;
+    t->guest_zero_ns[0] = INT64_MAX;
+    t->n_shown = 0;
+}
 
 struct log_timeline *log_timeline_open(struct log_reader *r)
 {
@@ -32,7 +57,7 @@ struct log_timeline *log_timeline_open(struct log_reader *r)
         return NULL;
     }
     t->reader = r;
-    t->guest_zero_ns = INT64_MAX;
+    forget_guest_clock(t);
     return t;
 }
 
@@ -77,17 +102,36 @@ static bool wanted(const struct log_timeline *t, const struct log_record *r)
     return r->level >= t->lowest && (!t->predicate || log_predicate_holds(t->predicate, r));
 }
 
+/* As vm/ writes it. */
+static bool ends_pause(const struct log_record *r)
+{
+    return !strcmp(r->category, "state") && !strcmp(r->subsystem, "org.pome.machine") && !strncmp(r->message, "resumed", 7);
+}
+
 /* A line's arrival is never before it was said: the smallest difference is the best. */
 static void note_guest_clock(struct log_timeline *t, const struct log_record *r)
 {
-    if (r->guest_ns >= 0 && r->monotonic_ns - r->guest_ns < t->guest_zero_ns)
-        t->guest_zero_ns = r->monotonic_ns - r->guest_ns;
+    int64_t *zero = &t->guest_zero_ns[t->stretch];
+    if (r->guest_ns >= 0 && r->monotonic_ns - r->guest_ns < *zero)
+        *zero = r->monotonic_ns - r->guest_ns;
+    if (ends_pause(r) && t->stretch + 1 < STRETCHES)
+        t->guest_zero_ns[++t->stretch] = INT64_MAX;
+}
+
+static bool kernel_line(const struct log_record *r)
+{
+    return r->guest_ns >= 0 && !*r->category && !*r->subsystem;
+}
+
+static bool kernel_record(const struct log_record *r)
+{
+    return r->guest_ns >= 0 && !strcmp(r->category, "kernel");
 }
 
 static bool add(struct log_timeline *t, const struct log_record *r)
 {
     note_guest_clock(t, r);
-    if (!wanted(t, r))
+    if (!wanted(t, r) && !kernel_line(r) && !kernel_record(r))
         return true;
     const char *const texts[] = {r->process, r->subsystem, r->category, r->message, r->boot};
     size_t n = 0;
@@ -96,7 +140,7 @@ static bool add(struct log_timeline *t, const struct log_record *r)
     if (!grow((void **)&t->items, &t->room, t->n + 1, sizeof *t->items) || !grow((void **)&t->text, &t->text_room, t->text_n + n, 1))
         return false;
     struct item *i = &t->items[t->n];
-    *i = (struct item){*r, t->n};
+    *i = (struct item){.r = *r, .order = t->n, .stretch = t->stretch};
     i->r.process = keep(t, r->process);
     i->r.subsystem = keep(t, r->subsystem);
     i->r.category = keep(t, r->category);
@@ -128,7 +172,7 @@ static bool gather(struct log_timeline *t, bool *more)
     t->n = t->at = t->text_n = 0;
     if (t->held) {
         t->held = false;
-        t->guest_zero_ns = INT64_MAX;
+        forget_guest_clock(t);
         t->in_boot = true;
         if (!add(t, &t->first))
             return false;
@@ -141,7 +185,7 @@ static bool gather(struct log_timeline *t, bool *more)
         }
         any = true;
         if (*r.boot) {
-            t->guest_zero_ns = INT64_MAX;
+            forget_guest_clock(t);
             t->in_boot = true;
         }
         if (!add(t, &r))
@@ -166,6 +210,69 @@ static void resolve(const struct log_timeline *t, const char **text)
     *text = t->text + (uintptr_t)*text;
 }
 
+static void align(const struct log_timeline *t, struct item *i)
+{
+    struct log_record *r = &i->r;
+    if (r->guest_ns < 0)
+        return;
+    int64_t said = t->guest_zero_ns[i->stretch] + r->guest_ns;
+    r->realtime_ns -= r->monotonic_ns - said;
+    r->monotonic_ns = said;
+}
+
+/* --- once --- */
+
+/* FNV-1a, of the first line. */
+static uint64_t hash(const char *text)
+{
+    uint64_t h = 0xcbf29ce484222325;
+    for (; *text && *text != '\n'; text++)
+        h = (h ^ (unsigned char)*text) * 0x100000001b3;
+    return h;
+}
+
+static bool was_shown(const struct log_timeline *t, const struct log_record *r)
+{
+    uint64_t h = hash(r->message);
+    for (unsigned i = 0; i < SHOWN && i < t->n_shown; i++)
+        if (t->shown[i].guest_ns == r->guest_ns && t->shown[i].hash == h)
+            return true;
+    return false;
+}
+
+static void remember(struct log_timeline *t, const struct log_record *r)
+{
+    t->shown[t->n_shown % SHOWN].guest_ns = r->guest_ns;
+    t->shown[t->n_shown++ % SHOWN].hash = hash(r->message);
+}
+
+/* The lines of the record at i, which are its neighbours. A record may have several lines. */
+static bool mark_lines(struct log_timeline *t, size_t i, int step)
+{
+    const struct log_record *record = &t->items[i].r;
+    bool any = false;
+    for (size_t n = 0, k = i + (size_t)step; n < MOST_AT_ONCE && k < t->n && t->items[k].r.guest_ns == record->guest_ns; n++, k += (size_t)step)
+        if (kernel_line(&t->items[k].r) && strstr(record->message, t->items[k].r.message))
+            t->items[k].twice = any = true;
+    return any;
+}
+
+static void keep_each_once(struct log_timeline *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (kernel_record(&t->items[i].r) && !mark_lines(t, i, -1) && !mark_lines(t, i, 1))
+            t->items[i].twice = was_shown(t, &t->items[i].r);
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->items[i].twice || !wanted(t, &t->items[i].r))
+            continue;
+        if (kernel_line(&t->items[i].r))
+            remember(t, &t->items[i].r);
+        t->items[n++] = t->items[i];
+    }
+    t->n = n;
+}
+
 static void order(struct log_timeline *t)
 {
     for (size_t i = 0; i < t->n; i++) {
@@ -175,15 +282,12 @@ static void order(struct log_timeline *t)
         resolve(t, &r->category);
         resolve(t, &r->message);
         resolve(t, &r->boot);
-        if (r->guest_ns < 0)
-            continue;
-        int64_t said = t->guest_zero_ns + r->guest_ns;
-        r->realtime_ns -= r->monotonic_ns - said;
-        r->monotonic_ns = said;
+        align(t, &t->items[i]);
     }
     /* What the installer wrote before a reboot of the host has another clock's times: only a boot is put in order. */
-    if (t->in_boot || *t->items[0].r.boot || t->guest_zero_ns != INT64_MAX)
+    if (t->in_boot || *t->items[0].r.boot || t->guest_zero_ns[0] != INT64_MAX)
         qsort(t->items, t->n, sizeof *t->items, by_time);
+    keep_each_once(t);
 }
 
 void log_timeline_filter(struct log_timeline *t, const struct log_predicate *predicate, enum log_level lowest)
@@ -196,11 +300,12 @@ bool log_timeline_next(struct log_timeline *t, struct log_record *record)
 {
     if (t->at == t->n) {
         bool more = true;
-        while (more && !gather(t, &more))
-            ;
+        do
+            if (gather(t, &more))
+                order(t);
+        while (more && !t->n);
         if (!t->n)
             return false;
-        order(t);
     }
     *record = t->items[t->at++].r;
     return true;
@@ -210,7 +315,7 @@ bool log_timeline_seek_last_boot(struct log_timeline *t)
 {
     t->n = t->at = 0;
     t->held = false;
-    t->guest_zero_ns = INT64_MAX;
+    forget_guest_clock(t);
     return log_read_seek_last_boot(t->reader);
 }
 
@@ -219,7 +324,7 @@ void log_timeline_seek_end(struct log_timeline *t)
     struct log_record r;
     t->n = t->at = 0;
     t->held = false;
-    t->guest_zero_ns = INT64_MAX;
+    forget_guest_clock(t);
     log_read_seek_last_boot(t->reader);
     while (log_read_next(t->reader, &r)) {
         t->in_boot |= *r.boot != 0;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "log/boots.h"
 #include "log/console.h"
+#include "log/journal.h"
 #include "log/log.h"
 #include "log/record.h"
 #include "log/segments.h"
@@ -33,6 +34,7 @@ struct log {
     bool kernel_seen, torn;
     bool disorderly; /* the writer before us did not come to its log_close */
     struct console_line console;
+    struct journal journal;
     char line[LOG_LINE_MAX];
 };
 
@@ -109,6 +111,7 @@ struct log *log_open(const char *dir, struct pome_error *err)
         if (segment_is_plain(l->dir_fd, n))
             segment_compress(l->dir_fd, n);
     l->disorderly = ends_disorderly(l);
+    journal_init(&l->journal);
     pthread_mutex_init(&l->lock, NULL);
     return l;
 }
@@ -182,12 +185,39 @@ void log_guest_console(struct log *l, const void *bytes, size_t n)
     pthread_mutex_unlock(&l->lock);
 }
 
+void log_guest_journal(struct log *l, const void *bytes, size_t n)
+{
+    const unsigned char *b = bytes;
+    struct log_record r;
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < n; i++)
+        if (journal_feed(&l->journal, b[i], &r)) {
+            r.realtime_ns = now_ns(CLOCK_REALTIME);
+            r.monotonic_ns = now_ns(CLOCK_MONOTONIC);
+            put(l, &r);
+        }
+    pthread_mutex_unlock(&l->lock);
+}
+
+size_t log_guest_journal_unfinished(struct log *l, uint8_t *bytes)
+{
+    if (!l)
+        return 0;
+    pthread_mutex_lock(&l->lock);
+    size_t n = journal_unfinished(&l->journal, bytes);
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
 void log_guest_flush(struct log *l)
 {
     if (!l)
         return;
     pthread_mutex_lock(&l->lock);
     put_console(l);
+    journal_init(&l->journal);
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -53,6 +53,19 @@ void board_output(void *ctx, const uint8_t *bytes, size_t n)
     panic_watch_bytes(&vm->panic_watch, bytes, n);
 }
 
+void board_journal(void *ctx, const uint8_t *bytes, size_t n)
+{
+    struct vm *vm = ctx;
+    log_guest_journal(vm->config.log, bytes, n);
+}
+
+size_t board_journal_unfinished(void *ctx, uint8_t *bytes)
+{
+    _Static_assert((int)LOG_JOURNAL_UNFINISHED_MAX <= (int)MACHINE_UNFINISHED_MAX, "see machine/peripherals.h");
+    struct vm *vm = ctx;
+    return log_guest_journal_unfinished(vm->config.log, bytes);
+}
+
 void board_set_irq(void *ctx, unsigned cpu, bool level)
 {
     struct vm *vm = ctx;

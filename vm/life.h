@@ -88,6 +88,8 @@ void board_panicked(void *ctx, const char *what);
 void board_note(void *ctx, const char *category, const char *text);
 void board_fault(void *ctx, const char *text);
 void board_output(void *ctx, const uint8_t *bytes, size_t n);
+void board_journal(void *ctx, const uint8_t *bytes, size_t n);
+size_t board_journal_unfinished(void *ctx, uint8_t *bytes);
 void board_set_irq(void *ctx, unsigned cpu, bool level);
 void board_set_fiq(void *ctx, unsigned cpu, bool level);
 

@@ -53,6 +53,7 @@ static void flush_output(struct vm *vm)
     do
         out = console_flush(vm->console, 500) && machine_output_done(vm->machine);
     while (!out && !vm_killed(vm));
+    machine_flush_ports(vm->machine, 500);
 }
 
 static enum pome_stop_reason reason_of(struct vm *vm, enum cpu_end end)
@@ -113,6 +114,7 @@ static void reset(struct vm *vm)
 {
     pthread_mutex_lock(&vm->boots_lock);
     panic_watch_reset(&vm->panic_watch);
+    log_guest_flush(vm->config.log);
     machine_unquiesce(vm->machine);
     machine_reset(vm->machine);
     cpu_set_reset(vm->cpus);

@@ -39,12 +39,27 @@ static bool copy_kernel_boot(struct vm *vm, const struct machine_kernel *from, s
     return true;
 }
 
+/* Where a guest that has systemd sends its journal (docs/machine.md). */
+static void add_log_port(struct vm *vm, struct machine_peripherals *p, struct machine_port ports[MACHINE_MAX_PORTS])
+{
+    if (!vm->config.log || p->n_ports >= MACHINE_MAX_PORTS)
+        return;
+    for (size_t i = 0; i < p->n_ports; i++)
+        ports[i] = p->ports[i];
+    ports[p->n_ports++] = (struct machine_port){
+        .name = "org.pome.log", .in_fd = -1, .out_fd = -1, .tap = board_journal, .unfinished = board_journal_unfinished, .ctx = vm};
+    p->ports = ports;
+}
+
 static bool build_board(struct vm *vm, struct pome_error *err)
 {
     const struct vm_config *c = &vm->config;
+    struct machine_port ports[MACHINE_MAX_PORTS];
+    struct machine_peripherals peripherals = c->peripherals ? *c->peripherals : (struct machine_peripherals){0};
+    add_log_port(vm, &peripherals, ports);
     const struct machine_config mc = {
         .platform = c->platform, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = c->disks,
-        .n_disks = c->n_disks, .peripherals = c->peripherals, .loop = vm->loop, .console = vm->console, .rom = c->rom, .rom_bytes = c->rom_bytes, .variables = c->variables,
+        .n_disks = c->n_disks, .peripherals = &peripherals, .loop = vm->loop, .console = vm->console, .rom = c->rom, .rom_bytes = c->rom_bytes, .variables = c->variables,
         .ecid = c->ecid, .boot_flags = c->boot_flags, .boot_info = c->boot_info, .boot_info_bytes = c->boot_info_bytes,
     };
     const struct cpu_irq_port port = {vm, board_set_irq, board_set_fiq};
