@@ -6,14 +6,14 @@
  *   bytes lie close together form a group: the first one looks up the line of the lowest address and compares its tag with the
  *   page of the highest byte, so one comparison says that the whole range is in one page that may be accessed. If any
  *   member writes, the page must be writable (which in the A64 translation regimes implies readable).
- *   An access that may not be reached (a side exit comes first) must not make the check harder to pass: it joins only if
- *   its bytes are checked anyway, and a store only if the group writes anyway.
+ *   An access that may not be reached (a side exit comes first) must not make the check much harder to pass: it joins only if
+ *   it lies near (so that the page seldom ends between), and a store only if the group writes anyway.
  *   A call ends all groups: it may change the translation.
  *   Accesses that must be aligned stay alone, since one comparison cannot check the alignment of several.
  */
 #include "x64/compile.h"
 
-enum { RANGE = 1024, ACTIVE = 4 };
+enum { RANGE = 1024, NEAR = 256, ACTIVE = 4 };
 
 struct scan {
     struct x64_compiler *c;
@@ -45,9 +45,9 @@ ir_ref x64_base_of(const struct ir_block *b, ir_ref ref, int64_t *offset)
 
 static bool can_join(const struct scan *s, const struct x64_group *g, ir_ref base, int64_t offset, int64_t end, bool write, bool unpriv)
 {
-    bool certain = g->first > s->side_exit, inside = offset >= g->min && end <= g->end;
-    return g->base == base && g->unpriv == unpriv && MAX(end, (int64_t)g->end) - MIN(offset, (int64_t)g->min) <= RANGE &&
-           (certain || (inside && (!write || g->write)));
+    bool certain = g->first > s->side_exit;
+    return g->base == base && g->unpriv == unpriv && (certain || !write || g->write) &&
+           MAX(end, (int64_t)g->end) - MIN(offset, (int64_t)g->min) <= (certain ? RANGE : NEAR);
 }
 
 static void join(struct x64_compiler *c, struct x64_group *g, unsigned n, int64_t offset, int64_t end, bool write)
