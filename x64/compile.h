@@ -99,9 +99,7 @@ enum x64_stub {
     STUB_RETURN_EMPTY,   /* a return matched the bottom of the return stack */
     STUB_LOAD, STUB_STORE, STUB_LOADV, STUB_STOREV, STUB_ATOMIC, STUB_CAS, STUB_CAS128,
     STUB_PREPARE,
-    STUB_LOAD_HERE,      /* + log2 of the size, 0..3: STUB_LOAD that looks the address up itself first, for members of a group that failed */
-    STUB_STORE_HERE = STUB_LOAD_HERE + 4,
-    STUB_LOADX = STUB_STORE_HERE + 4, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
+    STUB_LOADX, STUB_LOADXV, STUB_STOREX, STUB_STOREXV,
     STUB_CALL,
     STUB_CALL_END,       /* the same, at the end of a block: then what STUB_EXIT_STATE does */
     STUB_PURE,
@@ -168,10 +166,11 @@ struct x64_group {
     int32_t min, end; /* offsets from base that are accessed: [min, end) */
     uint16_t first, last, count;
     bool write, unpriv;
+    bool late;        /* its first access is not the first of its instruction, which so cannot be begun again: always alone */
     int8_t way;       /* in a loop: the base rises (1), falls (-1) or nobody knows (0) from turn to turn */
     uint8_t addend;   /* ... and the register that the addend is kept in, NO_REG: in memory */
 };
-enum { X64_MAX_GROUPS = 255 };
+enum { X64_MAX_GROUPS = 64 };
 
 struct x64_class {
     ir_ref owner[32];  /* whose value a register holds; 0: free */
@@ -200,11 +199,9 @@ struct x64_cold {
     uint8_t reg, reg2; /* operands by kind */
     uint8_t stub;
     bool vectors;
-    uint8_t addend;    /* grouped accesses: register of the group's addend, else NO_REG */
-    bool leader;       /* the group's first */
-    bool write;
+    uint8_t addend;    /* of a group: the register, NO_REG: none */
+    bool linked;       /* exits: has a link */
     int32_t disp;      /* of the address from reg */
-    void (*access)(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m);
     uint8_t *from;     /* end of the jump (rel32) that comes here */
     uint8_t *from2;    /* another, or NULL */
     uint8_t *back;     /* where to continue */
@@ -299,6 +296,12 @@ static inline ir_ref x64_addend_of(const struct x64_compiler *c, unsigned n)
     return (ir_ref)(IR_MAX_INSNS + c->value[n].group - 1);
 }
 
+/* Cold code: a group's page is not in its line of the TLB. k->reg: the base, k->reg3: the group. Goes on with RDX the addend and RAX the
+ * group's lowest address; or the block is left, and every access looks for itself. */
+void x64_group_find_page(struct x64_compiler *c, const struct x64_cold *k);
+/* Cold code: RAX, RDX likewise, ZF: the line has it. */
+void x64_group_look_up(struct x64_compiler *c, const struct x64_cold *k);
+
 /* ---- flags_later.c ---- */
 /* Until where the operands of SETF n must be kept if it is to emit nothing; 0: it must store. */
 unsigned x64_flags_later(const struct x64_compiler *c, unsigned n);
@@ -328,7 +331,6 @@ struct x64_mem x64_loop_addend(const struct x64_compiler *c, const struct x64_gr
 /* Before the first access of a group that has a way: its addend is in the register from here on. */
 void x64_loop_check(struct x64_compiler *c, const struct x64_group *g, unsigned base, unsigned addend);
 void x64_loop_poll(struct x64_compiler *c);                 /* emit_exit.c */
-void x64_loop_exit(struct x64_compiler *c, int64_t target); /* cold code: leaves to a place inside the page */
 
 /* ---- registers (regs.c) ---- */
 void x64_regs_init(struct x64_compiler *c);
@@ -452,6 +454,9 @@ void x64_flags_prepare(struct x64_compiler *c, ir_ref f);
 
 /* Remembers a piece of cold code; emit is called after the straight line, with the jumps at from, from2 pointed at it. */
 struct x64_cold *x64_cold_add(struct x64_compiler *c, void (*emit)(struct x64_compiler *, const struct x64_cold *));
+
+/* Cold code: leaves to the current instruction, where a translation without x64_config.share is to go on (emit_exit.c). */
+void x64_exit_alone(struct x64_compiler *c);
 
 /* ---- emitters: return false when they have none for this operation ---- */
 bool x64_emit_int(struct x64_compiler *c);   /* emit_int.c: arithmetic, flags, choice */

@@ -77,14 +77,14 @@ static void target_to_rax(struct x64_compiler *c, int64_t offset)
 
 /* ---- inside the page ---- */
 
-/* k->write: has a link; k->memop: its number in code->patches */
+/* k->memop: its number in code->patches */
 static void unlinked(struct x64_compiler *c, const struct x64_cold *k)
 {
     struct x64_patch *p = &c->code->patches[k->memop];
     p->unlinked = (uint32_t)(c->a.p - c->code->rw);
     mov_ri(&c->a, RAX, (uint32_t)k->target);
-    mov_ri(&c->a, RDX, k->write ? p->patch : 0); /* nobody would know how to undo a link that is not in out->link */
-    if (k->write)
+    mov_ri(&c->a, RDX, k->linked ? p->patch : 0); /* nobody would know how to undo a link that is not in out->link */
+    if (k->linked)
         ref_add(&c->a, REF_LINK, c->a.p - 4);
     jmp_near(&c->a, c->code->stub[STUB_EXIT_LINK][0]);
 }
@@ -97,7 +97,7 @@ static void interrupted(struct x64_compiler *c, const struct x64_cold *k)
 
 /* Emits the jump with a displacement that lies in an aligned 8 bytes, and records the link. cc: a condition, or: */
 enum { ALWAYS = -1, CALLED = -2 };
-static void linkable_jump(struct x64_compiler *c, int cc, int64_t target)
+static void linked_jump(struct x64_compiler *c, int cc, int64_t target, bool alone)
 {
     struct x64_code *code = c->code;
     unsigned at = (unsigned)(c->a.p - code->rw) + (cc < 0 ? 1 : 2);
@@ -119,9 +119,14 @@ static void linkable_jump(struct x64_compiler *c, int cc, int64_t target)
         return;
     }
     code->patches[code->n_patches++] = (struct x64_patch){.patch = patch};
-    k->write = c->out->n_links < X64_MAX_LINKS;
-    if (k->write)
-        c->out->link[c->out->n_links++] = (struct x64_link){.patch = patch, .target = target};
+    k->linked = alone || c->out->n_links < X64_MAX_LINKS - X64_MAX_GROUPS; /* without a name nobody would know that it is alone */
+    if (k->linked)
+        c->out->link[c->out->n_links++] = (struct x64_link){.patch = patch, .target = target, .alone = alone};
+}
+
+static void linkable_jump(struct x64_compiler *c, int cc, int64_t target)
+{
+    linked_jump(c, cc, target, false);
 }
 
 /* The registers are those of the loop here. */
@@ -232,10 +237,10 @@ static void left(struct x64_compiler *c, const struct x64_cold *k)
     direct(c, k->target);
 }
 
-void x64_loop_exit(struct x64_compiler *c, int64_t target)
+void x64_exit_alone(struct x64_compiler *c)
 {
     x64_loop_leave_call(c);
-    linkable_jump(c, ALWAYS, target);
+    linked_jump(c, ALWAYS, c->pc_off, true);
 }
 
 static void direct_call(struct x64_compiler *c, int64_t target, ir_ref address)

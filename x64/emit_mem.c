@@ -7,8 +7,7 @@
  *   demanded, the address with the page offset but the low bits removed. On a hit RDX is the addend and [va + RDX] the
  *   host's memory. On a miss cold code calls the environment through a stub and joins again.
  *   The lines of ordinary accesses are addressed off R15; RCX is the offset of the line.
- *   Accesses off one base share a look-up (group.c): the first checks the whole range and keeps the addend, the others only
- *   test whether it is odd, which is how the first says that it failed.
+ *   Accesses off one base share a look-up (group.c): the first checks the whole range and keeps the addend, the others use it.
  *
  * Order (x86-TSO under Arm's rules)
  *   Plain loads are acquires, plain stores releases; a store-release is an XCHG so that a later load-acquire cannot pass
@@ -100,19 +99,41 @@ static void compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int
            line(unpriv, write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read)));
 }
 
-typedef void access_fn(struct x64_compiler *c, const struct x64_cold *k, struct x64_mem m);
 typedef void slow_fn(struct x64_compiler *c, const struct x64_cold *k);
 
-/* The page was looked up in an earlier turn. No member has a slow path of its own. */
-static void look_up_in_loop(struct x64_compiler *c, const struct x64_group *g, struct place p, struct x64_mem *m)
+static void group_failed(struct x64_compiler *c, const struct x64_cold *k)
+{
+    x64_group_find_page(c, k);
+    mov_rr(&c->a, true, k->addend, RDX);
+    jmp_near(&c->a, k->back);
+}
+
+static void look_up_group(struct x64_compiler *c, const struct x64_group *g, unsigned reg, unsigned addend)
+{
+    compare_tag(c, reg, g->min, g->end - 1, 0, g->write, g->unpriv);
+    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    x64_flags_lost(c);
+    struct x64_cold *k = x64_cold_add(c, group_failed);
+    k->from = c->a.p;
+    k->reg = (uint8_t)reg;
+    k->reg3 = (uint8_t)(g - c->group);
+    k->addend = (uint8_t)addend;
+    k->vectors = x64_vectors_live(c);
+    mov_rm(&c->a, true, addend, line(g->unpriv, offsetof(struct x64_tlb_entry, addend)));
+    k->back = c->a.p;
+}
+
+/* The first access of a group looks its page up, or did so in an earlier turn of the loop. None has a slow path of its own. */
+static struct x64_mem in_group(struct x64_compiler *c, const struct x64_group *g, struct place p)
 {
     unsigned addend = g->addend != NO_REG ? g->addend : g->count > 1 ? x64_where(c, x64_addend_of(c, c->n)) : (unsigned)RDX;
-    if (g->first == c->n) {
-        x64_loop_check(c, g, p.reg, addend);
-    } else {
+    if (g->first != c->n)
         c->cc_kept = true;
-    }
-    *m = mem_indexed(p.reg, addend, 0, p.disp);
+    else if (g->way)
+        x64_loop_check(c, g, p.reg, addend);
+    else
+        look_up_group(c, g, p.reg, addend);
+    return mem_indexed(p.reg, addend, 0, p.disp);
 }
 
 /* Emits what must hold before the access, and remembers the cold code for when it does not; *m is the host's memory. */
@@ -123,22 +144,12 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     int32_t size = 1 << (memop & IR_MEM_SIZE_MASK);
     bool unpriv = memop & IR_MEM_UNPRIV, aligned = c->config->align_check || memop & IR_MEM_ALIGNED;
     const struct x64_group *g = x64_group_of(c, c->n);
-    if (g && g->way) {
-        look_up_in_loop(c, g, p, m);
+    if (g && (g->way || g->count > 1)) {
+        *m = in_group(c, g, p);
         c->no_cold = (struct x64_cold){.memop = (uint32_t)memop};
         return &c->no_cold;
     }
-    if (g && g->count == 1)
-        g = NULL;
-    unsigned addend = g ? x64_where(c, x64_addend_of(c, c->n)) : RDX;
-    bool leader = g && g->first == c->n;
-
-    if (leader)
-        compare_tag(c, p.reg, g->min, g->end - 1, 0, g->write, g->unpriv);
-    else if (g)
-        test_ri8(&c->a, addend, 1);
-    else
-        compare_tag(c, p.reg, p.disp, p.disp + (aligned ? 0 : size - 1), aligned ? (uint32_t)size - 1 : 0, write, unpriv);
+    compare_tag(c, p.reg, p.disp, p.disp + (aligned ? 0 : size - 1), aligned ? (uint32_t)size - 1 : 0, write, unpriv);
     jcc_near(&c->a, CC_NE, c->a.p + 6);
     x64_flags_lost(c);
     struct x64_cold *k = x64_cold_add(c, slow);
@@ -148,17 +159,13 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
     k->memop = (uint32_t)memop;
     k->stub = (uint8_t)stub;
     k->vectors = x64_vectors_live(c);
-    k->addend = (uint8_t)(g ? addend : NO_REG);
-    k->leader = leader;
-    k->write = write;
-    if (!g || leader)
-        mov_rm(&c->a, true, addend, line(unpriv, offsetof(struct x64_tlb_entry, addend)));
-    *m = mem_indexed(p.reg, addend, 0, p.disp);
+    mov_rm(&c->a, true, RDX, line(unpriv, offsetof(struct x64_tlb_entry, addend)));
+    *m = mem_indexed(p.reg, RDX, 0, p.disp);
     return k;
 }
 
 /* Begins cold code: the address in RAX. */
-static void slow_address(struct x64_compiler *c, const struct x64_cold *k)
+static void begin_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
     x64_loop_flags_store(c, k->n);
     x64_flags_cold(c, k);
@@ -166,30 +173,6 @@ static void slow_address(struct x64_compiler *c, const struct x64_cold *k)
         lea(&c->a, true, RAX, mem_at(k->reg, k->disp));
     else
         mov_rr(&c->a, true, RAX, k->reg);
-    if (k->leader)
-        mov_ri(&c->a, k->addend, 1); /* no addend is odd: the others see it */
-}
-
-/* The same. An access of a failed group looks for itself before it gives up. */
-static void begin_slow(struct x64_compiler *c, const struct x64_cold *k)
-{
-    slow_address(c, k);
-    if (k->addend == NO_REG)
-        return;
-    mov_ri(&c->a, RDX, (1u << (k->memop & IR_MEM_SIZE_MASK)) - 1);
-    call_near(&c->a, c->code->stub[STUB_LOOK_UP + k->write + (k->memop & IR_MEM_UNPRIV ? 2 : 0)][0]);
-    uint8_t *miss = jcc_short(&c->a, CC_NE);
-    k->access(c, k, mem_indexed(RAX, RDX, 0, 0));
-    jmp_near(&c->a, k->back);
-    jump_here(&c->a, miss);
-}
-
-/* An ordinary integer access, whose value is in RDX or comes in RAX: of a failed group the stub looks for itself. */
-static void slow_integer(struct x64_compiler *c, const struct x64_cold *k, enum x64_stub here)
-{
-    mov_ri(&c->a, RCX, (k->memop & 0xffff) | k->pc_off << 16);
-    enum x64_stub stub = k->addend != NO_REG ? here + (k->memop & IR_MEM_SIZE_MASK) : (enum x64_stub)k->stub;
-    x64_call_stub(c, stub, k->vectors);
 }
 
 /* ---- loads ---- */
@@ -205,13 +188,8 @@ static void load_access(struct x64_compiler *c, const struct x64_cold *k, struct
 
 static void load_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
-    if (k->memop & IR_MEM_UNPRIV) {
-        begin_slow(c, k);
-        slow_args(c, k);
-    } else {
-        slow_address(c, k);
-        slow_integer(c, k, STUB_LOAD_HERE);
-    }
+    begin_slow(c, k);
+    slow_args(c, k);
     extend_into(c, k->reg2, k->memop);
     jmp_near(&c->a, k->back);
 }
@@ -223,7 +201,6 @@ static void load(struct x64_compiler *c)
     unsigned d = def_for_load(c);
     struct x64_cold *k = look_up(c, p, false, STUB_LOAD, load_slow, &m);
     k->reg2 = (uint8_t)d;
-    k->access = load_access;
     load_access(c, k, m);
     k->back = c->a.p;
 }
@@ -258,7 +235,6 @@ static void load_vector(struct x64_compiler *c)
     unsigned d = x64_def_any_v(c);
     struct x64_cold *k = look_up(c, p, false, STUB_LOADV, load_vector_slow, &m);
     k->reg2 = (uint8_t)d;
-    k->access = load_vector_access;
     load_vector_access(c, k, m);
     k->back = c->a.p;
 }
@@ -281,19 +257,12 @@ static void store_access(struct x64_compiler *c, const struct x64_cold *k, struc
 static void store_slow(struct x64_compiler *c, const struct x64_cold *k)
 {
     unsigned log2 = k->memop & IR_MEM_SIZE_MASK;
-    bool here = !(k->memop & (IR_MEM_UNPRIV | IR_MEM_RELEASE));
-    if (here)
-        slow_address(c, k);
-    else
-        begin_slow(c, k);
+    begin_slow(c, k);
     if (k->reg2 == NO_REG)
         mov_ri(&c->a, RDX, (uint64_t)k->target & ones(8u << log2));
     else
         movzx_rr(&c->a, log2, RDX, k->reg2);
-    if (here)
-        slow_integer(c, k, STUB_STORE_HERE);
-    else
-        slow_args(c, k);
+    slow_args(c, k);
     jmp_near(&c->a, k->back);
 }
 
@@ -310,7 +279,6 @@ static void store(struct x64_compiler *c)
     struct x64_cold *k = look_up(c, p, true, STUB_STORE, store_slow, &m);
     k->reg2 = (uint8_t)r;
     k->target = imm;
-    k->access = store_access;
     store_access(c, k, m);
     k->back = c->a.p;
 }
@@ -345,7 +313,6 @@ static void store_vector(struct x64_compiler *c)
     unsigned v = x64_any_v(c, x64_insn(c)->b);
     struct x64_cold *k = look_up(c, p, true, STUB_STOREV, store_vector_slow, &m);
     k->reg2 = (uint8_t)v;
-    k->access = store_vector_access;
     store_vector_access(c, k, m);
     k->back = c->a.p;
 }

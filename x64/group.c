@@ -10,6 +10,11 @@
  *   it lies near (so that the page seldom ends between), and a store only if the group writes anyway.
  *   A call ends all groups: it may change the translation.
  *   Accesses that must be aligned stay alone, since one comparison cannot check the alignment of several.
+ *
+ *   When the line is not that page's, it is made (env.prepare). If even that is of no use - a fault, a device, a range over the end of a
+ *   page - the block is left at this instruction, for a translation that knows no groups (struct x64_link.alone). So the others of the group
+ *   need to ask nothing and have no slow path. That is possible since the state is exact at the start of every instruction up to its last
+ *   access (ir.h), and since an instruction may be begun again, if this is its first access.
  */
 #include "x64/compile.h"
 
@@ -19,6 +24,7 @@ struct scan {
     struct x64_compiler *c;
     uint16_t active[ACTIVE]; /* numbers of groups + 1, youngest first */
     unsigned side_exit;      /* the last one seen */
+    bool accessed;           /* this instruction had an access */
 };
 
 ir_ref x64_base_of(const struct ir_block *b, ir_ref ref, int64_t *offset)
@@ -46,7 +52,7 @@ ir_ref x64_base_of(const struct ir_block *b, ir_ref ref, int64_t *offset)
 static bool can_join(const struct scan *s, const struct x64_group *g, ir_ref base, int64_t offset, int64_t end, bool write, bool unpriv)
 {
     bool certain = g->first > s->side_exit;
-    return g->base == base && g->unpriv == unpriv && (certain || !write || g->write) &&
+    return g->base == base && !g->late && g->unpriv == unpriv && (certain || !write || g->write) &&
            MAX(end, (int64_t)g->end) - MIN(offset, (int64_t)g->min) <= (certain ? RANGE : NEAR);
 }
 
@@ -66,7 +72,8 @@ static void visit(struct scan *s, unsigned n, bool write)
     struct x64_compiler *c = s->c;
     const struct ir_insn *i = &c->ir->insn[n];
     int64_t offset, end;
-    bool unpriv = i->imm & IR_MEM_UNPRIV;
+    bool unpriv = i->imm & IR_MEM_UNPRIV, late = s->accessed;
+    s->accessed = true;
     ir_ref base = x64_base_of(c->ir, i->a, &offset);
     end = offset + (1 << (i->imm & IR_MEM_SIZE_MASK));
     if (!base || c->ir->insn[base].op == IR_CONST || i->imm & (IR_MEM_ALIGNED | IR_MEM_RELEASE))
@@ -79,7 +86,7 @@ static void visit(struct scan *s, unsigned n, bool write)
     if (c->n_groups == X64_MAX_GROUPS)
         return;
     struct x64_group *g = &c->group[c->n_groups++];
-    *g = (struct x64_group){.base = base, .min = (int32_t)offset, .end = (int32_t)end, .first = (uint16_t)n, .unpriv = unpriv};
+    *g = (struct x64_group){.base = base, .min = (int32_t)offset, .end = (int32_t)end, .first = (uint16_t)n, .unpriv = unpriv, .late = late};
     join(c, g, n, offset, end, write);
     memmove(s->active + 1, s->active, sizeof s->active - sizeof *s->active);
     s->active[0] = (uint16_t)c->n_groups;
@@ -89,12 +96,13 @@ void x64_groups_find(struct x64_compiler *c)
 {
     struct scan s = {.c = c};
     c->n_groups = 0;
-    if (c->config->align_check)
+    if (c->config->align_check || !c->config->share || !c->host->share)
         return;
     for (unsigned n = 1; n < c->ir->n; n++) {
         switch (c->ir->insn[n].op) {
         case IR_LOAD: case IR_LOADV: visit(&s, n, false); break;
         case IR_STORE: case IR_STOREV: visit(&s, n, true); break;
+        case IR_INSN: s.accessed = false; break;
         case IR_CALL: memset(s.active, 0, sizeof s.active); break;
         case IR_EXIT_COND: case IR_EXIT_NZ: case IR_EXIT_Z: case IR_RAISE_NZ: s.side_exit = n; break;
         }
@@ -106,4 +114,33 @@ void x64_groups_find(struct x64_compiler *c)
             c->value[g->first].group = 0;
         c->value[IR_MAX_INSNS + k] = (struct x64_value){.reg = NO_REG, .target = NO_REG, .last = g->last};
     }
+}
+
+/* ---- cold code ---- */
+
+void x64_group_look_up(struct x64_compiler *c, const struct x64_cold *k)
+{
+    const struct x64_group *g = &c->group[k->reg3];
+    lea(&c->a, true, RAX, mem_at(k->reg, g->min));
+    mov_ri(&c->a, RDX, (uint32_t)(g->end - 1 - g->min));
+    x64_call_stub(c, (enum x64_stub)(STUB_LOOK_UP + g->write + 2 * g->unpriv), false);
+}
+
+void x64_group_find_page(struct x64_compiler *c, const struct x64_cold *k)
+{
+    const struct x64_group *g = &c->group[k->reg3];
+    uint8_t *now = NULL;
+    if (c->config->env.prepare) {
+        lea(&c->a, true, RAX, mem_at(k->reg, g->min));
+        mov_ri(&c->a, RCX, (g->write ? IR_MEM_PREPARE_WRITE : 0) | (g->unpriv ? IR_MEM_UNPRIV : 0) | k->pc_off << 16);
+        x64_call_stub(c, STUB_PREPARE, k->vectors);
+        x64_group_look_up(c, k);
+        jcc_near(&c->a, CC_E, c->a.p + 6);
+        now = c->a.p;
+    }
+    x64_loop_flags_store(c, k->n);
+    x64_flags_cold(c, k);
+    x64_exit_alone(c);
+    if (now)
+        le32_put(now - 4, (uint32_t)(c->a.p - now));
 }

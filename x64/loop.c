@@ -18,10 +18,8 @@
  *   So between turns the guest's state is in registers and in the state just as it is between blocks, only in other registers.
  *
  *   A group of accesses (group.c) whose base rises (or falls) from turn to turn by what can be told beforehand needs no look-up: it keeps the
- *   addend of its page, and the limit that the base must not reach. Only there it looks up again, and when the TLB has no line,
- *   makes one (env.prepare). If even that is of no use - a fault, a device, a range over the end of a page - the loop is left at this
- *   instruction, and the ordinary translation of what comes does it. That is possible since the state is exact at the start of every
- *   instruction up to its last access (ir.h), and since an instruction may be begun again.
+ *   addend of its page, and the limit that the base must not reach. Only there it looks up again, as all groups do, and may have to leave the
+ *   loop at this instruction.
  *
  *   Translations may change only while C code runs or this vCPU is at a safe point: then the limits are forgotten.
  */
@@ -191,7 +189,7 @@ void x64_loop_groups(struct x64_compiler *c)
     int64_t low, high;
     for (unsigned k = 0; l->on && k < c->n_groups; k++) {
         struct x64_group *g = &c->group[k];
-        if (k < X64_LOOP_GROUPS && g->min >= -FAR && g->end <= FAR && step_of(c, g->base, &low, &high, 4))
+        if (k < X64_LOOP_GROUPS && !g->late && g->min >= -FAR && g->end <= FAR && step_of(c, g->base, &low, &high, 4))
             g->way = low >= 0 ? 1 : high <= 0 ? -1 : 0;
         if (!g->way && g->count == 1 && g->min == 0)
             c->value[g->first].group = 0;
@@ -281,14 +279,6 @@ void x64_loop_enter_call(struct x64_compiler *c)
 
 /* ---- a base reached its limit ---- */
 
-static void again(struct x64_compiler *c, const struct x64_cold *k)
-{
-    const struct x64_group *g = &c->group[k->reg3];
-    lea(&c->a, true, RAX, mem_at(k->reg, g->min));
-    mov_ri(&c->a, RDX, (uint32_t)(g->end - 1 - g->min));
-    x64_call_stub(c, (enum x64_stub)(STUB_LOOK_UP + g->write + 2 * g->unpriv), false);
-}
-
 /* RAX: the group's lowest address, RDX: the addend. */
 static void keep_page(struct x64_compiler *c, const struct x64_group *g)
 {
@@ -308,24 +298,11 @@ static void keep_page(struct x64_compiler *c, const struct x64_group *g)
 static void reached(struct x64_compiler *c, const struct x64_cold *k)
 {
     const struct x64_group *g = &c->group[k->reg3];
-    again(c, k);
-    uint8_t *hit = jcc_short(&c->a, CC_E);
-    if (c->config->env.prepare) {
-        lea(&c->a, true, RAX, mem_at(k->reg, g->min));
-        mov_ri(&c->a, RCX, (g->write ? IR_MEM_PREPARE_WRITE : 0) | (g->unpriv ? IR_MEM_UNPRIV : 0) | k->pc_off << 16);
-        x64_call_stub(c, STUB_PREPARE, k->vectors);
-        again(c, k);
-        uint8_t *now = jcc_short(&c->a, CC_E);
-        x64_loop_flags_store(c, k->n);
-        x64_flags_cold(c, k);
-        x64_loop_exit(c, k->pc_off);
-        jump_here(&c->a, now);
-    } else {
-        x64_loop_flags_store(c, k->n);
-        x64_flags_cold(c, k);
-        x64_loop_exit(c, k->pc_off);
-    }
-    jump_here(&c->a, hit);
+    x64_group_look_up(c, k);
+    jcc_near(&c->a, CC_E, c->a.p + 6);
+    uint8_t *hit = c->a.p;
+    x64_group_find_page(c, k);
+    le32_put(hit - 4, (uint32_t)(c->a.p - hit));
     keep_page(c, g);
     if (k->addend != NO_REG)
         mov_rr(&c->a, true, k->addend, RDX);

@@ -72,10 +72,12 @@ size_t x64_move_save(const struct x64_code *c, const struct x64_block *b, uint8_
 {
     const struct x64_asm *a = &c->compiler->a;
     uint32_t from = (uint32_t)((const uint8_t *)b->entry - c->rx);
-    size_t n_traps = traps_since(c, from);
+    size_t n_traps = traps_since(c, from), n_patches = 0;
+    while (n_patches < c->n_patches && c->patches[c->n_patches - n_patches - 1].patch >= from)
+        n_patches++;
     struct saved s = {.bytes = b->bytes, .n_links = (uint16_t)b->n_links, .n_refs = (uint16_t)a->n_refs, .n_traps = (uint16_t)n_traps};
     /* a jump that looks like a link but has no name (X64_MAX_LINKS) could not be undone after a move */
-    if (a->n_refs > X64_MAX_REFS || b->n_links == X64_MAX_LINKS || n_traps > MAX_TRAPS || room < size_of(&s))
+    if (a->n_refs > X64_MAX_REFS || n_patches != b->n_links || n_traps > MAX_TRAPS || room < size_of(&s))
         return 0;
     const struct x64_patch *patch = c->patches + c->n_patches - b->n_links;
     memcpy(to, &s, sizeof s);
@@ -141,7 +143,7 @@ bool x64_move_load(struct x64_code *c, const uint8_t *from, size_t bytes, struct
     if (bytes < sizeof s)
         return false;
     memcpy(&s, from, sizeof s);
-    if (s.n_links >= X64_MAX_LINKS || s.n_refs > X64_MAX_REFS || s.n_traps > MAX_TRAPS || s.bytes > bytes || bytes != size_of(&s))
+    if (s.n_links > X64_MAX_LINKS || s.n_refs > X64_MAX_REFS || s.n_traps > MAX_TRAPS || s.bytes > bytes || bytes != size_of(&s))
         return false;
     from += sizeof s;
     memcpy(link, from, s.n_links * sizeof *link);

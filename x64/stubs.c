@@ -247,48 +247,7 @@ static void get_v_stub(struct maker *m)
     ret(&m->a);
 }
 
-/* An ordinary access by the inline TLB; on a miss everything is as it was, and STUB_LOAD or STUB_STORE has to do it. */
-static void access_stub(struct maker *m, unsigned log2, bool write, unsigned vectors)
-{
-    struct x64_asm *a = &m->a;
-    unsigned line = write ? RDX : RCX;
-    align(m);
-    m->code->stub[(write ? STUB_STORE_HERE : STUB_LOAD_HERE) + log2][vectors] = a->p;
-    push_r(a, RCX);
-    if (write)
-        push_r(a, RDX);
-    mov_rr(a, false, line, RAX);
-    shift_ri(a, SH_SHR, false, line, 12 - X64_TLB_SHIFT);
-    alu_ri(a, ALU_AND, false, line, (int32_t)(ones(m->config->tlb_bits) << X64_TLB_SHIFT));
-    unsigned page = write ? RCX : RDX;
-    lea(a, true, page, mem_at(RAX, (1 << log2) - 1));
-    alu_ri(a, ALU_AND, true, page, (int32_t)0xfffff000);
-    size_t tag = write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read);
-    alu_rm(a, ALU_CMP, true, page, mem_indexed(X64_TLB, line, 0, (int32_t)tag));
-    uint8_t *miss = jcc_short(a, CC_NE);
-    alu_rm(a, ALU_ADD, true, RAX, mem_indexed(X64_TLB, line, 0, offsetof(struct x64_tlb_entry, addend)));
-    if (write) {
-        pop_r(a, RDX);
-        mov_store(a, log2, mem_at(RAX, 0), RDX);
-    } else {
-        mov_load_zx(a, log2, RAX, mem_at(RAX, 0));
-    }
-    pop_r(a, RCX);
-    ret(a);
-    jump_here(a, miss);
-    if (write)
-        pop_r(a, RDX);
-    pop_r(a, RCX);
-    jmp_near(a, m->code->stub[write ? STUB_STORE : STUB_LOAD][vectors]);
-}
-
-static void access_stubs(struct maker *m)
-{
-    for (unsigned k = 0; k < 16; k++)
-        access_stub(m, k & 3, k & 4, k >> 3);
-}
-
-/* The inline look-up of emit_mem.c, for accesses whose group's look-up failed. */
+/* The inline look-up of emit_mem.c, for groups (group.c). */
 static void look_up_stubs(struct maker *m)
 {
     const struct x64_config *g = m->config;
@@ -543,7 +502,6 @@ bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)
     entry(&m);
     memory_stub(&m, STUB_LOAD, (const void *)(uintptr_t)e->load, "MP");
     memory_stub(&m, STUB_STORE, (const void *)(uintptr_t)e->store, "RMP");
-    access_stubs(&m);
     memory_stub(&m, STUB_LOADV, (const void *)(uintptr_t)e->load128, "MPO");
     memory_stub(&m, STUB_STOREV, (const void *)(uintptr_t)e->store128, "VMP");
     memory_stub(&m, STUB_ATOMIC, (const void *)(uintptr_t)e->atomic, "RMP");

@@ -64,11 +64,13 @@ struct x64_config {
     bool fpcr_default;          /* this block runs only while FPCR is zero */
     bool loop;                  /* this block jumps back to its beginning (ir_loop_cut): x64/loop.c */
     bool align_check;           /* this block: unaligned accesses go to the slow path (CPU_MODE_ALIGN) */
+    bool share;                 /* accesses off one base share a look-up, and where it fails the block is left: struct x64_link.alone */
 };
 
 /* Where a direct exit is: for linking. The exit's jump can be pointed at another block's entry, and back. */
 struct x64_link {
     uint32_t patch;      /* offset in the code buffer of a rel32 */
+    uint32_t alone;      /* it leads to a translation without x64_config.share, at the instruction that is to be begun again */
     int64_t target;      /* page-relative guest target, in [0, 4096): only exits that stay in the page are linkable */
 };
 
@@ -104,7 +106,7 @@ bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struc
 /* What an empty line of the jump cache must point to: returns X64_EXIT_PC. */
 const void *x64_code_miss(const struct x64_code *c);
 
-enum { X64_MAX_LINKS = 64 };
+enum { X64_MAX_LINKS = 160 };
 struct x64_block {
     const void *entry;   /* executable address */
     uint32_t bytes;

@@ -226,7 +226,17 @@ static struct x64_code *compiler(void)
     return code;
 }
 
-static bool run_optimised(struct guest *g, uint32_t mode, enum x64_exit *how)
+/* Was the block left for one without shared look-ups? */
+static bool left_alone(const struct x64_block *b, enum x64_exit how, uint32_t link)
+{
+    for (unsigned i = 0; how == X64_EXIT_PC && link && i < b->n_links; i++)
+        if (b->link[i].patch == link)
+            return b->link[i].alone;
+    return false;
+}
+
+/* alone: without shared look-ups; then whether the rest is to be done so. */
+static bool run_optimised(struct guest *g, uint32_t mode, enum x64_exit *how, bool *alone)
 {
     struct x64_code *code = compiler();
     struct x64_block out;
@@ -235,6 +245,7 @@ static bool run_optimised(struct guest *g, uint32_t mode, enum x64_exit *how)
         return false;
     config.loop = mode & CPU_MODE_LOOP;
     config.align_check = mode & CPU_MODE_ALIGN;
+    config.share = !*alone;
     if (!x64_compile(code, &config, &optimised, &out)) {
         x64_code_reset(code);
         if (!x64_compile(code, &config, &optimised, &out))
@@ -243,13 +254,24 @@ static bool run_optimised(struct guest *g, uint32_t mode, enum x64_exit *how)
     g->tlb[0] = g->tlb[1] = tlb;
     g->jump = jumps;
     *how = x64_run(code, g, out.entry, &link);
+    *alone = left_alone(&out, *how, link);
     return true;
 }
 
-static bool run_compiled(struct guest *g, uint32_t mode)
+/* The block in `optimised`, and what it left to be done without shared look-ups. */
+static bool run_compiled(struct guest *g, const struct agree_code *code)
 {
     enum x64_exit how;
-    return run_optimised(g, mode, &how);
+    bool alone = false;
+    if (!run_optimised(g, code->mode, &how, &alone))
+        return false;
+    if (alone) {
+        uint32_t off = (uint32_t)(g->s.pc & 4095), at_word = (off - code->page_offset) / 4;
+        translate_block(&optimised, code->words + at_word, code->n - at_word, off, code->mode, code->n);
+        ir_optimise(&optimised);
+        return run_optimised(g, code->mode, &how, &alone) && !alone;
+    }
+    return true;
 }
 
 static void fill(struct guest *g, uint64_t seed, uint32_t page_off)
@@ -314,15 +336,15 @@ bool engine_agrees(const struct agree_code *code, char *why, size_t size)
     if (!same(&first, &second, "optimised", why, size))
         return false;
     fill(&second, code->seed, code->page_offset);
-    return !run_compiled(&second, code->mode) || same(&first, &second, "compiled", why, size);
+    return !run_compiled(&second, code) || same(&first, &second, "compiled", why, size);
 }
 
 /* ---- loops ---- */
 
 enum { MOST_BLOCKS = 2000 };
 
-/* One block at pc; false: it raised, or (compiled) there is no compiler. turned: the block before was the same. */
-static bool step(struct guest *g, const struct agree_code *code, bool compiled, bool turned)
+/* One block at pc; false: it raised, or (compiled) there is no compiler. turned: the block before was the same; alone: it was left so. */
+static bool step(struct guest *g, const struct agree_code *code, bool compiled, bool turned, bool *alone)
 {
     uint32_t off = (uint32_t)(g->s.pc & 4095), at_word = (off - code->page_offset) / 4;
     enum x64_exit how = X64_EXIT_PC;
@@ -330,11 +352,11 @@ static bool step(struct guest *g, const struct agree_code *code, bool compiled, 
     if (!compiled)
         return ir_eval(&plain, g, &env) == IR_LEFT_PC;
     optimised = plain;
-    bool loop = turned && ir_loop_cut(&optimised);
+    bool loop = turned && !*alone && ir_loop_cut(&optimised);
     if (!loop)
         optimised = plain;
     ir_optimise(&optimised);
-    bool run = run_optimised(g, code->mode | (loop ? CPU_MODE_LOOP : 0), &how);
+    bool run = run_optimised(g, code->mode | (loop ? CPU_MODE_LOOP : 0), &how, alone);
     g->s.pending = 0;
     return run && how != X64_EXIT_STATE;
 }
@@ -344,9 +366,10 @@ static void run_blocks(struct guest *g, const struct agree_code *code, bool comp
 {
     uint64_t begin = g->s.pc_page + code->page_offset;
     uint64_t last = 0;
+    bool alone = false;
     for (unsigned n = 0; n < MOST_BLOCKS && g->s.pc - begin < 4 * code->n; n++) {
         uint64_t pc = g->s.pc;
-        if (!step(g, code, compiled, pc == last))
+        if (!step(g, code, compiled, pc == last, &alone))
             return;
         last = pc;
     }
@@ -379,7 +402,7 @@ void engine_run(const uint32_t *words, unsigned n, struct cpu_state *s)
     ir_optimise(&optimised);
     fill(&g, 0, 0);
     g.s = *s;
-    if (!run_compiled(&g, CPU_MODE_EL1))
+    if (!run_compiled(&g, &(struct agree_code){words, n, 0, CPU_MODE_EL1, 0}))
         ir_eval(&plain, &g, &env);
     *s = g.s;
 }

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { EVAL_BYTES_MAX = 256 << 20 };
+enum { EVAL_BYTES_MAX = 256 << 20, ALONE_INSNS = 16 };
 
 /* ---- memory ---- */
 
@@ -160,7 +160,7 @@ static bool own_exits(struct jit *j, struct block *b, const struct x64_block *ma
         j->owners_size = n;
     }
     for (unsigned i = 0; i < made->n_links; i++)
-        j->owners[j->n_owners++] = (struct exit_owner){made->link[i].patch, b};
+        j->owners[j->n_owners++] = (struct exit_owner){made->link[i].patch, made->link[i].alone, b};
     return true;
 }
 
@@ -198,6 +198,7 @@ static bool compile(struct vcpu *c, struct block *b, unsigned room)
         return b->ir && j->eval_bytes < EVAL_BYTES_MAX;
     }
     j->config.loop = b->mode & CPU_MODE_LOOP;
+    j->config.share = !(b->mode & CPU_MODE_ALONE);
     j->config.align_check = b->mode & CPU_MODE_ALIGN;
     j->config.fpcr_default = !(b->mode & CPU_MODE_FP_MODES);
     if (!x64_compile(j->code, &j->config, c->ir, &made))
@@ -234,9 +235,11 @@ static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const
 {
     struct jit *j = c->set->jit;
     unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed && !(mode & CPU_MODE_LOOP) ? 1 + next_random(c) % j->max_insns : j->max_insns;
+    if (mode & CPU_MODE_ALONE)
+        max = MIN(max, (unsigned)ALONE_INSNS);
     n = MIN(n, max * 8); /* forward branches are followed inside of this */
     memcpy(j->words, code, n * 4); /* the guest may write to it meanwhile */
-    translate_block(c->ir, j->words, n, pa & 4095, mode & ~(uint32_t)CPU_MODE_LOOP, max);
+    translate_block(c->ir, j->words, n, pa & 4095, mode & ~(uint32_t)CPU_MODE_VARIANTS, max);
     if (mode & CPU_MODE_LOOP && !ir_loop_cut(c->ir))
         return NULL;
     if (c->set->trace & TRACE_BLOCK) {
@@ -352,7 +355,7 @@ void blocks_forget(struct jit *j)
 
 /* ---- linking ---- */
 
-static struct block *owner(const struct jit *j, uint32_t patch)
+static const struct exit_owner *owner(const struct jit *j, uint32_t patch)
 {
     size_t lo = 0, hi = j->n_owners;
     while (lo < hi) {
@@ -362,7 +365,13 @@ static struct block *owner(const struct jit *j, uint32_t patch)
         else
             hi = mid;
     }
-    return lo < j->n_owners && j->owners[lo].patch == patch ? j->owners[lo].block : NULL;
+    return lo < j->n_owners && j->owners[lo].patch == patch ? &j->owners[lo] : NULL;
+}
+
+bool blocks_leave_alone(const struct jit *j, uint32_t patch)
+{
+    const struct exit_owner *o = patch ? owner(j, patch) : NULL;
+    return o && o->alone;
 }
 
 static void put_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to)
@@ -414,11 +423,12 @@ static struct block *watched_target(struct jit *j, struct vcpu *c, const struct 
 
 void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to, const uint8_t *code)
 {
-    const struct block *from = owner(j, patch);
+    const struct exit_owner *o = owner(j, patch);
+    const struct block *from = o ? o->block : NULL;
     /* The virtual page may have come to mean another physical one since the exit: only inside of one physical page. */
-    if (!from || from->dead || to->dead || (from->mode & ~(uint32_t)CPU_MODE_LOOP) != to->mode || (from->pa ^ to->pa) >> 12)
+    if (!from || from->dead || to->dead || ((from->mode ^ to->mode) & ~(uint32_t)CPU_MODE_VARIANTS) || (from->pa ^ to->pa) >> 12)
         return;
-    if (j->loops && !(to = watched_target(j, c, from, to, code)))
+    if (j->loops && !o->alone && !(to = watched_target(j, c, from, to, code)))
         return;
     put_link(j, c, patch, to);
 }

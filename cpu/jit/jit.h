@@ -43,6 +43,7 @@ struct page {
 /* Which block an exit belongs to: `patch` rises with time, because code memory is handed out upwards. */
 struct exit_owner {
     uint32_t patch;
+    uint32_t alone;            /* struct x64_link's */
     struct block *block;
 };
 
@@ -106,6 +107,8 @@ void blocks_check_all(struct vcpu *c, struct dropped *d);
 void blocks_forget(struct jit *j);
 /* The exit at `patch` led to the block `to`, whose guest code is `code`: links it, unless that is being watched. */
 void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to, const uint8_t *code);
+/* Does the exit at `patch` (0: none) lead to a block of mode ALONE? */
+bool blocks_leave_alone(const struct jit *j, uint32_t patch);
 
 /* ---- run.c ---- */
 /* What x64 is told: everything but the fields of one block. */

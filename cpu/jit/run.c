@@ -272,19 +272,22 @@ static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
     if (!jit_fetch(c, pc, &at))
         return NULL;
     pthread_mutex_lock(&j->lock);
+    bool alone = blocks_leave_alone(j, link_patch);
+    at.mode |= alone ? CPU_MODE_ALONE : 0;
     struct block *b = block_find(j, at.pa, at.mode);
     if (!b)
         b = block_make(c, at.pa, at.mode, at.code);
     if (b && link_patch && !j->no_chain)
         blocks_link(j, c, link_patch, b, at.code);
-    if (b && tlb_jump_new_page(c, pc)) /* a new process finds what others made of the program */
+    if (b && !alone && tlb_jump_new_page(c, pc)) /* a new process finds what others made of the program */
         blocks_announce(c, pc, at.pa, at.mode);
     pthread_mutex_unlock(&j->lock);
     if (!b) {
         start_again(c);
         return NULL;
     }
-    tlb_jump_insert(c, pc, b->entry);
+    if (!alone) /* only this exit wants it */
+        tlb_jump_insert(c, pc, b->entry);
     return b->entry;
 }
 
