@@ -88,9 +88,7 @@ static bool change(struct bundle *b, const char *key, const char *value, struct 
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
     }
     *now = b->settings;
-    bool ok = settings_set(now, key, value, path, out);
-    if (ok && b->installed && b->settings.platform == SETTINGS_APPLE)
-        settings_check_fixed(&b->settings, now, path, out);
+    bool ok = settings_set(now, b->installed && b->settings.platform == SETTINGS_APPLE, key, value, path, out);
     ok = findings_ok(out, findings_has(out, "fixed-at-installation") ? POME_ERROR_INVALID_STATE : POME_ERROR_INVALID_CONFIGURATION,
                      path, err) &&
          ok && bundle_save_settings(b, now, err);

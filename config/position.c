@@ -59,6 +59,8 @@ static void skip(struct walk *w)
         } else if (strchr("]}", *w->at)) {
             depth -= depth > 0;
             w->at++;
+        } else if (strchr(",:", *w->at)) {
+            w->at++;
         } else {
             w->at++;
             while (w->at < w->end && !strchr(",]}\" \t\r\n", *w->at))

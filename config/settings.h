@@ -118,7 +118,7 @@ char *settings_write(const struct settings *s, size_t *n);
 char *settings_get(const struct settings *s, const char *path);
 
 /* Sets one from JSON text, or plain text for strings and sizes ("4GiB"); "" removes it. s is changed only when all is right
- * afterwards. `what` names the file in findings. Errors are in out. */
-bool settings_set(struct settings *s, const char *path, const char *value, const char *what, struct findings *out);
+ * afterwards; installed: what was fixed when the machine was installed must stay. `what` names the file in findings. Errors are in out. */
+bool settings_set(struct settings *s, bool installed, const char *path, const char *value, const char *what, struct findings *out);
 
 #endif

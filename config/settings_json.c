@@ -387,7 +387,7 @@ static json_t *size_value(const char *text)
     return NULL;
 }
 
-bool settings_set(struct settings *s, const char *path, const char *value, const char *what, struct findings *out)
+bool settings_set(struct settings *s, bool installed, const char *path, const char *value, const char *what, struct findings *out)
 {
     char last[96];
     struct settings *now = malloc(sizeof *now);
@@ -402,8 +402,11 @@ bool settings_set(struct settings *s, const char *path, const char *value, const
         findings_add(out, &config_rules[RULE_TYPE], what, path, "a value that is not UTF-8 text, or no memory");
     else if (!at || !set_last(at, last, v))
         findings_add(out, &config_rules[RULE_KEY_UNKNOWN], what, path, "not there");
-    else
+    else {
         read_and_check(root, what, now, out);
+        if (installed)
+            settings_check_fixed(s, now, what, out);
+    }
     json_decref(v);
     json_decref(root);
     bool ok = out->errors == errors;

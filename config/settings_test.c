@@ -74,6 +74,8 @@ static void all_at_once(void **state)
          "forward-network@forwards@2:1"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\n\"networks\":[{\"macAddress\":\"06:e8:a3:b0:23:b4\"},{\"macAddress\":\"06:E8:a3:b0:23:b4\"}]}",
          "mac-twice@networks[1].macAddress@2:49"},
+        {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"networks\":[{\"type\":\"nat\"},{\"type\":\"nat\"},{\"a\":[{}]}],\n\"displays\":[{\"width\":0,\"height\":1,\"pixelsPerInch\":1}]}",
+         "key-unknown@networks[2].a@1:93 display-size@displays[0].width@2:14"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"displays\":[{\"width\":0,\"height\":16385,\"pixelsPerInch\":1001},{\"width\":1,\"height\":1}]}",
          "key-missing@displays[1].pixelsPerInch display-size@displays[0].width display-size@displays[0].height display-density@displays[0].pixelsPerInch "
          "displays-per-machine@displays"},
@@ -134,14 +136,14 @@ static void get_and_set(void **state)
     struct settings s, before;
     struct findings l = {0};
     settings_init(&s);
-    assert_true(settings_set(&s, "memorySize", "4GiB", "c", &l) && s.memory_bytes == UINT64_C(4) << 30);
-    assert_true(settings_set(&s, "cpuModel", "apple", "c", &l));
-    assert_true(settings_set(&s, "networks[0].macAddress", "06:e8:a3:b0:23:b4", "c", &l));
-    assert_true(settings_set(&s, "networks[1]", "{\"type\":\"bridged\"}", "c", &l) && s.n_networks == 2);
+    assert_true(settings_set(&s, false, "memorySize", "4GiB", "c", &l) && s.memory_bytes == UINT64_C(4) << 30);
+    assert_true(settings_set(&s, false, "cpuModel", "apple", "c", &l));
+    assert_true(settings_set(&s, false, "networks[0].macAddress", "06:e8:a3:b0:23:b4", "c", &l));
+    assert_true(settings_set(&s, false, "networks[1]", "{\"type\":\"bridged\"}", "c", &l) && s.n_networks == 2);
     char *text = settings_get(&s, "networks[0].macAddress");
     assert_string_equal(text, "\"06:e8:a3:b0:23:b4\"");
     free(text);
-    assert_true(settings_set(&s, "networks[0]", "", "c", &l) && s.n_networks == 1);
+    assert_true(settings_set(&s, false, "networks[0]", "", "c", &l) && s.n_networks == 1);
     assert_null(settings_get(&s, "networks[7]"));
     assert_null(settings_get(&s, "nonsense[0].x"));
     assert_null(settings_get(&s, ".."));
@@ -149,7 +151,7 @@ static void get_and_set(void **state)
     static const char *const wrong[][2] = {{"memorySize", "5"}, {"memorySize", ""}, {"nonsense", "1"}, {"networks[9]", "{}"}, {"", "{}"}, {"[", "1"}, {"version", "2"},
                                            {"cpuCount", "two"}, {"displays", "{}"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        if (settings_set(&s, wrong[i][0], wrong[i][1], "c", &l) || memcmp(&s, &before, sizeof s))
+        if (settings_set(&s, false, wrong[i][0], wrong[i][1], "c", &l) || memcmp(&s, &before, sizeof s))
             fail_msg("%s = %s was taken", wrong[i][0], wrong[i][1]);
     findings_free(&l);
 }
@@ -191,6 +193,10 @@ static void fixed_at_installation(void **state)
     settings_check_fixed(&a, &b, "c", &l);
     assert_int_equal(l.errors, 2);
     assert_string_equal(l.items[1].expected, "2, the value it was installed with");
+    findings_free(&l);
+    l = (struct findings){0};
+    assert_false(settings_set(&a, true, "platform", "generic", "c", &l)); /* both faults: its boot loader does not fit, either */
+    assert_true(findings_has(&l, "fixed-at-installation") && findings_has(&l, "boot-loader-platform"));
     findings_free(&l);
 }
 
