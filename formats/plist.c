@@ -148,7 +148,7 @@ const uint8_t *pl_data(const struct pl *n, size_t *size)
         return NULL;
     const char *p = plist_get_data_ptr(node(n), &length);
     *size = (size_t)length;
-    return (const uint8_t *)p;
+    return (const uint8_t *)(p ? p : "");
 }
 
 bool pl_integer(const struct pl *n, uint64_t *value)

@@ -64,6 +64,12 @@ def restore_images():
     expect(len(info["lists"]) == 4, "four lists")
     for c in info["components"]:
         expect(hashlib.sha384(lists.read(c["path"])).hexdigest() == c["digest"], c["name"] + ": digest")
+    empty = plistlib.loads(lists.read("BuildManifest.plist"))
+    empty["BuildIdentities"][0]["BbFDRSecurityKeyHash"] = b"" # as real manifests have it
+    with zipfile.ZipFile(at("empty.ipsw"), "w") as z:
+        z.writestr("BuildManifest.plist", plistlib.dumps(empty))
+    found = json.loads(run("info", "empty.ipsw", "--json"))["lists"]["BuildManifest.plist"]["BuildIdentities"][0]["BbFDRSecurityKeyHash"]
+    expect(found == "", f"empty data is {found!r}")
     run("verify", "plain.ipsw", says="all 25 components are right")
     run("verify", "sealed.ipsw", says="all 25 components are right")
 
