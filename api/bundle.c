@@ -20,24 +20,7 @@ static pome_bundle *wrap(struct bundle *b, struct pome_error *err)
     return p;
 }
 
-/* What the image asks for, against what the caller wants. */
-static bool enough(const struct restore_image *image, const struct pome_bundle_options *o, struct pome_error *err)
-{
-    const struct manifest *m = &image->manifest;
-    uint64_t disk = restore_image_min_disk(image);
-    if (o->cpu_count < m->min_cpus)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%u CPUs, this image needs at least %llu", o->cpu_count,
-                         (unsigned long long)m->min_cpus);
-    if (o->memory_size / MiB < m->min_memory_mb)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%llu MiB of memory, this image needs at least %llu MiB",
-                         (unsigned long long)(o->memory_size / MiB), (unsigned long long)m->min_memory_mb);
-    if (o->disk_size < disk)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "a disk of %llu MiB, this image needs at least %llu MiB",
-                         (unsigned long long)(o->disk_size / MiB), (unsigned long long)(disk / MiB));
-    return true;
-}
-
-/* What the caller wants, of the platform that spec says, with a new identity. */
+/* What the caller wants, of the platform that spec says. */
 static bool begin_spec(struct bundle_spec *spec, const struct pome_bundle_options *o, struct pome_error *err)
 {
     const char *model = o->cpu_model ? o->cpu_model : "default";
@@ -49,7 +32,22 @@ static bool begin_spec(struct bundle_spec *spec, const struct pome_bundle_option
     if (strlen(model) >= sizeof spec->settings.cpu_model)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "CPU model \"%.40s\" is not known", model);
     strcpy(spec->settings.cpu_model, model);
-    return bundle_draw_ecid(&spec->ecid, err);
+    return true;
+}
+
+bool pome_bundle_options_check(const struct pome_bundle_options *o, const pome_restore_image *image, pome_finding_fn *each, void *user, struct pome_error *err)
+{
+    struct bundle_spec spec = {0};
+    struct findings l = {0};
+    if (!begin_spec(&spec, o, err))
+        return false;
+    settings_check(&spec.settings, "the new machine", &l);
+    if (image)
+        restore_image_check_machine(image->image, o->cpu_count, o->memory_size, o->disk_size, &l);
+    findings_report(&l, each, user);
+    bool ok = findings_ok(&l, POME_ERROR_INVALID_CONFIGURATION, "the new machine", err);
+    findings_free(&l);
+    return ok;
 }
 
 pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *image, const struct pome_bundle_options *o,
@@ -58,7 +56,8 @@ pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *imag
     struct bundle_spec spec = {
         .model = {.representation = 1, .platform = restore_image_family(image->image) == RESTORE_APPLE ? PLATFORM_APPLE : PLATFORM_POME},
     };
-    if (!begin_spec(&spec, o, err) || !restore_image_installable(image->image, err) || !enough(image->image, o, err))
+    if (!begin_spec(&spec, o, err) || !bundle_draw_ecid(&spec.ecid, err) || !restore_image_installable(image->image, err) ||
+        !pome_bundle_options_check(o, image, NULL, NULL, err))
         return NULL;
     memcpy(spec.model.minimum_os, image->image->manifest.min_host, sizeof spec.model.minimum_os);
     return wrap(bundle_create(name, &spec, err), err);
@@ -67,7 +66,7 @@ pome_bundle *pome_bundle_create(const char *name, const pome_restore_image *imag
 pome_bundle *pome_bundle_create_efi(const char *name, const struct pome_bundle_options *o, struct pome_error *err)
 {
     struct bundle_spec spec = {.settings = {.platform = SETTINGS_GENERIC, .boot = SETTINGS_BOOT_EFI}};
-    return begin_spec(&spec, o, err) ? wrap(bundle_create(name, &spec, err), err) : NULL;
+    return begin_spec(&spec, o, err) && bundle_draw_ecid(&spec.ecid, err) ? wrap(bundle_create(name, &spec, err), err) : NULL;
 }
 
 bool pome_bundle_keep_image(pome_bundle *p, const pome_restore_image *image, struct pome_error *err)
@@ -178,10 +177,10 @@ bool pome_bundle_config_validate(const char *name, pome_finding_fn *each, void *
     char path[PATH_MAX];
     struct stat st;
     struct findings l = {0};
-    bool is_file = strchr(name, '/') && !stat(name, &st) && S_ISREG(st.st_mode);
-    if (!is_file && (!bundle_resolve(name, path, err) || !(strlen(path) + 16 < sizeof path)))
+    if (!bundle_resolve(name, path, err) || strlen(path) + 16 >= sizeof path)
         return false;
-    if (is_file)
+    bool is_bundle = !stat(path, &st) && S_ISDIR(st.st_mode);
+    if (!is_bundle && !stat(name, &st) && S_ISREG(st.st_mode))
         snprintf(path, sizeof path, "%s", name);
     else
         strcat(strcat(path, "/"), bundle_member_name(BUNDLE_CONFIG));

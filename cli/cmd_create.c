@@ -1,5 +1,6 @@
 /* cmd_create.c - pome create, install: bundles come. */
 #include "cli/commands.h"
+#include "cli/findings.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/policy_request.h"
@@ -59,11 +60,14 @@ static int create(const char *name, const char *path, const struct pome_bundle_o
     pome_restore_image *image = pome_restore_image_load(path, &err);
     if (!image)
         return cli_fail(&err, NULL, "cannot create \"%s\"", name);
-    b = pome_bundle_create(name, image, o, &err);
+    struct cli_findings l;
+    cli_findings_begin(&l, stderr, false);
+    if (pome_bundle_options_check(o, image, cli_finding, &l, &err))
+        b = pome_bundle_create(name, image, o, &err);
     if (!b) {
         char hint[320];
         snprintf(hint, sizeof hint, "choose another name, or remove it with \"pome delete %.200s\"", name);
-        status = cli_fail(&err, err.code == POME_ERROR_EXISTS ? hint : err.code == POME_ERROR_INVALID_CONFIGURATION ? "see --cpus, --memory and --disk" : NULL,
+        status = cli_fail(&err, err.code == POME_ERROR_EXISTS ? hint : l.errors ? "as said above; nothing was made" : err.code == POME_ERROR_INVALID_CONFIGURATION ? "see --cpus, --memory and --disk" : NULL,
                           "cannot create \"%s\"", name);
         goto end;
     }
@@ -88,9 +92,11 @@ end:
 static int create_efi(const char *name, const struct pome_bundle_options *o, bool json)
 {
     struct pome_error err = {0};
-    pome_bundle *b = pome_bundle_create_efi(name, o, &err);
+    struct cli_findings l;
+    cli_findings_begin(&l, stderr, false);
+    pome_bundle *b = pome_bundle_options_check(o, NULL, cli_finding, &l, &err) ? pome_bundle_create_efi(name, o, &err) : NULL;
     if (!b)
-        return cli_fail(&err, err.code == POME_ERROR_EXISTS ? "choose another name" : NULL, "cannot create \"%s\"", name);
+        return cli_fail(&err, l.errors ? "as said above; nothing was made" : err.code == POME_ERROR_EXISTS ? "choose another name" : NULL, "cannot create \"%s\"", name);
     if (json) {
         fputs("{\"event\":\"done\",\"name\":", stdout);
         cli_json_string(stdout, pome_bundle_name(b));

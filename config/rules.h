@@ -27,6 +27,9 @@
       "VZ: minimumAllowedMemorySize..maximumAllowedMemorySize")                                                                                      \
     R(MEMORY_MULTIPLE, "memory-multiple", ERROR, "a multiple of 1048576 (1 MiB)", "round it: 512MiB, 4GiB", "VZ: memorySize")                        \
     R(MEMORY_HOST, "memory-host", WARNING, "less than the host has", "give it less, or expect the host to swap", "ours")                             \
+    R(IMAGE_CPUS, "image-cpu-count", ERROR, "as many as the image asks for", "give it more (--cpus)", "VZ: minimumSupportedCPUCount")                   \
+    R(IMAGE_MEMORY, "image-memory", ERROR, "as much as the image asks for", "give it more (--memory)", "VZ: minimumSupportedMemorySize")             \
+    R(IMAGE_DISK, "image-disk-size", ERROR, "as much as the installation fills", "make it larger (--disk)", "ours; VZ: error 8")                     \
     R(FIXED, "fixed-at-installation", ERROR, "the value it was installed with", "make a new machine with the other value (pome create)",             \
       "VZ: the platform's parts must be those of the installation")                                                                                  \
     /* platform and boot loader */                                                                                                                   \

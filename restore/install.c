@@ -104,12 +104,11 @@ const struct manifest_component *install_component(const struct install *in, con
 bool install_check_machine(const struct install *in, struct pome_error *err)
 {
     const struct bundle *b = in->bundle;
-    const struct manifest *m = &in->image->manifest;
-    if (b->settings.cpu_count < m->min_cpus || b->settings.memory_bytes / MiB < m->min_memory_mb)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: %u CPUs and %llu MiB, the image needs %llu and %llu MiB", b->path,
-                         b->settings.cpu_count, (unsigned long long)(b->settings.memory_bytes / MiB), (unsigned long long)m->min_cpus,
-                         (unsigned long long)m->min_memory_mb);
-    return true;
+    struct findings l = {0};
+    restore_image_check_machine(in->image, b->settings.cpu_count, b->settings.memory_bytes, 0, &l);
+    bool ok = findings_ok(&l, POME_ERROR_INVALID_CONFIGURATION, b->path, err);
+    findings_free(&l);
+    return ok;
 }
 
 bool install_open_members(struct install *in, struct pome_error *err)

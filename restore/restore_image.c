@@ -2,6 +2,7 @@
 #include "restore/restore_image.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "config/rules.h"
 #include "formats/identity.h"
 #include "formats/plist.h"
 #include "restore/hasher.h"
@@ -194,6 +195,25 @@ uint64_t restore_image_min_disk(const struct restore_image *image)
         return apple_image_min_disk(image);
     const struct manifest_component *os = manifest_component(&image->manifest, "OS");
     return os && os->uncompressed_size ? layout_minimum(os->uncompressed_size) : 0;
+}
+
+void restore_image_check_machine(const struct restore_image *image, uint64_t cpus, uint64_t memory_bytes, uint64_t disk_bytes, struct findings *out)
+{
+    const struct manifest *m = &image->manifest;
+    const struct {
+        enum config_rule rule;
+        const char *field, *unit;
+        uint64_t found, needed;
+    } asked[] = {
+        {RULE_IMAGE_CPUS, "cpuCount", "", cpus, m->min_cpus},
+        {RULE_IMAGE_MEMORY, "memorySize", " MiB", memory_bytes / MiB, m->min_memory_mb},
+        {RULE_IMAGE_DISK, "disk", " MiB", disk_bytes ? disk_bytes / MiB : UINT64_MAX, (restore_image_min_disk(image) + MiB - 1) / MiB},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(asked); i++)
+        if (asked[i].found < asked[i].needed) {
+            findings_add(out, &config_rules[asked[i].rule], zipin_path(image->zip), asked[i].field, "%llu%s", (unsigned long long)asked[i].found, asked[i].unit);
+            findings_expected(out, "at least %llu%s", (unsigned long long)asked[i].needed, asked[i].unit);
+        }
 }
 
 int64_t restore_image_member(const struct restore_image *image, const struct manifest_component *c, struct pome_error *err)

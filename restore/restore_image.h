@@ -4,6 +4,7 @@
 #ifndef RESTORE_RESTORE_IMAGE_H
 #define RESTORE_RESTORE_IMAGE_H
 
+#include "base/findings.h"
 #include "formats/image4.h"
 #include "formats/plist.h"
 #include "restore/manifest.h"
@@ -47,6 +48,9 @@ bool restore_image_supported(const struct restore_image *image, struct pome_erro
 
 /* Bytes; 0 when it cannot be said (no OS component of ours). */
 uint64_t restore_image_min_disk(const struct restore_image *image);
+
+/* What the image asks of a machine (config/rules.h: image-...). disk_bytes 0: of CPUs and memory only. */
+void restore_image_check_machine(const struct restore_image *image, uint64_t cpus, uint64_t memory_bytes, uint64_t disk_bytes, struct findings *out);
 
 /* The member that holds a component; -1 and INVALID_RESTORE_IMAGE when it is not in the zip. */
 int64_t restore_image_member(const struct restore_image *image, const struct manifest_component *c, struct pome_error *err);

@@ -29,6 +29,12 @@ struct pome_bundle_options {
         sizeof(struct pome_bundle_options), 2, UINT64_C(2) << 30, UINT64_C(8) << 30, NULL                                          \
     }
 
+/* What is wrong with the options, against every rule and against what the image asks for (NULL: no image), all of it at once. each: called for every
+ * finding, NULL: err is enough. True when nothing is wrong; else err describes the first and counts the others.
+ * Errors: INVALID_CONFIGURATION.   Like: VZMacOSConfigurationRequirements, compared by the application.   Since: 0.2. */
+POME_API bool pome_bundle_options_check(const struct pome_bundle_options *options, const pome_restore_image *image, pome_finding_fn *each, void *user,
+                                        struct pome_error *err);
+
 /* Makes a bundle for an image: identity, empty auxiliary storage, sparse disk, Config.json. It is locked, and not installed:
  * pome_install() comes next. Owner:  the caller, who ends it with pome_bundle_free(). Errors: EXISTS, NOT_SUPPORTED (the image),
  * INVALID_CONFIGURATION (a number out of range, or less than the image needs), OUT_OF_DISK_SPACE, PERMISSION, IO. On failure
@@ -185,7 +191,7 @@ POME_API bool pome_bundle_config_generation(const pome_bundle *bundle, char gene
 POME_API bool pome_bundle_config_set_if(pome_bundle *bundle, const char *if_generation, const char *key, const char *value, pome_finding_fn *each,
                                         void *user, struct pome_error *err);
 
-/* Checks a bundle's Config.json, or, when name is the path of a file, that file: all faults at once, with line and column. True
+/* Checks a bundle's Config.json, or, when there is no such bundle and name is the path of a file, that file: all faults at once, with line and column. True
  * when no error was found. Errors: INVALID_CONFIGURATION, NOT_FOUND, PERMISSION.   Since: 0.1. */
 POME_API bool pome_bundle_config_validate(const char *name, pome_finding_fn *each, void *user, struct pome_error *err);
 

@@ -80,8 +80,8 @@ def images():
 def life():
     run("list", err="No machines yet")
     expect(json.loads(run("list", "--json")) == [], "list --json of nothing is not []")
-    run("create", "a", "--image", image, "--disk", "1GiB", status=2, err="this image needs at least")
-    run("create", "a", "--image", image, "--memory", "128MiB", status=2, err="this image needs at least 512 MiB")
+    for wrong in ("memorySize: 128 MiB, needed at least 512 MiB  [image-memory]", "disk: 1024 MiB, needed at least", "[image-disk-size]", 'cpuModel: "z80", needed'):
+        run("create", "a", "--image", image, "--disk", "1GiB", "--memory", "128MiB", "--cpu-model", "z80", status=2, err=wrong) # all of it at once
     expect(not os.path.exists(os.path.join(vms, "a.bundle")), "a refused creation left a bundle")
     run("create", "a", "--image", image, "--cpus", "3", "--memory", "1GiB", "--disk", "2GiB", err="pome start a")
     run("create", "a", "--image", image, status=1, err="exists already")
