@@ -2,6 +2,7 @@
 #include "bundle/bundle.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "bundle/foreign.h"
 #include "bundle/paths.h"
 #include "bundle/stage.h"
 #include "formats/aux_storage.h"
@@ -98,6 +99,7 @@ bool looks_like_bundle(int dir_fd)
 bool bundle_delete(const char *name, struct pome_error *err)
 {
     char doomed[PATH_MAX], parent[PATH_MAX];
+    const char *owner;
     struct bundle b = {.dir_fd = -1};
     if (!bundle_resolve(name, b.path, err))
         return false;
@@ -105,7 +107,9 @@ bool bundle_delete(const char *name, struct pome_error *err)
     if (b.dir_fd < 0)
         return errno == ENOENT ? pome_fail(err, POME_ERROR_NOT_FOUND, "there is no bundle at %s", b.path) : pome_fail_errno(err, "%s: cannot open", b.path);
     bool ok = false;
-    if (!looks_like_bundle(b.dir_fd))
+    if ((owner = foreign_owner(b.path, b.dir_fd)))
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: is a machine of %s, which Pome does not remove", b.path, owner);
+    else if (!looks_like_bundle(b.dir_fd))
         pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle: none of its files is there", b.path);
     else if (!lock_folder(&b, err))
         ;

@@ -72,6 +72,15 @@ const char *foreign_tool(const char *path)
     return r ? r->tool : NULL;
 }
 
+const char *foreign_owner(const char *path, int dir_fd)
+{
+    static const char *const ours[] = {"Config.json", "Install.json", "Log", "Snapshots", "SaveFile.pomesave", "Changes"};
+    for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+        if (!faccessat(dir_fd, ours[i], F_OK, AT_SYMLINK_NOFOLLOW))
+            return NULL;
+    return foreign_tool(path);
+}
+
 /* --- reading --- */
 
 uint8_t *foreign_file(struct foreign *f, const char *path, size_t *n)

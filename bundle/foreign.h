@@ -54,6 +54,9 @@ struct foreign {
 /* The name of the tool whose machine lies there; NULL: none that is known, or a bundle of Pome's. */
 const char *foreign_tool(const char *path);
 
+/* The same of a folder that could be a bundle of Pome's that lost its Config.json: one that never had a log of Pome's, or any other member that is Pome's only. */
+const char *foreign_owner(const char *path, int dir_fd);
+
 /* Reads and checks it: what is wrong is in out. Errors: NOT_FOUND, INVALID_BUNDLE (nothing that is known), PERMISSION. */
 bool foreign_open(const char *path, struct foreign *f, struct findings *out, struct pome_error *err);
 

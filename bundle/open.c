@@ -2,6 +2,7 @@
 #include "bundle/bundle.h"
 #include "base/error.h"
 #include "bundle/changes.h"
+#include "bundle/foreign.h"
 #include "bundle/paths.h"
 #include "bundle/snapshot.h"
 #include "formats/aux_storage.h"
@@ -114,6 +115,10 @@ bool bundle_load(struct bundle *b, struct pome_error *err)
     struct stat st;
     set_name(b);
     b->installed = fstatat(b->dir_fd, bundle_member_name(BUNDLE_INSTALL), &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
+    const char *owner = foreign_owner(b->path, b->dir_fd);
+    if (owner)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
+                         "%s: is a machine of %s: \"pome bundle info\" and \"check\" describe it, \"pome bundle import\" makes one of Pome's from it", b->path, owner);
     if (fstatat(b->dir_fd, bundle_member_name(BUNDLE_CONFIG), &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle of Pome, or a damaged one: Config.json is missing", b->path);
     if (!bundle_read_config(b, err) || !read_identifier(b, err))

@@ -206,7 +206,7 @@ bool nvram_set(uint8_t *bank, enum nvram_partition partition, const char *name, 
 {
     size_t name_size = strlen(name), stored = escape(value, n, NULL);
     if (!name_ok(name, name_size))
-        return pome_fail(err, POME_ERROR_INVALID_DATA, "NVRAM: \"%.40s\" cannot be a variable's name: needed 1 to %d printable ASCII characters but '='", name,
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "NVRAM: \"%.40s\" cannot be a variable's name: needed 1 to %d printable ASCII characters but '='", name,
                          NVRAM_NAME_MAX);
     struct nvram_variable old;
     size_t freed = nvram_find(bank, partition, name, &old) ? name_size + 2 + old.stored_size : 0;

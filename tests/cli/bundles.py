@@ -33,7 +33,8 @@ def config():
     run("config", "set", "a", "memorySize", "1536MiB")
     run("config", "get", "a", "memorySize", says=str(1536 << 20))
     run("config", "set", "a", "cpuCount", "3", status=4, err="[fixed-at-installation]")
-    run("config", "set", "a", "platform", "generic", status=2, err="[boot-loader-platform]")
+    for wrong in ("[boot-loader-platform]", "[fixed-at-installation]"): # both are told
+        run("config", "set", "a", "platform", "generic", status=4, err=wrong)
     run("config", "set", "a", "memorySize", "5", status=2, err="[memory-range]")
     run("config", "set", "a", "colour", "red", status=2, err="[key-unknown]")
     run("config", "set", "a", "networks[0].macAddress", "06:e8:a3:b0:23:b4", err="")
@@ -49,6 +50,7 @@ def config():
     expect([f["code"] for f in found["findings"]] == ["key-unknown", "key-missing", "cpu-count-range"], str(found))
     expect(found["errors"] == 3 and found["findings"][0]["line"] == 2 and found["findings"][0]["column"] == 17, str(found))
     run("config", "validate", path, status=1, says=":2:2: cpuCount: 9, needed 1 to 8")
+    run("config", "validate", os.path.basename(path), cwd=os.path.dirname(path), status=1, says=":2:2: cpuCount: 9") # a file that is here needs no slash
     open(path, "w").write(good)
     run("config", "validate", "a", err="0 errors, 0 warnings")
     run("config", "validate", "nosuch", status=3)
@@ -74,8 +76,8 @@ def nvram():
     run("nvram", "delete", "a", "bytes")
     run("nvram", "delete", "a", "bytes", status=3, err="no variable")
     run("nvram", "set", "a", "bad%", "x")
-    run("nvram", "set", "a", "bad=", "x", status=1, err="cannot be a variable's name")
-    run("nvram", "set", "a", "n" * 128, "x", status=1, err="cannot be a variable's name")
+    run("nvram", "set", "a", "bad=", "x", status=2, err="cannot be a variable's name")
+    run("nvram", "set", "a", "n" * 128, "x", status=2, err="cannot be a variable's name")
     run("nvram", "set", "a", "x", "%4", status=2, err="two hexadecimal digits")
     run("nvram", "set", "a", "x", "1", "-p", "nowhere", status=2, err="common and system")
     for i in range(10):
@@ -380,6 +382,10 @@ def foreign():
             ("mvm/mac.json", "macosvm", "macOS", "macos"), ("mvm/linux.json", "macosvm", "Linux", "linux"), ("mvm/run.sh", "vfkit", "Linux", "linux"),
             ("mvm/mac.sh", "vfkit", "macOS", "macos")):
         full = os.path.join(base, path)
+        if os.path.isdir(full):
+            for verb in (["start"], ["delete"], ["bundle", "export"], ["config", "get"]):
+                run(*verb, full, status=69, err="is a machine of " + tool)
+            expect(os.path.isdir(full), f"{path}: another tool's machine was removed")
         i = json.loads(run("bundle", "info", full, "--json"))
         expect((i["tool"], i["os"], i["boot"], i["importable"]) == (tool, system, boot, system == "Linux"), f"{path}: {i}")
         if system == "macOS":
