@@ -26,7 +26,7 @@ static void make(uint32_t type, const char *const *entries)
         {"__DATA", BASE + 0x10000, 0x20000, data, sizeof data, 3},
         {"__EMPTY", 0xfffffe0000004000, 0, NULL, 0, 1},
     };
-    const struct test_macho t = {type, MACHO_ARM64E, segments, ARRAY_SIZE(segments), BASE + TEST_MACHO_HEADER + 4, entries};
+    const struct test_macho t = {type, MACHO_ARM64E, segments, ARRAY_SIZE(segments), BASE + TEST_MACHO_HEADER + 4, .entries = entries};
     n = test_macho_write(&t, NULL);
     free(file);
     file = calloc(1, n);

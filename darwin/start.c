@@ -82,6 +82,13 @@ bool darwin_plan(const struct darwin_parts *p, struct darwin_layout *l, struct p
     return true;
 }
 
+void darwin_trust_caches(const void *cache, size_t n, uint8_t *out)
+{
+    le32_put(out, 1);
+    le32_put(out + 4, DARWIN_TRUST_CACHES_HEAD);
+    memmove(out + DARWIN_TRUST_CACHES_HEAD, cache, n);
+}
+
 /* --- boot_args --- */
 
 enum {

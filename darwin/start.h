@@ -55,6 +55,13 @@ bool darwin_plan(const struct darwin_parts *p, struct darwin_layout *l, struct p
 /* Physical address of a virtual one. */
 uint64_t darwin_gpa(const struct darwin_layout *l, uint64_t address);
 
+/*
+ * The kernel takes a row of trust caches: u32 how many, u32 where each begins, then they themselves (XNU, osfmk/kern/trustcache.h: struct
+ * serialized_trust_caches). Writes one of n bytes as such a row of n + DARWIN_TRUST_CACHES_HEAD.
+ */
+enum { DARWIN_TRUST_CACHES_HEAD = 8 };
+void darwin_trust_caches(const void *cache, size_t n, uint8_t *out);
+
 /* boot_args. revision 1 to 3: from 2 on there are bootFlags. Errors: INVALID_CONFIGURATION (a command line of more than 1023 bytes). */
 bool darwin_boot_args(const struct darwin_layout *l, unsigned revision, const char *command_line, uint8_t out[DARWIN_BOOT_ARGS_BYTES], struct pome_error *err);
 

@@ -50,14 +50,14 @@ size_t test_macho_write(const struct test_macho *t, uint8_t *out)
 {
     uint8_t head[TEST_MACHO_HEADER] = {0}, *at = head + COMMANDS_AT;
     uint32_t commands = 0;
-    uint64_t offset = 0;
+    uint64_t offset = 0, page = t->page ? t->page : TEST_MACHO_HEADER;
     for (size_t i = 0; i < t->n_segments; i++, commands++) {
         const struct test_segment *s = &t->segments[i];
-        uint64_t bytes = s->n + (i ? 0 : TEST_MACHO_HEADER);
+        uint64_t bytes = s->n + (i ? 0 : page);
         put_segment(&at, s, s->memory_bytes ? offset : 0, s->memory_bytes ? bytes : 0);
         if (out && s->n)
             memcpy(out + offset + bytes - s->n, s->bytes, s->n);
-        offset += s->memory_bytes ? align_up(bytes, 0x4000) : 0;
+        offset += s->memory_bytes ? align_up(bytes, page) : 0;
     }
     memcpy(begin(&at, 0x1b, UUID_BYTES) + 8, "Pome's test file", 16);
     commands++;
@@ -72,6 +72,6 @@ size_t test_macho_write(const struct test_macho *t, uint8_t *out)
         put_entry(&at, *e);
     put_head(head, t, commands, at);
     if (out)
-        memcpy(out, head, sizeof head);
+        memcpy(out, head, page);
     return offset;
 }

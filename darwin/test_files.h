@@ -17,10 +17,11 @@ struct test_macho {
     const struct test_segment *segments; /* the first one holds the header: its bytes begin behind the load commands, at the next page */
     size_t n_segments;
     uint64_t entry;                      /* 0: none */
+    size_t page;                         /* what bytes are padded to, the header too; 0: TEST_MACHO_HEADER */
     const char *const *entries;          /* of a file set: names; each header lies at the file's beginning. NULL: none */
 };
 
-/* Where the first segment's own bytes begin. */
+/* Where the first segment's own bytes begin, unless `page` says otherwise. */
 enum { TEST_MACHO_HEADER = 0x4000 };
 
 /* Bytes of the file; written to out unless NULL. */

@@ -268,3 +268,37 @@ bool image4_content(struct source *s, uint64_t max_out, bytes_sink *sink, void *
     payload_free(p);
     return ok || pome_fail_context(err, "%s", s->name);
 }
+
+struct grown {
+    uint8_t *bytes;
+    size_t n, room;
+};
+
+static bool grow(void *user, const void *bytes, size_t n, struct pome_error *err)
+{
+    struct grown *g = user;
+    if (n > g->room - g->n) {
+        size_t room = MAX(2 * g->room, g->n + n);
+        uint8_t *more = realloc(g->bytes, room);
+        if (!more)
+            return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for %zu bytes", room);
+        g->bytes = more;
+        g->room = room;
+    }
+    memcpy(g->bytes + g->n, bytes, n);
+    g->n += n;
+    return true;
+}
+
+bool image4_read_content(struct source *s, uint64_t max_out, uint8_t **bytes, size_t *n, struct pome_error *err)
+{
+    struct grown g = {NULL, 0, 0};
+    bool ok = image4_content(s, max_out, grow, &g, err);
+    if (!ok) {
+        free(g.bytes);
+        g = (struct grown){NULL, 0, 0};
+    }
+    *bytes = g.bytes;
+    *n = g.n;
+    return ok;
+}

@@ -40,6 +40,9 @@ void payload_free(struct payload_stream *p);
 /* All that is in a file: the payload of an IM4P or IMG4, or the file as it is; uncompressed in either case. At most max_out bytes. Errors: INVALID_DATA (damaged, larger), NOT_SUPPORTED (encrypted), OUT_OF_MEMORY, the source's and the sink's. */
 bool image4_content(struct source *s, uint64_t max_out, bytes_sink *sink, void *user, struct pome_error *err);
 
+/* The same into memory of its own, for the caller to free. bytes and n are 0 on failure. */
+bool image4_read_content(struct source *s, uint64_t max_out, uint8_t **bytes, size_t *n, struct pome_error *err);
+
 /* A bomb's cap: no payload grows beyond this. */
 #define PAYLOAD_MAX (UINT64_C(16) << 30)
 

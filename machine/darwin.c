@@ -20,33 +20,15 @@
 #define TRUST_CACHE_MAX (64 * MiB)
 #define SEED_BYTES      256
 
-/* A file's content in memory that grows. */
 struct content {
     uint8_t *bytes;
-    size_t n, room;
+    size_t n;
 };
 
-static bool grow(void *user, const void *bytes, size_t n, struct pome_error *err)
-{
-    struct content *c = user;
-    if (n > c->room - c->n) {
-        size_t room = MAX(2 * c->room, c->n + n);
-        uint8_t *more = realloc(c->bytes, room);
-        if (!more)
-            return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to read it");
-        c->bytes = more;
-        c->room = room;
-    }
-    memcpy(c->bytes + c->n, bytes, n);
-    c->n += n;
-    return true;
-}
-
-/* Frees nothing on failure: the caller does. */
 static bool read_file(const char *path, uint64_t max, struct content *c, struct pome_error *err)
 {
     struct source *s = source_file(path, err);
-    bool ok = s && image4_content(s, max, grow, c, err);
+    bool ok = s && image4_read_content(s, max, &c->bytes, &c->n, err);
     source_close(s);
     return ok;
 }
@@ -119,20 +101,11 @@ static bool read_tree(const struct machine *m, const char *path, struct inputs *
     return darwin_fill_cpus(&in->adt, m->config.n_cpus, m->platform->counter_hz, err) || (path && pome_fail_context(err, "%s", path));
 }
 
-/*
- * The kernel takes a row of trust caches: u32 how many, u32 where each begins, then they themselves (XNU, osfmk/kern/trustcache.h: struct
- * serialized_trust_caches).
- */
 static bool read_trust_cache(const char *path, struct inputs *in, struct pome_error *err)
 {
     struct trust_cache t;
-    uint8_t head[8];
-    le32_put(head, 1);
-    le32_put(head + 4, sizeof head);
-    if (!path)
-        return true;
-    return grow(&in->trust_cache, head, sizeof head, err) && read_file(path, TRUST_CACHE_MAX, &in->trust_cache, err) &&
-           (trust_cache_read(in->trust_cache.bytes + sizeof head, in->trust_cache.n - sizeof head, &t, err) || pome_fail_context(err, "%s", path));
+    return !path || (read_file(path, TRUST_CACHE_MAX, &in->trust_cache, err) &&
+                     (trust_cache_read(in->trust_cache.bytes, in->trust_cache.n, &t, err) || pome_fail_context(err, "%s", path)));
 }
 
 /* An empty bank: nothing is kept from one start to the next. */
@@ -187,7 +160,7 @@ static bool place_all(struct machine *m, const struct machine_kernel *what, stru
     struct darwin_layout l;
     struct darwin_parts parts = {
         .ram_gpa = m->platform->ram_gpa, .ram_bytes = m->config.ram_bytes, .kernel = &in->macho, .tree_bytes = in->adt.room,
-        .trust_cache_bytes = in->trust_cache.n,
+        .trust_cache_bytes = in->trust_cache.n ? in->trust_cache.n + DARWIN_TRUST_CACHES_HEAD : 0,
     };
     if (!darwin_plan(&parts, &l, err))
         return false;
@@ -197,7 +170,7 @@ static bool place_all(struct machine *m, const struct machine_kernel *what, stru
         return false;
     place_segments(m, &in->macho, &l);
     if (l.trust_cache.bytes)
-        memcpy(mem_ptr(m->mem, l.trust_cache.gpa, l.trust_cache.bytes, true), in->trust_cache.bytes, in->trust_cache.n);
+        darwin_trust_caches(in->trust_cache.bytes, in->trust_cache.n, mem_ptr(m->mem, l.trust_cache.gpa, l.trust_cache.bytes, true));
     memcpy(mem_ptr(m->mem, l.boot_args.gpa, sizeof boot_args, true), boot_args, sizeof boot_args);
     m->entry = (struct machine_entry){.pc = l.entry_gpa, .x0 = l.boot_args.gpa};
     m->has_entry = true;

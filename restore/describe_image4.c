@@ -164,6 +164,9 @@ static bool tell_content(struct source *s, const struct image4_file *i, struct f
 {
     static const char *const caches[] = {"trst", "rtsc", "bstc", "trcs", "trca", "trbb", "ltrs", NULL};
     static const char *const hashes[] = {"isys", "csys", "cssy", "casy", NULL};
+    static const char *const darwin[] = {"krnl", "rkrn", "dtre", "rdtr", NULL};
+    if (is_one_of(i->im4p.type, darwin))
+        return i->tail.keybags || describe_darwin(s, f, err);
     bool cache = is_one_of(i->im4p.type, caches), hash = is_one_of(i->im4p.type, hashes);
     if ((!cache && !hash) || i->codec != PAYLOAD_PLAIN || i->im4p.payload_size > TRUST_CACHE_MAX || (hash && i->im4p.payload_size > ROOT_HASH_SHOWN))
         return true;

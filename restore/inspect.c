@@ -2,6 +2,8 @@
 #include "restore/inspect.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "darwin/adt.h"
+#include "darwin/macho.h"
 #include "formats/aea.h"
 #include "formats/trust_cache.h"
 #include "formats/udif.h"
@@ -19,6 +21,18 @@ static bool looks_like_trust_cache(const uint8_t *p, size_t n, uint64_t bytes)
 {
     uint32_t version = n >= TRUST_CACHE_HEAD ? le32_get(p) : 0;
     return (version == 1 || version == 2) && le32_get(p + 20) * UINT64_C(1) * (version == 1 ? 22 : 24) + TRUST_CACHE_HEAD == bytes;
+}
+
+/* Its bytes have no mark: all of it must be right. */
+static bool looks_like_device_tree(struct source *s, const uint8_t *p, size_t n)
+{
+    uint8_t *bytes;
+    size_t used;
+    if (n < 16 || s->bytes > ADT_BYTES_MAX || !le32_get(p) || le32_get(p) > 1024 || !(bytes = malloc((size_t)s->bytes)))
+        return false;
+    bool is = source_read(s, 0, bytes, (size_t)s->bytes, NULL) && adt_check(bytes, (size_t)s->bytes, &used, NULL);
+    free(bytes);
+    return is;
 }
 
 /* A partition map, or an APFS container from the first byte on. */
@@ -53,10 +67,14 @@ enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err)
     enum pome_file_kind kind = image4_file_kind(first, n);
     if (!kind && looks_like_disk(s))
         return POME_FILE_RAW_DISK;
+    if (!kind && macho_is(first, n))
+        return POME_FILE_DARWIN_KERNEL;
+    if (!kind && looks_like_device_tree(s, first, n))
+        return POME_FILE_DEVICE_TREE;
     if (!kind && n >= 8 && !memcmp(first, "encrcdsa", 8))
         pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a disk image that is encrypted with a password", s->name);
     else if (!kind)
-        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: not a restore image, disk image, archive, Image4 file or trust cache", s->name);
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: not a restore image, disk image, archive, Image4 file, trust cache, Darwin kernel or device tree", s->name);
     return kind;
 }
 
@@ -64,7 +82,7 @@ const char *pome_file_kind_name(enum pome_file_kind kind)
 {
     static const char *const names[] = {
         "unknown", "restore image", "disk image (UDIF)", "encrypted archive (AEA)", "Image4 payload (IM4P)", "Image4 ticket (IM4M)",
-        "Image4 restore info (IM4R)", "Image4 file (IMG4)", "trust cache", "disk (raw)",
+        "Image4 restore info (IM4R)", "Image4 file (IMG4)", "trust cache", "disk (raw)", "Darwin kernel (Mach-O)", "Apple device tree",
     };
     return kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
 }
@@ -105,6 +123,8 @@ static bool describe_file(struct source *s, enum pome_file_kind kind, const stru
     case POME_FILE_ARCHIVE: return describe_archive(s, key, f, err);
     case POME_FILE_RAW_DISK: ok = describe_raw_disk(s, f); break;
     case POME_FILE_TRUST_CACHE: ok = describe_trust_cache(s, f, err); break;
+    case POME_FILE_DARWIN_KERNEL:
+    case POME_FILE_DEVICE_TREE: ok = describe_darwin(s, f, err); break;
     default: ok = describe_image4(s, f, err); break;
     }
     source_close(s);
@@ -255,8 +275,9 @@ static struct source *open_one(const char *path, enum pome_file_kind *kind, cons
     *kind = s ? inspect_kind(s, err) : POME_FILE_UNKNOWN;
     if (*kind == POME_FILE_RESTORE_IMAGE)
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: a restore image: %s", path, advice);
-    if (*kind == POME_FILE_RAW_DISK)
-        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a disk as it is: it has no digests, and nothing is packed in it", path);
+    if (*kind == POME_FILE_RAW_DISK || *kind == POME_FILE_DARWIN_KERNEL || *kind == POME_FILE_DEVICE_TREE)
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a %s as it is: it has no digests, and nothing is packed in it", path,
+                  *kind == POME_FILE_RAW_DISK ? "disk" : pome_file_kind_name(*kind));
     else if (*kind && *kind != POME_FILE_RESTORE_IMAGE)
         return s;
     source_close(s);

@@ -17,6 +17,8 @@ bool inspect_extract(const char *path, const struct archive_key *key, const char
 /* One kind each; the outermost group is open. An archive's source is closed; a disk is what udif_open gave. */
 bool describe_image4(struct source *s, struct facts *f, struct pome_error *err);
 bool describe_trust_cache(struct source *s, struct facts *f, struct pome_error *err);
+/* A Darwin kernel or an Apple device tree, also as the payload of an Image4 file; what is neither tells nothing. Reads all of it into memory. */
+bool describe_darwin(struct source *s, struct facts *f, struct pome_error *err);
 bool describe_disk(struct source *s, struct facts *f, struct pome_error *err);
 bool describe_archive(struct source *s, const struct archive_key *key, struct facts *f, struct pome_error *err);
 /* The container at a place of a disk; false: there is none, and nothing was told. */

@@ -1,5 +1,6 @@
 /*
- * pome/inspect.h - what is in a file: restore images, disk images, encrypted archives, Image4 files, trust caches. By content, not by name.
+ * pome/inspect.h - what is in a file: restore images, disk images, encrypted archives, Image4 files, trust caches, Darwin kernels,
+ * Apple device trees. By content, not by name.
  *
  * A description is a tree of facts, told one after the other: what `pome image info` prints, as text or JSON, and `pome image diff`
  * compares. Files may be many gigabytes: they are read in pieces.
@@ -24,6 +25,8 @@ enum pome_file_kind {
     POME_FILE_IM4P, POME_FILE_IM4M, POME_FILE_IM4R, POME_FILE_IMG4,
     POME_FILE_TRUST_CACHE,
     POME_FILE_RAW_DISK,      /* a disk as it is: a partition map, or an APFS container. Can be described only. Since: 0.2 */
+    POME_FILE_DARWIN_KERNEL, /* Mach-O executable or file set. Can be described only. Since: 0.2 */
+    POME_FILE_DEVICE_TREE,   /* Apple device tree. Can be described only. Since: 0.2 */
 };
 
 /* UNKNOWN and *err when the file cannot be read (NOT_FOUND, IO, ...) or is of no kind that is known (NOT_SUPPORTED).   Since: 0.1. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """darwin-test.py POME MAKE_MACHO GUEST.elf: Mach-O kernels of ours, started as Darwin's are; the guest itself checks what it was given (guest.c)."""
+import json
 import os
 import struct
 import subprocess
@@ -52,6 +53,9 @@ def plain(kernel):
 def forms(kernel):
     """The kinds of files that a kernel comes in."""
     fileset = make("fileset", elf, at("fileset"))
+    told = info(make("im4p-lzfse", "krnl", fileset, at("fileset.im4p")))["kernel"]
+    if [m["name"] for m in told["members"]] != ["com.apple.kernel", "org.pome.test"] or told["cpu"] != "arm64e":
+        sys.exit(f"pome image info: {told}")
     boot("--kernel", fileset, says=[GOOD])
     for how in "plain", "lzfse", "lzss":
         boot("--kernel", make("im4p-" + how, "krnl", kernel, at("kernel." + how)), says=[GOOD])
@@ -69,6 +73,24 @@ def companions(kernel):
          "--trust-cache", make("im4p-plain", "trst", cache, at("trust.im4p")), says=[GOOD, ramdisk_line, cache_line])
 
 
+def info(path):
+    return json.loads(subprocess.run([pome, "image", "info", "--json", path], check=True, capture_output=True, text=True, env=env).stdout)
+
+
+def given_tree(kernel):
+    """A tree like a restore image's: what a boot loader fills in is filled in, CPUs that are not there are taken away."""
+    tree = make("tree", "32", at("tree"))
+    root = info(tree)["device_tree"]["device-tree"]
+    if len([n for n in root["cpus"] if n.startswith("cpu")]) != 32 or root["chosen"]["of-the-file"] != "kept":
+        sys.exit(f"pome image info: {root}")
+    wrapped = make("im4p-lzfse", "dtre", tree, at("tree.im4p"))
+    if info(wrapped)["device_tree"]["device-tree"] != root:
+        sys.exit("pome image info: another tree in the Image4 payload")
+    boot("--kernel", kernel, "--cpus", "2", "--device-tree", tree, says=[GOOD])
+    boot("--kernel", kernel, "--cpus", "2", "--device-tree", wrapped, says=[GOOD])
+    boot("--kernel", kernel, "--cpus", "3", "--device-tree", make("tree", "2", at("small")), status=1, err="2 nodes in /cpus, the machine has 3 CPUs")
+
+
 def refused(kernel):
     text = write("text", b"hello\n" * 100)
     boot("--kernel", text, status=1, err="no kernel that can be started")
@@ -84,6 +106,6 @@ def refused(kernel):
 
 
 executable = make("executable", elf, at("kernel"))
-for part in plain, forms, companions, refused:
+for part in plain, forms, companions, given_tree, refused:
     part(executable)
 print(ran, "starts")
