@@ -208,7 +208,7 @@ def disks(key):
 
 def mistakes():
     open(at("text"), "w").write("nothing of the kind\n" * 100)
-    run("info", "text", status=69, err="not a restore image, disk image, archive, Image4 file or trust cache")
+    run("info", "text", status=69, err="not a restore image, disk image, archive, Image4 file, trust cache, Darwin kernel or device tree")
     run("info", "nowhere", status=3)
     run("extract", "plain.ipsw", status=2, err="name a component")
     run("extract", "os.dmg", status=2, err="-o FILE is missing")
