@@ -23,12 +23,14 @@ struct bundle *bundle_clone(struct bundle *from, const char *snapshot, const cha
  * failure it is where it was. */
 bool bundle_move(struct bundle **b, const char *name, struct job *j, struct pome_error *err);
 
-/* One file: tar (pax, sparse) in zstd, its last member the digests of all others. `path` appears when it is whole and synced.
+/* One file: tar (pax, sparse) in zstd, its last member the digests of all others. `path` appears when it is whole and synced. Cancelled or cut off, it goes on
+ * the next time (part.h).
  * Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. */
 bool bundle_export(struct bundle *b, const char *path, bool replace, struct job *j, struct pome_error *err);
 
 /* A bundle from such a file; name NULL: as it was called. Returns it open and locked. Errors: INVALID_DATA (no such archive,
- * damaged, hostile: what and where), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left. */
+ * damaged, hostile: what and where), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left; cancelled or cut off, it goes on the next time
+ * (stage_resume). */
 struct bundle *bundle_import(const char *path, const char *name, struct job *j, struct pome_error *err);
 
 /* True when a file begins as an exported bundle does (zstd). */

@@ -31,17 +31,14 @@ bool make_dirs(const char *path, struct pome_error *err)
     }
 }
 
-static bool remove_at(int parent, const char *name, int depth)
+static bool remove_at(int parent, const char *name, int depth);
+
+/* Takes fd. */
+static bool remove_all(int fd, int depth)
 {
-    if (!unlinkat(parent, name, 0))
-        return true;
-    if ((errno != EISDIR && errno != EPERM) || depth > 16)
-        return false;
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    DIR *d = fdopendir(fd);
     if (!d) {
-        if (fd >= 0)
-            close(fd);
+        close(fd);
         return false;
     }
     bool ok = true;
@@ -49,7 +46,23 @@ static bool remove_at(int parent, const char *name, int depth)
         if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
             ok &= remove_at(dirfd(d), e->d_name, depth + 1);
     closedir(d);
-    return ok && !unlinkat(parent, name, AT_REMOVEDIR);
+    return ok;
+}
+
+static bool remove_at(int parent, const char *name, int depth)
+{
+    if (!unlinkat(parent, name, 0))
+        return true;
+    if ((errno != EISDIR && errno != EPERM) || depth > 16)
+        return false;
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && remove_all(fd, depth) && !unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+bool remove_inside(int dir_fd)
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && remove_all(fd, 0);
 }
 
 bool remove_tree(const char *path)

@@ -32,6 +32,9 @@ bool make_dirs(const char *path, struct pome_error *err);
 /* Removes a folder with everything in it, never following links. Errors are ignored but for the return value. */
 bool remove_tree(const char *path);
 
+/* The same of what is in a folder. */
+bool remove_inside(int dir_fd);
+
 /* fsync of the folder that holds path. */
 bool sync_parent(const char *path, struct pome_error *err);
 

@@ -38,7 +38,8 @@ static bool make_home(const char *name, struct pome_error *err)
     return strchr(name, '/') || strstr(name, ".bundle") || (bundle_home(home, err) && make_dirs(home, err));
 }
 
-bool stage_begin(struct stage *s, const char *name, struct pome_error *err)
+/* What all stages begin with: no such machine yet, a place to be made in, no leftovers there. */
+static bool begin(struct stage *s, const char *name, struct pome_error *err)
 {
     char parent[PATH_MAX];
     struct stat st;
@@ -51,18 +52,99 @@ bool stage_begin(struct stage *s, const char *name, struct pome_error *err)
     if (ok) {
         snprintf(parent, sizeof parent, "%s", s->path);
         remove_leftovers(dirname(parent));
+    } else {
+        bundle_close(s->b);
+        s->b = NULL;
     }
-    if (ok && make_temporary(s->b, s->path, err))
+    return ok;
+}
+
+bool stage_begin(struct stage *s, const char *name, struct pome_error *err)
+{
+    if (!begin(s, name, err))
+        return false;
+    if (make_temporary(s->b, s->path, err))
         return true;
     bundle_close(s->b);
     s->b = NULL;
     return false;
 }
 
+/* --- a stage that outlives its process --- */
+
+static const char key_name[] = ".import";
+
+static bool has_key(int dir_fd, const char *key)
+{
+    char text[STAGE_KEY_MAX + 1];
+    int fd = openat(dir_fd, key_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (fd >= 0)
+        close(fd);
+    return n == (ssize_t)strlen(key) && !memcmp(text, key, (size_t)n);
+}
+
+static bool write_key(const struct bundle *b, const char *key, struct pome_error *err)
+{
+    int fd = openat(b->dir_fd, key_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write(fd, key, strlen(key)) == (ssize_t)strlen(key) && !fsync(fd);
+    if (fd >= 0)
+        close(fd);
+    return ok || pome_fail_errno(err, "%s/%s: cannot write", b->path, key_name);
+}
+
+/* The folder, open and locked. Its maker may take the name that is final between our opening and our locking: then it is the final one that we hold. */
+static bool open_kept(struct bundle *b, const char *path, struct pome_error *err)
+{
+    struct stat held, there;
+    if (snprintf(b->path, sizeof b->path, "%s.import", path) >= (int)sizeof b->path)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%.60s: the path is too long", path);
+    if (mkdir(b->path, 0700) && errno != EEXIST)
+        return pome_fail_errno(err, "%s: cannot make the folder", b->path);
+    b->dir_fd = open(b->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (b->dir_fd < 0)
+        return pome_fail_errno(err, "%s: cannot open", b->path);
+    if (flock(b->dir_fd, LOCK_EX | LOCK_NB) || fstat(b->dir_fd, &held) || stat(b->path, &there) || held.st_ino != there.st_ino)
+        return pome_fail(err, POME_ERROR_BUSY, "%s: another process imports it", b->path);
+    return true;
+}
+
+bool stage_resume(struct stage *s, const char *name, const char *key, bool *resumed, struct pome_error *err)
+{
+    if (!begin(s, name, err))
+        return false;
+    if (open_kept(s->b, s->path, err)) {
+        *resumed = has_key(s->b->dir_fd, key);
+        if (*resumed || ((remove_inside(s->b->dir_fd) || pome_fail_errno(err, "%s: cannot be emptied", s->b->path)) && write_key(s->b, key, err)))
+            return true;
+    }
+    stage_keep(s);
+    return false;
+}
+
+bool stage_delete_kept(const char *path)
+{
+    struct stat st;
+    char kept[PATH_MAX];
+    struct bundle *b = calloc(1, sizeof *b);
+    if (!b)
+        return false;
+    b->dir_fd = -1;
+    bool ok = snprintf(kept, sizeof kept, "%s.import", path) < (int)sizeof kept && !lstat(kept, &st) && open_kept(b, path, NULL) && remove_tree(kept);
+    bundle_close(b);
+    return ok;
+}
+
+void stage_keep(struct stage *s)
+{
+    bundle_close(s->b);
+    s->b = NULL;
+}
+
 static bool take_name(struct stage *s, struct pome_error *err)
 {
     struct bundle *b = s->b;
-    return (!fsync(b->dir_fd) && (!renameat2(AT_FDCWD, b->path, AT_FDCWD, s->path, RENAME_NOREPLACE) ||
+    return (!(unlinkat(b->dir_fd, key_name, 0) && errno != ENOENT) && !fsync(b->dir_fd) && (!renameat2(AT_FDCWD, b->path, AT_FDCWD, s->path, RENAME_NOREPLACE) ||
                                   (errno == EINVAL && !rename(b->path, s->path)))) ||
            pome_fail_errno(err, "%s: cannot take this name", s->path);
 }

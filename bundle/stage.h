@@ -20,6 +20,17 @@ struct stage {
  * (the name), ... */
 bool stage_begin(struct stage *s, const char *name, struct pome_error *err);
 
+/* The same in NAME.bundle.import, which outlives us: when one is there that was begun with this key, *resumed is true and what is in it stays; whatever else is
+ * there goes. Errors: BUSY (another process is at it), too. */
+enum { STAGE_KEY_MAX = 127 };
+bool stage_resume(struct stage *s, const char *name, const char *key, bool *resumed, struct pome_error *err);
+
+/* Leaves a stage that stage_resume began for another time. */
+void stage_keep(struct stage *s);
+
+/* Removes the stage of an import that was cut off; false when there is none, or somebody is at it. path: the machine's. */
+bool stage_delete_kept(const char *path);
+
 /* ok: gives it its name, syncs, and reads and checks it; returns it open and locked. Else removes it and returns NULL. */
 struct bundle *stage_end(struct stage *s, bool ok, struct pome_error *err);
 

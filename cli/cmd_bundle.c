@@ -357,6 +357,7 @@ int cmd_bundle_export(int argc, char **argv)
                 : cli_fail(&err,
                            !b                              ? no_machine(&err)
                            : err.code == POME_ERROR_EXISTS ? "choose another name, or give --force to replace it"
+                           : err.code == POME_ERROR_OPERATION_CANCELLED ? "the same command goes on where this one stopped; until then the beginning is kept beside it, in FILE.part"
                                                            : NULL,
                            "cannot export \"%s\"", words[0]);
     pome_bundle_free(b);
@@ -382,6 +383,7 @@ int cmd_bundle_import(int argc, char **argv)
     status = b ? CLI_OK
                : cli_fail(&err,
                           err.code == POME_ERROR_EXISTS           ? "give it another name: pome bundle import FILE NAME"
+                          : err.code == POME_ERROR_OPERATION_CANCELLED && !pome_foreign_tool(words[0]) ? "the same command goes on where this one stopped; \"pome delete NAME\" removes what there is"
                           : err.code == POME_ERROR_NOT_SUPPORTED  ? "run it on a Mac; \"pome bundle check\" tells more"
                           : err.code == POME_ERROR_INVALID_BUNDLE ? "\"pome bundle check\" tells all that is wrong"
                                                                   : NULL,

@@ -114,14 +114,16 @@ POME_API bool pome_bundle_move(pome_bundle *bundle, const char *name, struct pom
                                void *user, struct pome_error *err);
 
 /* Writes the bundle as one file, compressed, with digests, its holes left out. The file appears when it is whole. replace: an
- * existing file. Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.1. */
+ * existing file. One that was cancelled, or cut off, leaves PATH.part and PATH.part.state: the next export of the same bundle to the same path goes on from
+ * there if no file of the bundle was changed since. Errors: BUSY, EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO.   Since: 0.1. */
 POME_API bool pome_bundle_export(pome_bundle *bundle, const char *path, bool replace, pome_progress_fn *progress, void *user,
                                  struct pome_error *err);
 
 /* Makes a bundle from such a file, or from the machine of another tool (pome_foreign_open()), which is copied and not changed. name
  * NULL: as it was called. What was exported keeps its identity: the two must not run together. Errors: INVALID_DATA (what is wrong
  * with the file, and where), INVALID_BUNDLE, NOT_SUPPORTED (a macOS guest), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On
- * failure nothing is left.   Since: 0.1. */
+ * failure nothing is left; an import from a file that was cancelled, or cut off, leaves NAME.bundle.import, which the next import of that file under that name goes
+ * on with, and pome_bundle_delete() removes.   Since: 0.1. */
 POME_API pome_bundle *pome_bundle_import(const char *path, const char *name, pome_progress_fn *progress, void *user,
                                          struct pome_error *err);
 

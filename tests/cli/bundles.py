@@ -6,6 +6,7 @@ usage: bundles.py POME MAKE_TEST_IMAGE
 import base64
 import fcntl
 import io
+import hashlib
 import json
 import os
 import plistlib
@@ -205,6 +206,28 @@ def same_files(one, other, but=()):
                     break
 
 
+def cut_off_import(archive):
+    """What an import that was cut off has written stays; another archive's, or a damaged one, goes."""
+    st, head = os.stat(archive), open(archive, "rb").read(4096)
+    key = f"{hashlib.sha384(head).hexdigest().upper()[:64]} {st.st_size} {st.st_mtime_ns // 10**9}.{st.st_mtime_ns % 10**9:09d}\n"
+    for text, says in ((key, "Going on with the archive"), (key.replace(" ", " 1", 1), "Reading the archive"), ("", "Reading the archive")):
+        run("bundle", "import", archive, "cut")
+        kept = os.path.join(vms, "cut.bundle.import")
+        os.rename(os.path.join(vms, "cut.bundle"), kept)
+        open(os.path.join(kept, ".import"), "w").write(text)
+        os.unlink(os.path.join(kept, "MachineIdentifier"))
+        with open(os.path.join(kept, "Disk.img"), "r+b") as f: # the power failed while this was written
+            f.write(b"torn")
+        run("bundle", "import", archive, "cut", err=says)
+        expect(not os.path.exists(kept) and not os.path.exists(member("cut", ".import")), "the folder of the import is still there")
+        run("bundle", "check", "cut", err="0 errors, 0 warnings")
+        expect(open(member("cut", "Disk.img"), "rb").read() == open(member("a", "Disk.img"), "rb").read(), "another disk was imported")
+        run("delete", "cut")
+    os.makedirs(kept)
+    run("delete", "cut")
+    expect(not os.path.exists(kept), "pome delete left what an import had begun")
+
+
 def copies():
     bundle = os.path.join(vms, "a.bundle")
     before = json.loads(run("bundle", "info", "a", "--json"))
@@ -246,6 +269,7 @@ def copies():
     out = os.path.join(work.name, "a.tar.zst")
     run("bundle", "export", "a", "-o", out)
     run("bundle", "export", "a", "-o", out, status=1, err="--force")
+    cut_off_import(out)
     expect(os.path.getsize(out) < before["allocated_bytes"], "the archive is larger than the data")
     run("bundle", "import", out, status=1, err="give it another name")
     run("bundle", "import", out, "back")

@@ -18,9 +18,10 @@ out = os.path.join(home, "vm.tar.zst")
 POINTS = 18  # of an operation that has more moments than that are tried, unless --all
 
 
-def machines():
+def machines(resumable=()):
+    """The machines; nothing else is there but what the same command goes on with."""
     found = [m["name"] for m in json.loads(sure(pome, "list", "--json"))]
-    odd = [n for n in os.listdir(vms) if n[:-7] not in found]
+    odd = [n for n in os.listdir(vms) if n[:-7] not in found and n not in resumable]
     if odd:
         sys.exit(f"left behind: {odd}")
     return found
@@ -128,11 +129,14 @@ def after_export(ok):
         sure(pome, "delete", "check")
     elif ok:
         sys.exit("no file")
+    left = set(os.listdir(home)) - {"vms", os.path.basename(out)}
+    if left and (ok or not left <= {os.path.basename(out) + end for end in (".part", ".part.state", ".part.state.new")}):
+        sys.exit(f"left behind: {left}")
     return os.path.exists(out)
 
 
 def after_import(ok):
-    there = machines()
+    there = machines([] if ok else ["new.bundle.import"])
     if "new" in there:
         whole("new")
     elif ok:
