@@ -64,13 +64,13 @@ bool darwin_plan(const struct darwin_parts *p, struct darwin_layout *l, struct p
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "memory: %llu MiB are less than a device tree of %llu, a trust cache of %llu or a RAM disk of %llu bytes",
                          (unsigned long long)(limit / MiB), (unsigned long long)p->tree_bytes, (unsigned long long)p->trust_cache_bytes,
                          (unsigned long long)p->ramdisk_bytes);
-    uint64_t below = pages(p->tree_bytes) + pages(p->trust_cache_bytes), hole = l->kernel.gpa - p->ram_gpa;
+    uint64_t below = pages(p->trust_cache_bytes), hole = l->kernel.gpa - p->ram_gpa;
     uint64_t after = pages(l->kernel.gpa + l->kernel.bytes), end = p->ram_gpa + p->ram_bytes - SCREEN_ROOM;
     uint64_t at = below <= hole ? l->kernel.gpa - below : after;
-    l->tree = take(&at, p->tree_bytes);
-    l->tree.bytes = pages(l->tree.bytes); /* the trust cache is looked for where the tree ends */
     l->trust_cache = take(&at, p->trust_cache_bytes);
     at = MAX(at, after);
+    l->tree = take(&at, p->tree_bytes);
+    l->tree.bytes = pages(l->tree.bytes);
     l->ramdisk = take(&at, p->ramdisk_bytes);
     l->boot_args = take(&at, DARWIN_BOOT_ARGS_BYTES);
     l->top = MAX(at, l->kernel.gpa + MIN(LEAST_ROOM, align_down(p->ram_bytes / 4, DARWIN_PAGE)));

@@ -6,10 +6,11 @@
  *   One offset relates all: physical = virtual - virt_base + ram_gpa, for the kernel's segments and for all that is placed with it. The kernel maps
  *   memory in blocks of 32 MiB before anything else, so both bases are multiples of that (XNU, osfmk/arm64/start.s and arm_vm_init.c).
  *
- *       ram_gpa ...     device tree, trust cache      right below the kernel, in the hole that its link address leaves; the trust cache begins where the
- *                                                     tree's pages end (XNU, arm_vm_prot_init: "EXTRADATA")
+ *       ram_gpa ...     trust cache                   right below the kernel, in the hole that its link address leaves: a release kernel takes it nowhere else
+ *                                                     (XNU, arm_vm_prot_init: "EXTRADATA")
  *       kernel          segments                      at their offsets
- *       above it        RAM disk, boot_args           from the next page on
+ *       above it        device tree,                  from the next page on; a tree below the kernel would be taken for one that hardware protects, and a
+ *                       RAM disk, boot_args           kernel for machines without such hardware does not map it (SecureDTIsLockedDown)
  *       top             topOfKernelData               the kernel takes memory from here on
  *       ...             free
  *       mem_end         frame buffer                  the last MiBs of RAM are none of the kernel's
