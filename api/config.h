@@ -28,6 +28,7 @@ struct pome_config {
     struct config_disk disks[CONFIG_MAX_DISKS];
     size_t n_disks;
     int console_in, console_out;
+    bool has_serial_port; /* as an object: the next one is a terminal of the console device */
     bool stops_at_reset;
     char *translation_cache;
     struct config_devices devices;

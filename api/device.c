@@ -17,11 +17,12 @@
 
 struct pome_device {
     enum pome_device_kind kind;
-    char *text[2];
+    char *text[3];
     union {
         struct pome_disk_options disk;
         struct pome_network_options network;
         struct pome_share_options share;
+        struct pome_console_port_options port;
         int fds[2];
     };
 };
@@ -40,8 +41,20 @@ static bool add_network(pome_config *c, const pome_device *d, struct pome_error 
 
 static bool add_serial_port(pome_config *c, const pome_device *d, struct pome_error *err)
 {
-    pome_config_set_console(c, d->fds[0], d->fds[1]);
-    return true;
+    struct pome_console_port_options o = POME_CONSOLE_PORT_OPTIONS_INIT;
+    if (!c->has_serial_port) {
+        pome_config_set_console(c, d->fds[0], d->fds[1]);
+        c->has_serial_port = true;
+        return true;
+    }
+    o.in_fd = d->fds[0];
+    o.out_fd = d->fds[1];
+    return pome_config_add_console_port(c, &o, err);
+}
+
+static bool add_console_port(pome_config *c, const pome_device *d, struct pome_error *err)
+{
+    return pome_config_add_console_port(c, &d->port, err);
 }
 
 static bool add_sockets(pome_config *c, const pome_device *d, struct pome_error *err)
@@ -67,24 +80,24 @@ static bool add_nothing(pome_config *c, const pome_device *d, struct pome_error 
 
 static const struct kind {
     enum pome_device_kind kind;
-    bool has_options;
+    const char *maker; /* of a kind that needs options; NULL: pome_device_new() */
     const char *name, *apple;
     bool (*add)(pome_config *c, const pome_device *d, struct pome_error *err); /* NULL: Pome has no such device yet */
 } kinds[] = {
-    {POME_DEVICE_DISK, true, "virtio block device", "VZVirtioBlockDeviceConfiguration", add_disk},
-    {POME_DEVICE_NETWORK, true, "virtio network device", "VZVirtioNetworkDeviceConfiguration", add_network},
-    {POME_DEVICE_SERIAL_PORT, true, "serial port", "VZVirtioConsoleDeviceSerialPortConfiguration", add_serial_port},
-    {POME_DEVICE_ENTROPY, false, "virtio entropy device", "VZVirtioEntropyDeviceConfiguration", add_nothing},
-    {POME_DEVICE_SOCKET, false, "virtio socket device", "VZVirtioSocketDeviceConfiguration", add_sockets},
-    {POME_DEVICE_DIRECTORY, true, "virtio file system device", "VZVirtioFileSystemDeviceConfiguration", add_share},
-    {POME_DEVICE_BALLOON, false, "virtio memory balloon", "VZVirtioTraditionalMemoryBalloonDeviceConfiguration", add_balloon},
-    {POME_DEVICE_CONSOLE, false, "virtio console with several ports", "VZVirtioConsoleDeviceConfiguration", NULL},
-    {POME_DEVICE_GRAPHICS, false, "graphics device", "VZVirtioGraphicsDeviceConfiguration", NULL},
-    {POME_DEVICE_KEYBOARD, false, "keyboard", "VZUSBKeyboardConfiguration", NULL},
-    {POME_DEVICE_POINTING, false, "pointing device", "VZUSBScreenCoordinatePointingDeviceConfiguration", NULL},
-    {POME_DEVICE_SOUND, false, "virtio sound device", "VZVirtioSoundDeviceConfiguration", NULL},
-    {POME_DEVICE_NVME, false, "NVMe controller", "VZNVMExpressControllerDeviceConfiguration", NULL},
-    {POME_DEVICE_USB, false, "USB controller", "VZXHCIControllerConfiguration", NULL},
+    {POME_DEVICE_DISK, "pome_disk_new", "virtio block device", "VZVirtioBlockDeviceConfiguration", add_disk},
+    {POME_DEVICE_NETWORK, "pome_network_new", "virtio network device", "VZVirtioNetworkDeviceConfiguration", add_network},
+    {POME_DEVICE_SERIAL_PORT, "pome_serial_port_new", "serial port", "VZVirtioConsoleDeviceSerialPortConfiguration", add_serial_port},
+    {POME_DEVICE_ENTROPY, NULL, "virtio entropy device", "VZVirtioEntropyDeviceConfiguration", add_nothing},
+    {POME_DEVICE_SOCKET, NULL, "virtio socket device", "VZVirtioSocketDeviceConfiguration", add_sockets},
+    {POME_DEVICE_DIRECTORY, "pome_directory_new", "virtio file system device", "VZVirtioFileSystemDeviceConfiguration", add_share},
+    {POME_DEVICE_BALLOON, NULL, "virtio memory balloon", "VZVirtioTraditionalMemoryBalloonDeviceConfiguration", add_balloon},
+    {POME_DEVICE_CONSOLE, "pome_console_port_new", "port of the virtio console device", "VZVirtioConsoleDeviceConfiguration", add_console_port},
+    {POME_DEVICE_GRAPHICS, NULL, "graphics device", "VZVirtioGraphicsDeviceConfiguration", NULL},
+    {POME_DEVICE_KEYBOARD, NULL, "keyboard", "VZUSBKeyboardConfiguration", NULL},
+    {POME_DEVICE_POINTING, NULL, "pointing device", "VZUSBScreenCoordinatePointingDeviceConfiguration", NULL},
+    {POME_DEVICE_SOUND, NULL, "virtio sound device", "VZVirtioSoundDeviceConfiguration", NULL},
+    {POME_DEVICE_NVME, NULL, "NVMe controller", "VZNVMExpressControllerDeviceConfiguration", NULL},
+    {POME_DEVICE_USB, NULL, "USB controller", "VZXHCIControllerConfiguration", NULL},
 };
 
 static const struct kind *kind_of(enum pome_device_kind kind)
@@ -179,12 +192,29 @@ pome_device *pome_serial_port_new(int in_fd, int out_fd, struct pome_error *err)
     return d;
 }
 
+pome_device *pome_console_port_new(const struct pome_console_port_options *options, struct pome_error *err)
+{
+    pome_device *d = make(POME_DEVICE_CONSOLE, err);
+    if (!d)
+        return NULL;
+    d->port = (struct pome_console_port_options)POME_CONSOLE_PORT_OPTIONS_INIT;
+    memcpy(&d->port, options, MIN(options->size, sizeof d->port));
+    d->port.size = sizeof d->port;
+    if (keep(d, 0, &d->port.name, err) && keep(d, 1, &d->port.socket_path, err) && keep(d, 2, &d->port.file_path, err))
+        return d;
+    pome_device_free(d);
+    return NULL;
+}
+
 pome_device *pome_device_new(enum pome_device_kind kind, struct pome_error *err)
 {
     const struct kind *k = kind_of(kind);
-    if (k && !k->has_options)
+    if (k && !k->maker)
         return make(kind, err);
-    pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "device: %s", k ? k->name : "no such kind");
+    if (k)
+        pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "a %s needs options: make it with %s()", k->name, k->maker);
+    else
+        pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "device: there is no kind %d", (int)kind);
     return NULL;
 }
 
@@ -197,8 +227,8 @@ void pome_device_free(pome_device *d)
 {
     if (!d)
         return;
-    free(d->text[0]);
-    free(d->text[1]);
+    for (size_t i = 0; i < ARRAY_SIZE(d->text); i++)
+        free(d->text[i]);
     free(d);
 }
 

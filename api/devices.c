@@ -100,6 +100,40 @@ bool pome_config_add_sockets(pome_config *c, const char *path, struct pome_error
     return true;
 }
 
+/* --- consoles --- */
+
+static bool check_port(const struct config_devices *d, const struct pome_console_port_options *o, struct pome_error *err)
+{
+    if (d->n_ports == SETTINGS_MAX_PORTS)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "console port: at most %d are possible", SETTINGS_MAX_PORTS);
+    if (o->name && !settings_port_name_ok(o->name))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "console port \"%.60s\": 1 to 40 letters, digits, \".\", \"-\" and \"_\" are possible", o->name);
+    if (o->socket_path && (o->socket_path[0] == 0 || strlen(o->socket_path) >= 108 || o->file_path || o->in_fd >= 0 || o->out_fd >= 0))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "console port: a socket, with a path of 1 to 107 bytes, and nothing else; or a file or descriptors");
+    for (size_t i = 0; o->name && i < d->n_ports; i++)
+        if (d->ports[i].name && !strcmp(d->ports[i].name, o->name))
+            return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "console port \"%s\": there is one of that name already", o->name);
+    return true;
+}
+
+static bool copy_text(const char **to, const char *text)
+{
+    return !text || (*to = strdup(text));
+}
+
+bool pome_config_add_console_port(pome_config *c, const struct pome_console_port_options *options, struct pome_error *err)
+{
+    struct config_devices *d = &c->devices;
+    struct pome_console_port_options o = POME_CONSOLE_PORT_OPTIONS_INIT;
+    memcpy(&o, options, MIN(options->size, sizeof o));
+    if (!check_port(d, &o, err))
+        return false;
+    struct machine_port *p = &d->ports[d->n_ports++];
+    *p = (struct machine_port){ .terminal = !o.name, .in_fd = o.in_fd, .out_fd = o.out_fd };
+    return (copy_text(&p->name, o.name) && copy_text(&p->socket, o.socket_path) && copy_text(&p->file, o.file_path)) ||
+           pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "configuration: out of memory");
+}
+
 /* --- shared folders --- */
 
 bool pome_config_add_share(pome_config *c, const struct pome_share_options *options, struct pome_error *err)
@@ -131,11 +165,16 @@ void config_devices_free(struct config_devices *d)
         free((void *)(uintptr_t)d->shares[i].tag);
         free((void *)(uintptr_t)d->shares[i].path);
     }
+    for (size_t i = 0; i < d->n_ports; i++) {
+        free((void *)(uintptr_t)d->ports[i].name);
+        free((void *)(uintptr_t)d->ports[i].socket);
+        free((void *)(uintptr_t)d->ports[i].file);
+    }
 }
 
 bool config_devices_describe(struct config_devices *d, struct machine_peripherals *p, struct pome_error *err)
 {
     *p = (struct machine_peripherals){ .sockets = d->has_sockets ? &d->sockets : NULL, .balloon = d->has_balloon,
-                                        .shares = d->shares, .n_shares = d->n_shares };
+                                        .shares = d->shares, .n_shares = d->n_shares, .ports = d->ports, .n_ports = d->n_ports };
     return describe_networks(d, p, err);
 }

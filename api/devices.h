@@ -4,6 +4,7 @@
 
 #include <pome/devices.h>
 
+#include "config/settings.h"
 #include "vm/vm.h"
 
 enum { CONFIG_MAX_FORWARDS = 16 };
@@ -17,6 +18,8 @@ struct config_devices {
     struct machine_share shares[MACHINE_MAX_SHARES]; /* texts are ours */
     size_t n_shares;
     struct machine_sockets sockets; /* its path is ours */
+    struct machine_port ports[SETTINGS_MAX_PORTS]; /* texts are ours */
+    size_t n_ports;
 };
 
 void config_devices_free(struct config_devices *d);

@@ -128,6 +128,24 @@ int pome_socket_connect_path(const char *path, uint32_t port, int timeout_ms, st
     return -1;
 }
 
+int pome_bundle_port_connect(const pome_bundle *bundle, const char *name, struct pome_error *err)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    _Static_assert(sizeof a.sun_path >= BUNDLE_SOCKET_PATH_MAX, "a path that is found fits");
+    if (!bundle_port_path(bundle->b, name, a.sun_path, err))
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof a))
+        return fd;
+    if (errno == ENOENT || errno == ECONNREFUSED)
+        pome_fail(err, POME_ERROR_NOT_FOUND, "%s: no running machine has this port", a.sun_path);
+    else
+        pome_fail_errno(err, "%s", a.sun_path);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 bool pome_bundle_socket_path(const pome_bundle *bundle, char *path, size_t size, struct pome_error *err)
 {
     char whole[BUNDLE_SOCKET_PATH_MAX];

@@ -66,9 +66,11 @@ struct bundle_spec {
 };
 
 /* A new identity: 64 random bits, not 0. */
-enum { BUNDLE_SOCKET_PATH_MAX = 100 };
+enum { BUNDLE_SOCKET_PATH_MAX = 108 };
 /* Where the unix socket of its socket device is while it runs. Errors: PERMISSION. */
 bool bundle_socket_path(const struct bundle *b, char path[BUNDLE_SOCKET_PATH_MAX], struct pome_error *err);
+/* The same of a serial ("hvc0") or console port. Errors: NOT_FOUND, INVALID_STATE (it goes to a file), PERMISSION, INVALID_CONFIGURATION. */
+bool bundle_port_path(const struct bundle *b, const char *name, char path[BUNDLE_SOCKET_PATH_MAX], struct pome_error *err);
 
 bool bundle_draw_ecid(uint64_t *ecid, struct pome_error *err);
 

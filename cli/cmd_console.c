@@ -5,6 +5,8 @@
 #include "cli/running.h"
 #include "cli/terminal.h"
 
+#include <pome/socket.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -95,13 +97,23 @@ static int attach(struct attached *a, unsigned others, bool read_only)
     return CLI_OK;
 }
 
+static int connect_port(const char *name, const char *port, struct pome_error *err)
+{
+    pome_bundle *b = pome_bundle_open(name, err);
+    int fd = b ? pome_bundle_port_connect(b, port, err) : -1;
+    pome_bundle_free(b);
+    return fd;
+}
+
 int cmd_console(int argc, char **argv)
 {
     struct attached a = {0};
     bool read_only = false;
+    const char *port = NULL;
     uint64_t recent = 8192;
     const struct cli_option options[] = {
         {"read-only", 'r', CLI_FLAG, &read_only, NULL, "look only: nothing that is typed reaches the guest", 0, 0},
+        {"port", 'p', CLI_TEXT, &port, "PORT", "a serial or console port instead (hvc0, or a name of consolePorts): the stream itself, one at a time", 0, 0},
         {"recent", 0, CLI_SIZE, &recent, "SIZE", "how much of what it said before is shown (8KiB, at most 256KiB)", 0, 262144},
         {0},
     };
@@ -113,7 +125,7 @@ int cmd_console(int argc, char **argv)
     pome_control *c = running_connect(a.name, "show the console of", &status);
     if (!c)
         return status;
-    a.fd = pome_control_console(c, read_only, recent, &others, &err);
+    a.fd = port ? connect_port(a.name, port, &err) : pome_control_console(c, read_only, recent, &others, &err);
     if (a.fd < 0)
         status = cli_fail(&err, running_hint(&err), "cannot show the console of \"%s\"", a.name);
     else if (!terminal_open_on(&a.terminal, a.fd, &err))

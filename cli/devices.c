@@ -139,6 +139,22 @@ static bool add_balloon(pome_config *config, struct pome_error *err)
     return ok;
 }
 
+/* NAME=SOCKET; "hvc" and "hvcN" are no names but terminals. */
+static bool add_port(pome_config *config, const char *text, struct pome_error *err)
+{
+    struct pome_console_port_options o = POME_CONSOLE_PORT_OPTIONS_INIT;
+    char words[256];
+    if (strlen(text) >= sizeof words || !strchr(text, '='))
+        return wrong(err, "--port", text, "the form is NAME=SOCKET");
+    strcpy(words, text);
+    char *path = strchr(words, '=');
+    *path++ = 0;
+    bool terminal = !strncmp(words, "hvc", 3) && strspn(words + 3, "0123456789") == strlen(words + 3);
+    o.name = terminal ? NULL : words;
+    o.socket_path = path;
+    return pome_config_add_console_port(config, &o, err);
+}
+
 bool cli_add_devices(pome_config *config, const struct cli_devices *d, struct pome_error *err)
 {
     for (size_t i = 0; i < d->shares.n; i++)
@@ -148,6 +164,9 @@ bool cli_add_devices(pome_config *config, const struct cli_devices *d, struct po
         return false;
     if (d->vsock && !pome_config_add_sockets(config, d->vsock, err))
         return false;
+    for (size_t i = 0; i < d->ports.n; i++)
+        if (!add_port(config, d->ports.items[i], err))
+            return false;
     for (size_t i = 0; i < d->networks.n; i++)
         if (!add_network(config, d->networks.items[i], err))
             return false;

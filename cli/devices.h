@@ -7,7 +7,7 @@
 #include <pome/devices.h>
 
 struct cli_devices {
-    struct cli_list networks, forwards, shares;
+    struct cli_list networks, forwards, shares, ports;
     const char *vsock;
     bool balloon;
 };
@@ -17,6 +17,7 @@ struct cli_devices {
     {"net", 'n', CLI_LIST, &(d)->networks, "NETWORK", "a network device: user, fd:NUMBER or unix:PATH", 0, 0},                     \
     {"forward", 'f', CLI_LIST, &(d)->forwards, "PORTS", "forward a port to the guest: [tcp:|udp:][ADDRESS:]HOSTPORT:GUESTPORT", 0, 0},    \
     {"share", 0, CLI_LIST, &(d)->shares, "TAG=FOLDER[:rw]", "a folder of this host that the guest can mount (read-only without :rw)", 0, 0}, \
+    {"port", 0, CLI_LIST, &(d)->ports, "NAME=SOCKET", "a console port with this name (hvc: a terminal), which programs of this host reach by the unix socket SOCKET", 0, 0}, \
     {"vsock", 0, CLI_TEXT, &(d)->vsock, "PATH", "a socket device, which programs of this host reach by the unix socket PATH", 0, 0}, \
     {"balloon", 0, CLI_FLAG, &(d)->balloon, NULL, "a memory balloon: free memory of the guest goes back to the host", 0, 0}
 

@@ -70,6 +70,11 @@
     R(BALLOONS, "balloons", ERROR, "at most one", "remove the others", "VZ: memoryBalloonDevices")                                                   \
     R(SOCKETS, "sockets", ERROR, "at most one", "remove the others", "VZ: socketDevices")                                                            \
     R(SERIAL_PORTS, "serial-ports", ERROR, "at most 10", "remove some", "VZ: virtio console serial ports")                                           \
+    R(CONSOLE_PORTS, "console-ports", ERROR, "at most 14 serial and console ports", "remove some", "ours")                                             \
+    R(PORT_NAME, "port-name", ERROR, "1 to 40 letters, digits, dots, - and _; not hvc and a number, not org.pome.log", "choose another name", "VZ: VZVirtioConsolePortConfiguration.name") \
+    R(PORT_TWICE, "port-name-twice", ERROR, "each name once", "change one of the two", "VZ: names tell ports apart in the guest")                      \
+    R(PORT_PATH, "port-path", ERROR, "an absolute path", "correct it, or leave it out for a socket of Pome's", "ours")                                \
+    R(PORT_ENDS, "port-ends", ERROR, "a socket or a file", "remove one of the two", "VZ: a port has one attachment")                                  \
     R(SHARE_TAG, "share-tag", ERROR, "1 to 35 bytes", "shorten it", "VZ: validateTag")                                                               \
     R(SHARE_TWICE, "share-tag-twice", ERROR, "each tag once", "change one of the two", "VZ: tags name the device in the guest")                      \
     R(SHARE_PATH, "share-path", ERROR, "an absolute path of a folder", "correct the path, or make the folder", "VZ: ENOENT, ENOTDIR")                \

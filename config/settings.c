@@ -82,6 +82,13 @@ static const struct row share_rows[] = {
     {"writable", FLAG, FIELD(settings_share, writable)},
     {NULL},
 };
+#define PORT_ROWS                                                                                                                  \
+    {"socket", TEXT, FIELD(settings_port, socket), NULL, RULE_PORT_PATH, .check = path_ok},                                        \
+    {"file", TEXT, FIELD(settings_port, file), NULL, RULE_PORT_PATH, .check = path_ok},                                            \
+    {NULL},
+static const struct row serial_rows[] = {{"type", WORD, FIELD(settings_port, type), virtio_only, RULE_WORD}, PORT_ROWS};
+static const struct row port_rows[] = {
+    {"name", TEXT, FIELD(settings_port, name), NULL, RULE_PORT_NAME, .check = settings_port_name_ok, .required = true}, PORT_ROWS};
 static const struct row input_rows[] = {{"type", WORD, FIELD(settings_device, type), input_types, RULE_WORD}, {NULL}};
 static const struct row virtio_rows[] = {{"type", WORD, FIELD(settings_device, type), virtio_only, RULE_WORD}, {NULL}};
 
@@ -100,7 +107,8 @@ const struct section settings_sections[] = {
     LIST("shares", shares, n_shares, share_rows, false),
     LIST("keyboards", keyboards, n_keyboards, input_rows, true),
     LIST("pointingDevices", pointing, n_pointing, input_rows, true),
-    LIST("serialPorts", serial, n_serial, virtio_rows, true),
+    LIST("serialPorts", serial, n_serial, serial_rows, false),
+    LIST("consolePorts", ports, n_ports, port_rows, false),
     LIST("sockets", sockets, n_sockets, virtio_rows, false),
     LIST("balloons", balloons, n_balloons, virtio_rows, false),
     LIST("audio", audio, n_audio, virtio_rows, true),
@@ -220,6 +228,15 @@ static bool tag_ok(const char *text)
 static bool path_ok(const char *text)
 {
     return text[0] == '/';
+}
+
+bool settings_port_name_ok(const char *name)
+{
+    static const char alphanumeric[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    char other[sizeof alphanumeric + 3];
+    size_t n = strlen(name);
+    snprintf(other, sizeof other, "%s._-", alphanumeric);
+    return n >= 1 && n < sizeof ((struct settings_port *)0)->name && strspn(name, alphanumeric) && strspn(name, other) == n;
 }
 
 static bool address_ok(const char *text)

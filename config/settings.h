@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SETTINGS_MAX_BYTES = 65536, SETTINGS_MAX_CPUS = 8, SETTINGS_MAX_ITEMS = 16, SETTINGS_MAX_COMMAND_LINE = 2047 };
+enum { SETTINGS_MAX_BYTES = 65536, SETTINGS_MAX_CPUS = 8, SETTINGS_MAX_ITEMS = 16, SETTINGS_MAX_PORTS = 14, SETTINGS_MAX_COMMAND_LINE = 2047 };
 #define SETTINGS_MIN_MEMORY (UINT64_C(128) << 20)
 #define SETTINGS_MAX_MEMORY (UINT64_C(254) << 30)
 
@@ -55,6 +55,12 @@ struct settings_share {
     bool writable;
 };
 
+struct settings_port { /* of the console device; without socket and file: a socket that bundle_port_path finds */
+    uint32_t type;
+    char name[41]; /* of consolePorts; those of serialPorts are hvc0, hvc1, ... */
+    char socket[108], file[256];
+};
+
 struct settings_device { /* a device of which only the kind is known */
     uint32_t type;
 };
@@ -67,13 +73,14 @@ struct settings {
     uint32_t boot;
     char kernel[128], ramdisk[128]; /* in the bundle */
     char command_line[SETTINGS_MAX_COMMAND_LINE + 1];
-    size_t n_disks, n_networks, n_forwards, n_displays, n_shares, n_keyboards, n_pointing, n_serial, n_sockets, n_balloons, n_audio;
+    size_t n_disks, n_networks, n_forwards, n_displays, n_shares, n_keyboards, n_pointing, n_serial, n_ports, n_sockets, n_balloons, n_audio;
     struct settings_disk disks[SETTINGS_MAX_ITEMS]; /* besides Disk.img */
     struct settings_network networks[SETTINGS_MAX_ITEMS];
     struct settings_forward forwards[SETTINGS_MAX_ITEMS]; /* of the first network with address translation */
     struct settings_display displays[SETTINGS_MAX_ITEMS];
     struct settings_share shares[SETTINGS_MAX_ITEMS];
-    struct settings_device keyboards[SETTINGS_MAX_ITEMS], pointing[SETTINGS_MAX_ITEMS], serial[SETTINGS_MAX_ITEMS],
+    struct settings_port serial[SETTINGS_MAX_ITEMS], ports[SETTINGS_MAX_ITEMS];
+    struct settings_device keyboards[SETTINGS_MAX_ITEMS], pointing[SETTINGS_MAX_ITEMS],
         sockets[SETTINGS_MAX_ITEMS], balloons[SETTINGS_MAX_ITEMS], audio[SETTINGS_MAX_ITEMS];
 };
 
@@ -93,6 +100,9 @@ bool settings_validate(const struct settings *s, const char *what, struct pome_e
 
 /* Checks that depend on the host, now: its memory, the folders of shares. */
 void settings_check_host(const struct settings *s, const char *path, struct findings *out);
+
+/* 1 to 40 letters, digits, dots, minus signs and low lines, beginning with a letter or digit. */
+bool settings_port_name_ok(const char *name);
 
 /* "06:e8:a3:b0:23:b4"; false: not so, or not unicast. */
 bool settings_parse_mac(const char *text, uint8_t mac[6]);

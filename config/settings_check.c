@@ -138,6 +138,38 @@ static void check_shares(const struct settings *s, const char *path, struct find
             }
 }
 
+static bool is_ours(const char *name)
+{
+    return !strcmp(name, "org.pome.log") || (!strncmp(name, "hvc", 3) && name[3] && strspn(name + 3, "0123456789") == strlen(name + 3));
+}
+
+static void check_ends(const struct settings_port *ports, size_t n, const char *key, const char *path, struct findings *out)
+{
+    char field[SETTINGS_FIELD];
+    for (size_t i = 0; i < n; i++) {
+        snprintf(field, sizeof field, "%s[%zu]", key, i);
+        if (ports[i].socket[0] && ports[i].file[0])
+            BROKEN(RULE_PORT_ENDS, field, "both");
+    }
+}
+
+static void check_ports(const struct settings *s, const char *path, struct findings *out)
+{
+    char field[SETTINGS_FIELD];
+    check_ends(s->serial, s->n_serial, "serialPorts", path, out);
+    check_ends(s->ports, s->n_ports, "consolePorts", path, out);
+    if (s->n_serial + s->n_ports > SETTINGS_MAX_PORTS)
+        BROKEN(RULE_CONSOLE_PORTS, "consolePorts", "%zu", s->n_serial + s->n_ports);
+    for (size_t i = 0; i < s->n_ports; i++) {
+        snprintf(field, sizeof field, "consolePorts[%zu].name", i);
+        if (is_ours(s->ports[i].name))
+            BROKEN(RULE_PORT_NAME, field, "\"%s\"", s->ports[i].name);
+        for (size_t k = 0; k < i; k++)
+            if (!strcmp(s->ports[i].name, s->ports[k].name))
+                BROKEN(RULE_PORT_TWICE, field, "\"%s\", as consolePorts[%zu]", s->ports[i].name, k);
+    }
+}
+
 static void check_input(const struct settings *s, const struct settings_device *devices, size_t n, const char *key,
                         enum config_rule rule, const char *path, struct findings *out)
 {
@@ -174,7 +206,7 @@ static void check_no_device(const struct settings *s, const char *path, struct f
 }
 
 static void (*const checks[])(const struct settings *s, const char *path, struct findings *out) = {
-    check_boot, check_disks, check_networks, check_shares, check_counts, check_no_device,
+    check_boot, check_disks, check_networks, check_shares, check_ports, check_counts, check_no_device,
 };
 
 void settings_check(const struct settings *s, const char *path, struct findings *out)

@@ -86,6 +86,10 @@ static void all_at_once(void **state)
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"keyboards\":[{\"type\":\"usb\"},{\"type\":\"mac\"},{\"type\":\"mac\"}],"
          "\"pointingDevices\":[{},{}],\"balloons\":[{},{}],\"sockets\":[{},{}],\"serialPorts\":[{},{},{},{},{},{},{},{},{},{},{}],\"audio\":{}}",
          "value-type@audio balloons@balloons sockets@sockets serial-ports@serialPorts pointing-devices@pointingDevices keyboards@keyboards"},
+        {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"serialPorts\":[{\"socket\":\"/a\",\"file\":\"/b\"},{\"file\":\"b\"}],\"consolePorts\":[{\"name\":\"a/b\"},{},"
+         "{\"name\":\"hvc3\"},{\"name\":\"org.pome.log\"},{\"name\":\"two\"},{\"name\":\"two\"},{\"name\":\"hvcs\"},{\"name\":\"c8\"},{\"name\":\"c9\"},{\"name\":\"d\"},{\"name\":\"e\"},{\"name\":\"f\"},{\"name\":\"g\"}]}",
+         "key-missing@consolePorts[1].name port-path@serialPorts[1].file port-name@consolePorts[0].name port-ends@serialPorts[0] "
+         "console-ports@consolePorts port-name@consolePorts[2].name port-name@consolePorts[3].name port-name-twice@consolePorts[5].name"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"platform\":\"generic\",\"keyboards\":[{\"type\":\"mac\"}]}",
          "boot-loader-platform@boot.type mac-input-platform@keyboards"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\"platform\":\"generic\",\"boot\":{\"type\":\"linux\"}}", "boot-kernel-missing@boot.kernel"},

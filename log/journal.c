@@ -126,7 +126,7 @@ static bool make_record(struct journal *j, struct log_record *r)
         .guest_ns = 1000 * (source >= 0 ? source : us),
         .level = level_of(number(e->priority)),
         .pid = pid > 0 ? (uint32_t)pid : 0,
-        .process = e->identifier[0] ? e->identifier : e->command[0] ? e->command : "journal",
+        .process = e->identifier[0] ? e->identifier : e->command[0] ? e->command : strcmp(e->transport, "kernel") ? "journal" : "kernel",
         .subsystem = e->unit,
         .category = e->transport[0] ? e->transport : "journal",
         .message = e->message,

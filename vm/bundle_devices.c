@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static void init_forwards(struct bundle_devices *d, const struct settings *s, struct net_user_options *user)
@@ -59,6 +60,38 @@ static void init_sockets(struct bundle_devices *d, const struct bundle *b, struc
     d->peripherals.sockets = &d->sockets;
 }
 
+static bool init_port(struct bundle_devices *d, const struct bundle *b, const char *name, const struct settings_port *from, struct pome_error *err)
+{
+    size_t n = d->peripherals.n_ports++;
+    bool terminal = !from->name[0];
+    d->ports[n] = (struct machine_port){ .name = terminal ? NULL : from->name, .terminal = terminal, .in_fd = -1, .out_fd = -1 };
+    if (from->file[0]) {
+        d->ports[n].file = from->file;
+        return true;
+    }
+    d->ports[n].socket = d->port_paths[n];
+    return bundle_port_path(b, name, d->port_paths[n], err);
+}
+
+/* Serial ports come first: port 0 is the one that a driver without MULTIPORT knows. */
+static bool init_ports(struct bundle_devices *d, const struct bundle *b, struct pome_error *err)
+{
+    const struct settings *s = &b->settings;
+    char name[24];
+    d->peripherals.ports = d->ports;
+    if (s->n_serial + s->n_ports > SETTINGS_MAX_PORTS)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "consolePorts: more than %d with the serial ports", SETTINGS_MAX_PORTS);
+    for (size_t i = 0; i < s->n_serial; i++) {
+        snprintf(name, sizeof name, "hvc%zu", i);
+        if (!init_port(d, b, name, &s->serial[i], err))
+            return pome_fail_context(err, "serialPorts[%zu]", i);
+    }
+    for (size_t i = 0; i < s->n_ports; i++)
+        if (!init_port(d, b, s->ports[i].name, &s->ports[i], err))
+            return pome_fail_context(err, "consolePorts[%zu]", i);
+    return true;
+}
+
 static void init_shares(struct bundle_devices *d, const struct settings *s)
 {
     for (size_t i = 0; i < s->n_shares; i++)
@@ -73,5 +106,5 @@ bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struc
     d->peripherals.balloon = b->settings.n_balloons;
     init_sockets(d, b, log);
     init_shares(d, &b->settings);
-    return init_networks(d, b, err);
+    return init_networks(d, b, err) && init_ports(d, b, err);
 }

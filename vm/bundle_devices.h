@@ -12,6 +12,8 @@ struct bundle_devices {
     struct machine_sockets sockets;
     struct machine_share shares[SETTINGS_MAX_ITEMS];
     char socket_path[BUNDLE_SOCKET_PATH_MAX];
+    struct machine_port ports[SETTINGS_MAX_PORTS];
+    char port_paths[SETTINGS_MAX_PORTS][BUNDLE_SOCKET_PATH_MAX];
 };
 
 /* Points into d and b. log: may be NULL. Devices that Pome does not have are left out (config/rules.h warns of them). Errors: INVALID_CONFIGURATION. */

@@ -106,11 +106,16 @@ POME_API pome_device *pome_network_new(const struct pome_network_options *option
  * Like: VZVirtioFileSystemDeviceConfiguration with VZSingleDirectoryShare.   Since: 0.2. */
 POME_API pome_device *pome_directory_new(const struct pome_share_options *options, struct pome_error *err);
 
-/* The serial port; arguments as those of pome_config_set_console(). A second one takes the place of the first. Errors: OUT_OF_MEMORY.
+/* A serial port: what the guest reads, and where it writes; -1: none. The first one that is added is the board's UART, which firmware knows, too, as by
+ * pome_config_set_console(); those after it are terminals of the console device (hvc0, hvc1, ...). Errors: OUT_OF_MEMORY.
  * Like: VZVirtioConsoleDeviceSerialPortConfiguration with VZFileHandleSerialPortAttachment.   Since: 0.2. */
 POME_API pome_device *pome_serial_port_new(int in_fd, int out_fd, struct pome_error *err);
 
-/* A device that needs nothing to be said about it. Errors: INVALID_CONFIGURATION (a disk, network, serial port or shared folder, or no kind at all), OUT_OF_MEMORY.
+/* A port of the console device; options as those of pome_config_add_console_port(), copied. Errors: OUT_OF_MEMORY.
+ * Like: VZVirtioConsoleDeviceConfiguration with VZVirtioConsolePortConfiguration.   Since: 0.2. */
+POME_API pome_device *pome_console_port_new(const struct pome_console_port_options *options, struct pome_error *err);
+
+/* A device that needs nothing to be said about it. Errors: INVALID_CONFIGURATION (a kind that has a function of its own, which the message names; no kind at all), OUT_OF_MEMORY.
  * Like: VZVirtioEntropyDeviceConfiguration, and the classes that pome_device_info() names.   Since: 0.2. */
 POME_API pome_device *pome_device_new(enum pome_device_kind kind, struct pome_error *err);
 

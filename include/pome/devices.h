@@ -72,6 +72,24 @@ POME_API bool pome_config_add_forward(pome_config *config, const struct pome_for
  * Like:   VZVirtioSocketDeviceConfiguration.   Since: 0.2. */
 POME_API bool pome_config_add_sockets(pome_config *config, const char *path, struct pome_error *err);
 
+/* --- consoles -------------------------------------------------------------------------------------------------------- */
+
+struct pome_console_port_options {
+    size_t size;             /* of this struct: POME_CONSOLE_PORT_OPTIONS_INIT */
+    const char *name;        /* 1 to 40 letters, digits, ".", "-", "_": what programs of the guest find the port by (/dev/virtio-ports/NAME); NULL: a terminal, hvc0, hvc1, ... */
+    int in_fd, out_fd;       /* what the guest reads, and where it writes; -1: none. They stay the caller's, open as long as the machine exists */
+    const char *socket_path; /* instead: a unix socket to which one program at a time connects, made with mode 0600 with the machine, removed with it; at most 107 bytes */
+    const char *file_path;   /* instead of out_fd: a file to which is appended */
+};
+#define POME_CONSOLE_PORT_OPTIONS_INIT {sizeof(struct pome_console_port_options), NULL, -1, -1, NULL, NULL}
+
+/* Adds a port to the machine's virtio console device. options: copied. While nobody is connected to its socket, a program of the guest that writes to a named port
+ * waits; what is said on a terminal is lost.
+ * Errors: INVALID_CONFIGURATION (a fifteenth one; a name or path that cannot be; a name that there is already). pome_vm_new() fails with BUSY when another machine's socket is
+ * there, with the host's error when the file cannot be opened.
+ * Like:   VZVirtioConsolePortConfiguration, VZVirtioConsoleDeviceSerialPortConfiguration.   Since: 0.2. */
+POME_API bool pome_config_add_console_port(pome_config *config, const struct pome_console_port_options *options, struct pome_error *err);
+
 /* --- shared folders -------------------------------------------------------------------------------------------------- */
 
 struct pome_share_options {

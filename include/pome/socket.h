@@ -43,6 +43,12 @@ POME_API int pome_socket_connect_path(const char *path, uint32_t port, int timeo
  * user's alone).   Since: 0.2. */
 POME_API bool pome_bundle_socket_path(const pome_bundle *bundle, char *path, size_t size, struct pome_error *err);
 
+/* Connects to a serial ("hvc0") or console port of a bundle's machine, which runs in any process of this host: what is written the guest reads, and the other way
+ * round. One program at a time: a second one waits until the first has gone.
+ * Returns: a connected stream, which blocks; the caller's. -1 and *err: NOT_FOUND (no such port, or the machine does not run), INVALID_STATE (the port leads to a file),
+ * PERMISSION.   Since: 0.2. */
+POME_API int pome_bundle_port_connect(const pome_bundle *bundle, const char *name, struct pome_error *err);
+
 #ifdef __cplusplus
 }
 #endif

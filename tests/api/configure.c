@@ -60,6 +60,26 @@ static void too_many_disks(const char *kernel)
     pome_config_free(c);
 }
 
+/* A second serial port, and ports with names. */
+static void ports(pome_config *c)
+{
+    struct pome_console_port_options port = POME_CONSOLE_PORT_OPTIONS_INIT;
+    CHECK(!pome_device_new(POME_DEVICE_CONSOLE, &err) && strstr(err.message, "pome_console_port_new()"));
+    CHECK(!pome_device_new(POME_DEVICE_DIRECTORY, &err) && strstr(err.message, "pome_directory_new()"));
+    CHECK(pome_config_add_device(c, pome_serial_port_new(-1, -1, &err), &err));
+    port.name = "org.test";
+    port.file_path = "/dev/null";
+    CHECK(pome_config_add_device(c, pome_console_port_new(&port, &err), &err));
+    pome_device *d = pome_console_port_new(&port, &err);
+    CHECK(d && !pome_config_add_device(c, d, &err) && err.code == POME_ERROR_INVALID_CONFIGURATION); /* twice the name */
+    pome_device_free(d);
+    port.name = "a name";
+    CHECK(!pome_config_add_console_port(c, &port, &err) && err.code == POME_ERROR_INVALID_CONFIGURATION);
+    port.name = NULL;
+    port.socket_path = "/tmp/socket";
+    CHECK(!pome_config_add_console_port(c, &port, &err) && err.code == POME_ERROR_INVALID_CONFIGURATION); /* and a file */
+}
+
 static void starts(const char *kernel)
 {
     pome_config *c = pome_config_new();
@@ -70,6 +90,7 @@ static void starts(const char *kernel)
     CHECK(pome_config_add_device(c, pome_directory_new(&share, &err), &err));
     CHECK(pome_config_set_boot_loader(c, pome_linux_boot_loader_new(kernel, NULL, "quiet", &err), &err));
     CHECK(pome_config_add_device(c, pome_serial_port_new(-1, -1, &err), &err));
+    ports(c);
     CHECK(pome_config_add_device(c, pome_device_new(POME_DEVICE_ENTROPY, &err), &err));
     CHECK(pome_config_validate(c, NULL, NULL, &err));
     pome_vm *vm = pome_vm_new(c, &err);

@@ -7,13 +7,29 @@ from visit import *
 def first_start():
     r = pome('create', 'dev', '--image', IMAGE, '--cpus', '2', '--memory', '1GiB', '--disk', '4GiB')
     assert r.returncode == 0, r.stderr
+    for key, value in (('serialPorts', '[{}]'), ('consolePorts', '[{"name": "org.test"}]')):
+        r = pome('config', 'set', 'dev', key, value)
+        assert r.returncode == 0, r.stderr
     m = Machine('start', 'dev')
     m.login()
     assert 'aarch64 GNU/Linux' in m.run('uname -a')
     assert 'vda2' in m.run('lsblk')
     assert m.run('cat /proc/cpuinfo').count('processor') == 2
     m.run('echo kept > /root/file; rm -f /root/nothing')
+    ports(m)
+    m.run('logger -p user.err -t trial said by a "program"; echo "<3>said to the kernel" > /dev/kmsg; echo "<6>failed, but harmless" > /dev/kmsg')
     m.power_off()
+
+
+def ports(m):
+    """A terminal and a named port, by their sockets."""
+    m.run('stty -F /dev/hvc0 -echo; echo on the terminal > /dev/hvc0; (echo through the port; sleep 1) > /dev/virtio-ports/org.test &')
+    with open('/dev/null') as nothing:
+        p = subprocess.Popen([POME, 'console', 'dev', '--port', 'org.test'], stdin=nothing, stdout=subprocess.PIPE)
+    assert p.stdout.readline() == b'through the port\n'
+    p.terminate()
+    p.communicate()
+    refused(3, 'console', 'dev', '--port', 'org.other', why='org.other')
 
 
 def reboot_and_kill():
@@ -76,13 +92,34 @@ def log():
     for process, part in (('pome', 'CPUs created'), ('pome', 'device'), ('firmware', 'pome stage2'), ('kernel', 'Linux version'),
                           ('pome', 'machine stopped: the guest powered off')):
         assert any(r['process'] == process and part in r['eventMessage'] + r.get('category', '') for r in records), part
+    assert not any(r['process'] == 'systemd-journald' for r in records), 'Recovery has no journal'
     assert all(a['monotonicNs'] <= b['monotonicNs'] for a, b in zip(records, records[1:])), 'the clock goes back'
     all_boots = pome('log', 'show', 'dev').stdout
     assert all_boots.count('=== system boot: ') == 7, all_boots.count('=== system boot: ')
 
 
+def journal():
+    """What programs of the guest said in the first boot, and the kernel, once, with the true level."""
+    def shown(predicate):
+        text = pome('log', 'show', 'dev', '--json', '--predicate', predicate).stdout
+        return [json.loads(line) for line in text.splitlines()]
+    said = shown('process == "trial"')
+    assert len(said) == 1 and said[0]['messageType'] == 'Error' and said[0]['processID'] > 0 and said[0]['category'] == 'syslog', said
+    assert said[0]['subsystem'].startswith('serial-getty@'), said
+    for text, level in (('said to the kernel', 'Error'), ('failed, but harmless', 'Info')):
+        said = shown('eventMessage CONTAINS "%s" AND process == "kernel"' % text)
+        assert len(said) == 1 and said[0]['messageType'] == level and 'guestNs' in said[0], said
+    assert not shown('eventMessage == "failed, but harmless" AND messageType >= error')
+    first = shown('process == "kernel" AND eventMessage BEGINSWITH "Linux version"')
+    assert len(first) >= 3 and first[0]['guestNs'] == 0, first
+    stopped = shown('eventMessage CONTAINS "SIGTERM" AND process == "systemd-journald"')
+    assert stopped, 'the journal was not sent to its end'
+    units = {r['subsystem'] for r in shown('category == "stdout" OR category == "journal" OR category == "syslog"') if 'subsystem' in r}
+    assert 'init.scope' in units, units
+
+
 need_image()
-for part in (first_start, reboot_and_kill, recovery, log):
+for part in (first_start, reboot_and_kill, recovery, log, journal):
     begin = time.monotonic()
     part()
     print('\n%s: %.1f s' % (part.__name__, time.monotonic() - begin))
