@@ -64,10 +64,12 @@ static int stop(pome_control *c, pome_control *events, const struct stop *a)
     struct pome_error err = {0};
     struct pome_control_event last = POME_CONTROL_EVENT_INIT;
     char notice[200], hint[256];
+    struct pome_stop_options limit = POME_STOP_OPTIONS_INIT;
     bool gentle = a->timeout_s || !a->force;
+    limit.timeout_ms = (unsigned)a->timeout_s * 1000; /* so long the button is pressed again */
     snprintf(notice, sizeof notice, "Waiting up to %u s for the guest to power off (--timeout; \"pome log stream %.60s\" tells more).", (unsigned)a->timeout_s,
              a->name);
-    if (gentle && !pome_control_request_stop(c, NULL, &err)) {
+    if (gentle && !pome_control_request_stop(c, &limit, &err)) {
         if (err.code == POME_ERROR_NOT_FOUND || !a->force) /* it has just ended; it is paused */
             return err.code == POME_ERROR_NOT_FOUND ? end_of_stop(a, true)
                                                     : cli_fail(&err, "resume it first, or end it with --force", "cannot stop \"%s\"", a->name);

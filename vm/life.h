@@ -32,7 +32,7 @@ struct standstill {
 
 /* A guest that was asked to stop. */
 struct stop_watch {
-    struct loop_timer timer;
+    struct loop_timer timer, press;
     bool armed, force;
     uint64_t deadline_ns;
     uint64_t left_ns; /* while frozen */

@@ -1,12 +1,14 @@
 /*
  * stop_request.c - asking the guest to stop, by its power button, and what happens when it does not.
  *
- * The time that it is given is its own: it stands still while the machine is paused.
+ * The time that it is given is its own: it stands still while the machine is paused. Within it the button is pressed again and again: a press before
+ * a program of the guest listens, while it boots, is heard by nobody, and whether somebody listens cannot be seen from here.
  */
 #include "vm/life.h"
 
 #define MS_NS    UINT64_C(1000000)
 #define AGAIN_NS (10 * MS_NS)
+#define PRESS_NS (2000 * MS_NS)
 
 static void arm(struct vm *vm, uint64_t ns)
 {
@@ -36,8 +38,23 @@ static void expired(void *ctx)
         vm_operate(vm, POME_VM_OP_STOP, NULL, NULL); /* refused when it stopped or was paused just now: so be it */
 }
 
+/* On the loop. */
+static void press_again(void *ctx)
+{
+    struct vm *vm = ctx;
+    struct stop_watch *w = &vm->stop_watch;
+    pthread_mutex_lock(&vm->lock);
+    bool now = w->armed && vm->state == POME_VM_RUNNING;
+    if (w->armed)
+        loop_timer_set(vm->loop, &w->press, loop_now_ns() + PRESS_NS);
+    pthread_mutex_unlock(&vm->lock);
+    if (now)
+        machine_power_button(vm->machine);
+}
+
 void stop_watch_init(struct vm *vm)
 {
+    vm->stop_watch.press = (struct loop_timer){.fn = press_again, .ctx = vm};
     vm->stop_watch.timer = (struct loop_timer){.fn = expired, .ctx = vm};
 }
 
@@ -64,6 +81,7 @@ void stop_watch_end(struct vm *vm)
     pthread_mutex_lock(&vm->lock);
     vm->stop_watch.armed = false;
     loop_timer_cancel(vm->loop, &vm->stop_watch.timer);
+    loop_timer_cancel(vm->loop, &vm->stop_watch.press);
     pthread_mutex_unlock(&vm->lock);
 }
 
@@ -74,6 +92,7 @@ bool vm_request_stop(struct vm *vm, unsigned timeout_ms, bool force, struct pome
     if (ok && timeout_ms) {
         vm->stop_watch.force = force;
         arm(vm, timeout_ms * MS_NS);
+        loop_timer_set(vm->loop, &vm->stop_watch.press, loop_now_ns() + PRESS_NS);
     }
     pthread_mutex_unlock(&vm->lock);
     if (!ok)

@@ -119,7 +119,7 @@ void vm_destroy(struct vm *vm)
         return;
     vm_shutdown(vm);
     if (vm->loop)
-        loop_timer_cancel(vm->loop, &vm->stop_watch.timer);
+        stop_watch_end(vm);
     machine_destroy(vm->machine);
     cpu_set_destroy(vm->cpus);
     console_destroy(vm->console, 0);

@@ -65,7 +65,7 @@ bool vm_operate(struct vm *vm, enum pome_vm_operation op, const struct vm_work *
 /* The same, and waits for its end. Not from a function that was called by the machine. */
 bool vm_operate_wait(struct vm *vm, enum pome_vm_operation op, const struct vm_work *work, struct pome_error *err);
 
-/* Presses the power button. timeout_ms not 0: when the guest still runs then, an event says so, and with `force` it is stopped. Time
+/* Presses the power button. timeout_ms not 0: again every two seconds, for a guest that does not listen yet; when it still runs then, an event says so, and with `force` it is stopped. Time
  * in which it is paused does not count. */
 bool vm_request_stop(struct vm *vm, unsigned timeout_ms, bool force, struct pome_error *err);
 /* Reset button: the guest starts anew, as after a reboot of its own; also when the machine stops at a guest's reset. */

@@ -131,12 +131,12 @@ POME_API bool pome_vm_stop_wait(pome_vm *vm, int timeout_ms, struct pome_error *
 
 struct pome_stop_options {
     size_t size;         /* of this struct: POME_STOP_OPTIONS_INIT */
-    unsigned timeout_ms; /* how long the guest may take before POME_VM_EVENT_STOP_IGNORED; time in which it is paused does not count. 0: no limit */
+    unsigned timeout_ms; /* how long the guest may take, in which the button is pressed every two seconds (a guest that boots hears nothing), before POME_VM_EVENT_STOP_IGNORED; time in which it is paused does not count. 0: no limit */
     bool force;          /* stop it then, as pome_vm_stop() does */
 };
 #define POME_STOP_OPTIONS_INIT {sizeof(struct pome_stop_options), 0, false}
 
-/* Presses the power button; the guest may ignore it. options: NULL for no time limit. State: RUNNING. Any thread. Errors: INVALID_STATE.
+/* Presses the power button; the guest may ignore it. options: NULL for one press, without a time limit. State: RUNNING. Any thread. Errors: INVALID_STATE.
  * Like: VZVirtualMachine.requestStop.   Since: 0.1. */
 POME_API bool pome_vm_request_stop(pome_vm *vm, const struct pome_stop_options *options, struct pome_error *err);
 

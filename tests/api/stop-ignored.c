@@ -45,6 +45,14 @@ int main(int argc, char **argv)
     request(&k, 600000, true);
     CHECK(pome_vm_wait(k.vm, LONG_MS, &err));
     CHECK(pome_vm_stop_reason(k.vm) == POME_STOP_GUEST_OFF && k.events[POME_VM_EVENT_STOP_IGNORED] == 3);
+
+    kit_start(&k); /* asked before it listens: asked again */
+    request(&k, 600000, true);
+    nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+    CHECK(pome_vm_state(k.vm) == POME_VM_RUNNING);
+    kit_type(&k, "b");
+    CHECK(pome_vm_wait(k.vm, LONG_MS, &err));
+    CHECK(pome_vm_stop_reason(k.vm) == POME_STOP_GUEST_OFF);
     kit_close(&k);
     return 0;
 }
