@@ -129,6 +129,37 @@ bool pome_control_request_stop(pome_control *c, const struct pome_stop_options *
     return j != NULL;
 }
 
+bool pome_control_balloon_set_target(pome_control *c, uint64_t bytes, struct pome_error *err)
+{
+    json_t *body = json_pack("{s:I}", "target_bytes", bytes > INT64_MAX ? (json_int_t)INT64_MAX : (json_int_t)bytes);
+    json_t *j = client_call(c->client, CLIENT_TIMEOUT_MS, "PUT", "/v1/machine/balloon", NULL, body, NULL, NULL, err);
+    json_decref(body);
+    json_decref(j);
+    return j != NULL;
+}
+
+static uint64_t number_or_unknown(const json_t *j, const char *key)
+{
+    const json_t *v = json_object_get(j, key);
+    return json_is_integer(v) ? (uint64_t)json_integer_value(v) : UINT64_MAX;
+}
+
+bool pome_control_balloon_status(pome_control *c, struct pome_balloon_status *status, struct pome_error *err)
+{
+    json_t *j = client_call(c->client, CLIENT_TIMEOUT_MS, "GET", "/v1/machine/balloon", NULL, NULL, NULL, NULL, err);
+    if (!j)
+        return false;
+    const struct pome_balloon_status s = {
+        .size = status->size, .target_size = number_or_unknown(j, "target_bytes"), .actual_size = number_or_unknown(j, "actual_bytes"),
+        .returned_size = number_or_unknown(j, "returned_bytes"), .total = number_or_unknown(j, "total_bytes"), .free = number_or_unknown(j, "free_bytes"),
+        .available = number_or_unknown(j, "available_bytes"), .caches = number_or_unknown(j, "cache_bytes"),
+        .major_faults = number_or_unknown(j, "major_faults"), .updates = number_or_unknown(j, "updates"),
+    };
+    memcpy(status, &s, status->size < sizeof s ? status->size : sizeof s);
+    json_decref(j);
+    return true;
+}
+
 bool pome_control_stop(pome_control *c, struct pome_error *err)
 {
     return post(c, "/v1/machine/stop", err);

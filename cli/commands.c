@@ -11,7 +11,7 @@
 command_run cmd_authority_create, cmd_authority_show, cmd_personalize, cmd_security_approve, cmd_security_deny, cmd_security_get, cmd_security_set;
 command_run cmd_bundle_check, cmd_bundle_clone, cmd_bundle_export, cmd_bundle_import, cmd_bundle_info, cmd_bundle_move, cmd_bundle_repair;
 command_run cmd_log_collect, cmd_log_erase, cmd_log_stats, cmd_log_stream;
-command_run cmd_console, cmd_pause, cmd_rename, cmd_resume, cmd_status, cmd_stop, cmd_wait;
+command_run cmd_balloon, cmd_console, cmd_pause, cmd_rename, cmd_resume, cmd_status, cmd_stop, cmd_wait;
 command_run cmd_save, cmd_snapshot_create, cmd_snapshot_delete, cmd_snapshot_list, cmd_snapshot_restore;
 command_run cmd_boot, cmd_config_get, cmd_config_set, cmd_config_validate, cmd_create, cmd_delete, cmd_disk_resize, cmd_image_build,
     cmd_image_diff, cmd_image_download, cmd_image_extract, cmd_image_info, cmd_image_latest, cmd_image_list, cmd_image_verify, cmd_install,
@@ -39,6 +39,7 @@ const struct command commands[] = {
     {"stop", "stop NAME [--timeout SECONDS] [--force] [--json]", "Ask a running machine to power off, or end it", cmd_stop, running},
     {"pause", "pause NAME [--json]", "Freeze a running machine", cmd_pause, running},
     {"resume", "resume NAME [--json]", "Let a paused machine go on", cmd_resume, running},
+    {"balloon", "balloon NAME [SIZE] [--json]", "How much memory a running guest keeps; have it keep SIZE", cmd_balloon, running},
     {"save", "save NAME [--key-file FILE] [--json]", "Save a running machine and end it", cmd_save, running},
     {"console", "console NAME [--read-only]", "The console of a running machine on this terminal", cmd_console, running},
     {"wait", "wait NAME [--for stopped|running] [--timeout SECONDS]", "Wait until a machine has stopped, or runs", cmd_wait, running},

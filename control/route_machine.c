@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 
+#include <pome/balloon.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +51,54 @@ void route_reset(struct call *c)
         pome_fail(&err, POME_ERROR_INVALID_STATE, "there is no machine");
     if (c->server->vm && pome_vm_reset(c->server->vm, &err))
         call_accept(c);
+    else
+        call_fail(c, &err, NULL);
+}
+
+/* Numbers that the guest does not tell are left out. */
+static void put_number(json_t *j, const char *key, uint64_t value)
+{
+    if (value <= INT64_MAX)
+        json_object_set_new(j, key, json_integer((json_int_t)value));
+}
+
+static void reply_balloon(struct call *c)
+{
+    struct pome_error err = {0};
+    struct pome_balloon_status s = POME_BALLOON_STATUS_INIT;
+    if (!c->server->vm)
+        pome_fail(&err, POME_ERROR_INVALID_STATE, "there is no machine");
+    if (!c->server->vm || !pome_vm_balloon_status(c->server->vm, &s, &err)) {
+        call_fail(c, &err, NULL);
+        return;
+    }
+    json_t *j = json_object();
+    put_number(j, "target_bytes", s.target_size);
+    put_number(j, "actual_bytes", s.actual_size);
+    put_number(j, "returned_bytes", s.returned_size);
+    put_number(j, "total_bytes", s.total);
+    put_number(j, "free_bytes", s.free);
+    put_number(j, "available_bytes", s.available);
+    put_number(j, "cache_bytes", s.caches);
+    put_number(j, "major_faults", s.major_faults);
+    put_number(j, "updates", s.updates);
+    call_reply(c, 200, j, NULL);
+}
+
+void route_balloon(struct call *c)
+{
+    reply_balloon(c);
+}
+
+/* {"target_bytes": 1..} */
+void route_balloon_set(struct call *c)
+{
+    struct pome_error err = {0};
+    json_int_t bytes = c->body ? json_integer_value(json_object_get(c->body, "target_bytes")) : 0;
+    bool ok = bytes > 0 || pome_fail(&err, POME_ERROR_INVALID_DATA, "target_bytes: a number of bytes is needed");
+    ok = ok && (c->server->vm || pome_fail(&err, POME_ERROR_INVALID_STATE, "there is no machine"));
+    if (ok && pome_vm_balloon_set_target(c->server->vm, (uint64_t)bytes, &err))
+        reply_balloon(c);
     else
         call_fail(c, &err, NULL);
 }

@@ -7,6 +7,7 @@
 #ifndef POME_CONTROL_H
 #define POME_CONTROL_H
 
+#include <pome/balloon.h>
 #include <pome/save.h>
 
 #ifdef __cplusplus
@@ -49,6 +50,10 @@ POME_API bool pome_control_stop(pome_control *control, struct pome_error *err);
 POME_API bool pome_control_reset(pome_control *control, struct pome_error *err);
 POME_API bool pome_control_pause(pome_control *control, struct pome_error *err);
 POME_API bool pome_control_resume(pome_control *control, struct pome_error *err);
+
+/* As pome_vm_balloon_set_target() and pome_vm_balloon_status().   Since: 0.2. */
+POME_API bool pome_control_balloon_set_target(pome_control *control, uint64_t bytes, struct pome_error *err);
+POME_API bool pome_control_balloon_status(pome_control *control, struct pome_balloon_status *status, struct pome_error *err);
 
 /* As pome_vm_save() into the machine's bundle, and pome_vm_snapshot(); a key of options must be text. The machine must be paused.   Since: 0.2. */
 POME_API bool pome_control_save(pome_control *control, const struct pome_save_options *options, struct pome_error *err);

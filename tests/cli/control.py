@@ -158,13 +158,20 @@ def life():
     run("stop", "a", "--timeout", "1", status=4, err="resume it first")
     run("resume", "a")
     run("resume", "a", status=4, err="running")
+    run("balloon", "a", "100 bananas", status=2, err="not a size")
+    run("balloon", "a", status=2, err="no memory balloon")
+    run("balloon", "nobody", status=3)
     run("stop", "a", "--json", says='"state":"stopped"')
     expect(not os.path.exists(path), "the socket of a stopped machine is left")
     until(lambda: not alive(answer["pid"]), "the process of a stopped machine is left")
     run("log", "show", "a", "--last", "boot", says="power button")
-    for _ in range(3):  # stopped means that it can be started at once
+    run("set", "a", "balloons", "[{}]")
+    for size in ("1GiB", "64MiB", "128MiB"):  # stopped means that it can be started at once
         start("a")
+        run("balloon", "a", "--json", says='"target_bytes":134217728')
+        run("balloon", "a", size, "--json", says='"target_bytes":134217728')  # no more than it has, and no less than a machine needs
         run("stop", "a")
+    run("set", "a", "balloons", "")
 
 
 def gone_wrong():
