@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* "0.1.0". Static storage. */
+/* "0.2.0". Static storage. */
 POME_API const char *pome_version(void);
 
 #ifdef __cplusplus
