@@ -34,8 +34,8 @@ def refused(status, *words, why=''):
 
 class Machine:
     """A machine with its console between pipes; shows all on standard output."""
-    def __init__(self, *words):
-        self.p = subprocess.Popen([POME, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stdout)
+    def __init__(self, *words, **more):
+        self.p = subprocess.Popen([POME, *words], **more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stdout)
         self.seen = b''
 
     def wait_for(self, text, seconds=120):
