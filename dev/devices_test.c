@@ -2,6 +2,7 @@
  * devices_test.c - what must hold for every device type: tables are sound, reset equals fresh, state survives save and
  * restore, every offset and size can be hit. A new device gets a row in `rows`.
  */
+#include "dev/boot_report.h"
 #include "dev/cfi_flash.h"
 #include "dev/fw_cfg.h"
 #include "dev/gicv3.h"
@@ -68,13 +69,24 @@ static struct device *make_pvpanic(void)
     return pvpanic_create(panicked, NULL);
 }
 
+static unsigned reported, reports;
+static void started(void *ctx, unsigned what)
+{
+    reported = what;
+    reports++;
+}
+static struct device *make_boot_report(void)
+{
+    return boot_report_create(started, NULL);
+}
+
 static const struct row {
     const char *name;
     struct device *(*make)(void);
     uint32_t bytes;
 } rows[] = {
     { "gicd", make_gicd, GIC_DIST_BYTES }, { "pl011", make_pl011, 0x1000 },   { "pl031", make_pl031, 0x1000 },
-    { "pl061", make_pl061, 0x1000 },       { "pvpanic", make_pvpanic, 2 },    { "flash", make_flash, CFI_FLASH_BLOCK },
+    { "pl061", make_pl061, 0x1000 },       { "pvpanic", make_pvpanic, 2 },    { "boot_report", make_boot_report, 4 }, { "flash", make_flash, CFI_FLASH_BLOCK },
     { "fw_cfg", make_fw_cfg, FW_CFG_MMIO_BYTES },
 };
 
@@ -195,6 +207,22 @@ static void reset_equals_fresh(void **state)
     }
 }
 
+/* What the firmware said first counts, until the next reset. */
+static void boot_report_is_the_firmwares(void **state)
+{
+    const struct row row = { "boot_report", make_boot_report, 4 };
+    struct device *d = start(&row);
+    reports = 0;
+    bus_write(&r.bus, BASE, 4, BOOT_REPORT_SYSTEM);
+    bus_write(&r.bus, BASE, 4, BOOT_REPORT_RECOVERY);
+    assert_true(reports == 1 && reported == BOOT_REPORT_SYSTEM);
+    d->type->reset(d);
+    bus_write(&r.bus, BASE, 4, 0);
+    bus_write(&r.bus, BASE, 4, BOOT_REPORT_RECOVERY);
+    assert_true(reports == 2 && reported == BOOT_REPORT_RECOVERY);
+    finish(d);
+}
+
 /* Any state that claims to be of this type is taken and does no harm; what it becomes can be saved and taken again. */
 static void states_survive(void **state)
 {
@@ -284,7 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_sound),   cmocka_unit_test(reset_equals_fresh),
         cmocka_unit_test(states_survive),     cmocka_unit_test(virtio_registers_take_anything),
-        cmocka_unit_test(notes_are_limited),
+        cmocka_unit_test(notes_are_limited), cmocka_unit_test(boot_report_is_the_firmwares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #define FW_CFG_FDT      0x068 /* u64: guest-physical address of the FDT that Pome wrote */
 #define FW_CFG_FDT_SIZE 0x070 /* u64, bytes */
 #define FW_CFG_RAM_BASE 0x078 /* u64 */
+#define FW_CFG_REPORT   0x080 /* u64: address of the register (u32) that is told what is started; 0: there is none */
 /* Whom the machine trusts (docs/boot.md section 4): behind all known fields. */
 #define FW_CFG_ANCHOR       0x800 /* 48 bytes: SHA-384 of the authority's root certificate; zero: none */
 #define FW_CFG_BOOT_NONCE   0x830 /* 32 bytes: BNCH that tickets must have */
@@ -26,5 +27,8 @@
 #define FW_START_VERBOSE     8
 #define FW_START_DFU         16 /* the boot ROM prints who the machine is and waits; nothing is started */
 #define FW_START_PICKER      32 /* stage 2 asks what to start */
+
+#define FW_STARTS_SYSTEM   1 /* FW_CFG_REPORT; dev/boot_report.h */
+#define FW_STARTS_RECOVERY 2
 
 #endif

@@ -31,6 +31,7 @@
 #define FW_CFG_BASE   FW_N(0x00400000)
 #define FW_UART_BASE  FW_N(0x20010000)
 #define FW_PVPANIC    FW_N(0x20070000)
+#define FW_BOOT_REPORT FW_N(0x20080000) /* dev/boot_report.h; the configuration region says whether it is there */
 #define FW_ECAM_BASE  FW_N(0x40000000)
 #define FW_ECAM_SIZE  FW_N(0x10000000)
 #define FW_MMIO_BASE  FW_N(0x50000000)

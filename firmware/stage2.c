@@ -325,6 +325,9 @@ void fw_main(void)
     if ((why = make_fdt()))
         give_up("device tree", why);
     virtio_blk_release();
+    uint64_t report = fw_cfg64(FW_CFG_REPORT);
+    if (report)
+        *(volatile uint32_t *)(uintptr_t)report = fw_same(started, recovery_name) ? FW_STARTS_RECOVERY : FW_STARTS_SYSTEM;
     if (start & FW_START_VERBOSE)
         fw_print("pome stage2: kernel at 0x%lx, ramdisk 0x%lx-0x%lx, command line: %s\n", loaded.kernel, loaded.ramdisk,
                  loaded.ramdisk_end, loaded.bootargs);

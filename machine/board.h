@@ -96,6 +96,7 @@ bool make_fw_cfg(struct machine *m, const struct part *p, struct pome_error *err
 bool make_message_frame(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_flash(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_boot_report(struct machine *m, const struct part *p, struct pome_error *err);
 void describe_gic(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl011(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl031(const struct machine *m, const struct part *p, void *fdt);

@@ -168,6 +168,7 @@ static bool add_cfg(struct machine *m, struct pome_error *err)
     le64_put(cfg + FW_CFG_FDT, p->ram_gpa);
     le64_put(cfg + FW_CFG_FDT_SIZE, m->fdt_bytes);
     le64_put(cfg + FW_CFG_RAM_BASE, p->ram_gpa);
+    le64_put(cfg + FW_CFG_REPORT, FW_BOOT_REPORT);
     if (!mem_add_rom(m->mem, p->cfg_gpa, p->cfg_bytes, cfg, sizeof cfg, err))
         return pome_fail_context(err, "boot configuration");
     return true;

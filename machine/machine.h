@@ -64,6 +64,7 @@ struct machine_events {
     void (*power_off)(void *ctx);                     /* PSCI SYSTEM_OFF */
     void (*reset)(void *ctx);                         /* PSCI SYSTEM_RESET */
     void (*panicked)(void *ctx, const char *what);    /* pvpanic: "panic", "crash loaded" */
+    void (*starting)(void *ctx, bool recovery);       /* MACHINE_APPLE: the firmware starts a system, or Recovery, which may get more disks now */
     void (*note)(void *ctx, const char *category, const char *text); /* a line for the machine's log: "device", "cpu" */
     void (*fault)(void *ctx, const char *text);       /* the host failed the guest; was a note already */
 };
@@ -72,6 +73,10 @@ struct machine_events {
  * above). NULL and *err: INVALID_CONFIGURATION, NOT_FOUND, BUSY (disk locked by another), OUT_OF_MEMORY, ... */
 struct machine *machine_create(const struct machine_config *config, const struct cpu_irq_port *irq,
                                const struct machine_events *events, struct pome_error *err);
+/* One more disk, in the last slot that is free: only from `starting`, before there is a kernel that could have looked at the bus. It stays until the machine is
+ * destroyed. Errors as for disks of the configuration; INVALID_CONFIGURATION: no slot is free. */
+bool machine_plug_disk(struct machine *m, const struct machine_disk *disk, struct pome_error *err);
+
 /* Waits for requests under way, then frees. NULL allowed. */
 void machine_destroy(struct machine *m);
 

@@ -6,6 +6,7 @@
 #include "machine/boot_order.h"
 
 #include "base/error.h"
+#include "dev/boot_report.h"
 #include "dev/cfi_flash.h"
 #include "dev/fw_cfg.h"
 #include "dev/gicv2m.h"
@@ -280,6 +281,18 @@ static void report_panic(void *ctx, unsigned event)
 bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err)
 {
     return machine_add(m, pvpanic_create(report_panic, m), p->gpa, p->bytes, err);
+}
+
+static void report_start(void *ctx, unsigned what)
+{
+    struct machine *m = ctx;
+    if (m->events.starting)
+        m->events.starting(m->events.ctx, what == BOOT_REPORT_RECOVERY);
+}
+
+bool make_boot_report(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    return machine_add(m, boot_report_create(report_start, m), p->gpa, p->bytes, err);
 }
 
 /* misc/pvpanic-mmio.txt */

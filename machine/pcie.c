@@ -52,6 +52,14 @@ static bool plug_disk(struct machine *m, unsigned slot, const struct machine_dis
     return machine_plug(m, slot, v, err);
 }
 
+bool machine_plug_disk(struct machine *m, const struct machine_disk *disk, struct pome_error *err)
+{
+    for (unsigned slot = PCI_SLOTS - 1; slot > 0; slot--)
+        if (!m->virtio[slot] && m->n_devices + 3 <= MAX_DEVICES)
+            return plug_disk(m, slot, disk, err);
+    return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: no place on the PCI bus is free", disk->path);
+}
+
 unsigned machine_disk_slot(unsigned i)
 {
     return 1 + i;

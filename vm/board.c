@@ -5,8 +5,10 @@
 #include "vm/life.h"
 
 #include "base/error.h"
+#include "vm/recovery_disks.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FAULT_AGAIN_NS INT64_C(10000000000)
@@ -22,6 +24,25 @@ void board_panicked(void *ctx, const char *what)
     tell(vm, POME_VM_EVENT_GUEST_PANIC, &vm->error);
     pthread_mutex_unlock(&vm->lock);
     cpu_set_stop(vm->cpus);
+}
+
+/* Once: they stay while the machine exists. The machine lock is held, and the guest waits at its register. */
+void board_starting(void *ctx, bool recovery)
+{
+    struct vm *vm = ctx;
+    struct recovery_disks more;
+    struct pome_error err;
+    NOTE(vm, "boot", "the firmware starts %s", recovery ? "Recovery" : "the system");
+    if (!recovery || (!vm->recovery_image && !vm->recovery_log))
+        return;
+    recovery_disks_init(&more, vm->recovery_image, vm->recovery_log);
+    for (size_t i = 0; i < more.n; i++)
+        if (!machine_plug_disk(vm->machine, &more.disks[i], &err))
+            NOTE(vm, "boot", "Recovery does not get the disk \"%s\": %s", more.disks[i].serial, err.message);
+    recovery_disks_finish(&more);
+    free(vm->recovery_image);
+    free(vm->recovery_log);
+    vm->recovery_image = vm->recovery_log = NULL;
 }
 
 void board_note(void *ctx, const char *category, const char *text)

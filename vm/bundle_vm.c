@@ -98,9 +98,12 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         {.path = aux_path, .serial = "aux", .role = MACHINE_DISK_AUX,
          .first_byte = AUX_FLASH_OFFSET, .bytes = AUX_FLASH_BYTES},
     };
+    struct recovery_sources recovery;
     struct recovery_disks more = {.log_fd = -1};
-    if (start->recovery || recovery_wanted(b))
-        recovery_disks_init(&more, b);
+    bool at_once = start->recovery || recovery_wanted(b); /* else when the firmware says that Recovery starts, whatever led there */
+    recovery_sources_init(&recovery, b);
+    if (at_once)
+        recovery_disks_init(&more, recovery.image, recovery.log);
     memcpy(disks + 2, more.disks, sizeof more.disks);
     memcpy(disks + 2 + more.n, own->disks, own->n * sizeof *disks);
     struct vm_config c = {
@@ -116,6 +119,8 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         .boot_flags = boot_flags(start),
         .boot_info = boot_info,
         .boot_info_bytes = sizeof boot_info,
+        .recovery_image = at_once ? NULL : recovery.image,
+        .recovery_log = at_once ? NULL : recovery.log,
         .console_in = start->console_in,
         .console_out = start->console_out,
         .stops_at_reset = start->stops_at_reset,

@@ -40,6 +40,7 @@ struct stop_watch {
 
 struct vm {
     struct vm_config config;
+    char *recovery_image, *recovery_log; /* config's, our own; NULL: Recovery has them, or there is nothing */
     struct machine_kernel kernel_boot; /* its texts are our own; no kernel_path: nothing is loaded */
     struct loop *loop;
     struct console *console;
@@ -85,6 +86,7 @@ bool vm_killed(struct vm *vm);
 
 /* board.c: what the board and the vCPUs tell, and the wires between the two. */
 void board_panicked(void *ctx, const char *what);
+void board_starting(void *ctx, bool recovery);
 void board_note(void *ctx, const char *category, const char *text);
 void board_fault(void *ctx, const char *text);
 void board_output(void *ctx, const uint8_t *bytes, size_t n);

@@ -1,6 +1,7 @@
 /* recovery_disks.c - the restore image and the log as disks of Recovery. */
 #include "vm/recovery_disks.h"
 
+#include "base/bits.h"
 #include "bundle/flash.h"
 #include "log/log.h"
 
@@ -38,17 +39,16 @@ static void write_record(FILE *f, const struct log_record *r)
 }
 
 /* The log as text in memory that has no name. */
-static int make_log(const struct bundle *b)
+static int make_log(const char *folder)
 {
-    char folder[PATH_MAX];
     struct log_record r;
-    struct log_reader *reader = bundle_log_path(b, folder) ? log_read_open(folder, NULL) : NULL;
+    struct log_reader *reader = folder && folder[0] ? log_read_open(folder, NULL) : NULL;
     int fd = memfd_create("pome-log", MFD_CLOEXEC);
     FILE *f = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
     while (f && reader && log_read_next(reader, &r))
         write_record(f, &r);
     log_read_close(reader);
-    if (f && !fclose(f))
+    if (f && !fclose(f) && !ftruncate(fd, (off_t)align_up((uint64_t)lseek(fd, 0, SEEK_END), 512))) /* whole sectors; NUL is no text */
         return fd;
     if (fd >= 0)
         close(fd);
@@ -60,16 +60,23 @@ static void add(struct recovery_disks *r, const char *path, const char *serial)
     r->disks[r->n++] = (struct machine_disk){.path = path, .read_only = true, .serial = serial};
 }
 
-void recovery_disks_init(struct recovery_disks *r, const struct bundle *b)
+void recovery_sources_init(struct recovery_sources *s, const struct bundle *b)
+{
+    int image = bundle_member_open(b, BUNDLE_IMAGE, O_RDONLY, NULL);
+    if (image < 0 || !bundle_member_path(b, BUNDLE_IMAGE, s->image))
+        s->image[0] = 0;
+    if (image >= 0)
+        close(image);
+    if (!bundle_log_path(b, s->log))
+        s->log[0] = 0;
+}
+
+void recovery_disks_init(struct recovery_disks *r, const char *image, const char *log_folder)
 {
     *r = (struct recovery_disks){.log_fd = -1};
-    int image = bundle_member_open(b, BUNDLE_IMAGE, O_RDONLY, NULL);
-    if (image >= 0) {
-        close(image);
-        if (bundle_member_path(b, BUNDLE_IMAGE, r->image))
-            add(r, r->image, "image");
-    }
-    r->log_fd = make_log(b);
+    if (image && image[0])
+        add(r, image, "image");
+    r->log_fd = make_log(log_folder);
     if (r->log_fd >= 0 && lseek(r->log_fd, 0, SEEK_END) > 0) {
         snprintf(r->log, sizeof r->log, "/proc/self/fd/%d", r->log_fd);
         add(r, r->log, "log");

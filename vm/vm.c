@@ -63,7 +63,7 @@ static bool build_board(struct vm *vm, struct pome_error *err)
         .ecid = c->ecid, .boot_flags = c->boot_flags, .boot_info = c->boot_info, .boot_info_bytes = c->boot_info_bytes,
     };
     const struct cpu_irq_port port = {vm, board_set_irq, board_set_fiq};
-    const struct machine_events events = {.ctx = vm, .panicked = board_panicked, .note = board_note, .fault = board_fault};
+    const struct machine_events events = {.ctx = vm, .panicked = board_panicked, .starting = board_starting, .note = board_note, .fault = board_fault};
     vm->machine = machine_create(&mc, &port, &events, err);
     return vm->machine != NULL;
 }
@@ -73,6 +73,8 @@ static bool build(struct vm *vm, struct pome_error *err)
     const struct vm_config *c = &vm->config;
     if (c->kernel_boot && !copy_kernel_boot(vm, c->kernel_boot, err))
         return false;
+    if ((c->recovery_image && !(vm->recovery_image = strdup(c->recovery_image))) || (c->recovery_log && !(vm->recovery_log = strdup(c->recovery_log))))
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "machine: out of memory");
     vm->loop = loop_create(err);
     if (!vm->loop)
         return false;
@@ -132,6 +134,8 @@ void vm_destroy(struct vm *vm)
     pthread_mutex_destroy(&vm->lock);
     for (size_t i = 0; i < ARRAY_SIZE(boot_texts); i++)
         free(*boot_text(&vm->kernel_boot, i));
+    free(vm->recovery_image);
+    free(vm->recovery_log);
     free(vm);
 }
 

@@ -31,6 +31,7 @@ struct vm_config {
     uint32_t boot_flags; /* see machine_config */
     const void *boot_info; /* see machine_config */
     size_t boot_info_bytes;
+    const char *recovery_image, *recovery_log; /* MACHINE_APPLE: what Recovery gets as disks (recovery_disks.h), if it is not among `disks`; NULL: nothing. Copied */
     int console_in, console_out; /* -1: none */
     bool stops_at_reset;
     const char *translation_cache; /* see cpu_options.cache_path */
