@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""copies.py - clone, move, export, import, repair, nvram set and config set, cut off at their n-th write, sync, rename, ...
+"""copies.py - clone, move, rename, export, import, repair, snapshots, nvram and config, cut off at their n-th write, sync, rename, ...
 
 usage: copies.py POME SHIM MAKE_TEST_IMAGE [--all] [--only OPERATION] [--at N] [--mode MODE]
 
@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 from kit import home, image, make_image, pome, run, sure, test, vms, work
 
 out = os.path.join(home, "vm.tar.zst")
+foreign = os.path.join(home, "guest")
 POINTS = 18  # of an operation that has more moments than that are tried, unless --all
 
 
@@ -42,6 +43,23 @@ def create():
 def create_exported():
     create()
     sure(pome, "bundle", "export", "vm", "-o", out)
+
+
+def create_foreign():
+    """A machine of tart with a disk that holds something."""
+    os.makedirs(foreign)
+    with open(os.path.join(foreign, "config.json"), "w") as f:
+        json.dump({"version": 1, "os": "linux", "arch": "arm64", "cpuCount": 2, "cpuCountMin": 2, "memorySize": 1 << 30, "memorySizeMin": 1 << 30,
+                   "macAddress": "06:e8:a3:b0:23:b4", "display": {"width": 1024, "height": 768}}, f)
+    for name, size in (("disk.img", 4 << 20), ("nvram.bin", 131072)):
+        with open(os.path.join(foreign, name), "wb") as f:
+            f.write(random.randbytes(size // 2))
+            f.truncate(size)
+
+
+def create_quiet():
+    create()
+    sure(pome, "nvram", "set", "vm", "boot-args", "quiet")
 
 
 def create_damaged():
@@ -144,6 +162,32 @@ def after_import(ok):
     return "new" in there
 
 
+def after_create_efi(ok):
+    there = machines()
+    if there:
+        whole("vm")
+    elif ok:
+        sys.exit("no machine")
+    return there == ["vm"]
+
+
+def after_import_foreign(ok):
+    there = machines()
+    if "new" in there:
+        whole("new", ["device-not-there-yet"])
+    elif ok:
+        sys.exit("no machine")
+    return "new" in there
+
+
+def after_nvram_delete(ok):
+    whole("vm", ["nvram-bank"])
+    r = run(pome, "nvram", "get", "vm", "boot-args")
+    if r.returncode not in (0, 3) or (r.returncode == 0 and r.stdout.strip() != "quiet") or (ok and r.returncode == 0):
+        sys.exit(f"boot-args: status {r.returncode}, {r.stdout}")
+    return r.returncode == 3
+
+
 def after_nvram(ok):
     whole("vm", ["nvram-bank"])
     value = sure(pome, "nvram", "get", "vm", "boot-args").strip()
@@ -172,6 +216,11 @@ OPERATIONS = [
     ("move", create, [pome, "bundle", "move", "vm", "new"], after_move),
     ("export", create, [pome, "bundle", "export", "vm", "-o", out], after_export),
     ("import", create_exported, [pome, "bundle", "import", out, "new"], after_import),
+    ("rename", create, [pome, "rename", "vm", "new"], after_move),
+    ("clone --from-snapshot", create_with_snapshots, [pome, "bundle", "clone", "vm", "new", "--from-snapshot", "first"], after_clone),
+    ("create --efi", lambda: None, [pome, "create", "vm", "--efi", "--disk", "64MiB"], after_create_efi),
+    ("import of tart's", create_foreign, [pome, "bundle", "import", foreign, "new"], after_import_foreign),
+    ("nvram delete", create_quiet, [pome, "nvram", "delete", "vm", "boot-args"], after_nvram_delete),
     ("nvram set", create, [pome, "nvram", "set", "vm", "boot-args", "quiet"], after_nvram),
     ("config set", create, [pome, "config", "set", "vm", "memorySize", "1GiB"], after_config),
     ("snapshot create", create_with_snapshots, [pome, "snapshot", "create", "vm", "new"], after_snapshot_create),

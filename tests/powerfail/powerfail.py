@@ -94,6 +94,7 @@ def moments(letters):
 # name, what is there before, the command, the states that may be there afterwards; again: the same command completes it
 OPERATIONS = [
     ("create", lambda: None, [pome, "create", "vm", "--image", image, "--disk", "2GiB"], [None, False, True]),
+    ("create --keep-image", lambda: None, [pome, "create", "vm", "--image", image, "--disk", "2GiB", "--keep-image"], [None, False, True]),
     ("install", create_half, [pome, "install", "vm", "--image", image], [False, True]),
     ("install macOS", create_half_apple, [pome, "install", "vm", "--image", apple], [False, True]),
     ("install --erase", create_whole, [pome, "install", "vm", "--image", image, "--erase"], [False, True]),
