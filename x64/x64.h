@@ -83,7 +83,7 @@ size_t x64_code_size(const struct x64_code *c);
 /* Forgets all code but the stubs; the caller made sure no vCPU is inside. */
 void x64_code_reset(struct x64_code *c);
 
-/* Where the executable code is and how much of it the stubs are, for profilers. */
+/* Where the executable code begins, which is what offsets of patches count from, and how much of it the stubs are. */
 const void *x64_code_stubs(const struct x64_code *c, size_t *bytes);
 
 /* When not NULL: how often translated code called ir_eval_pure, by operation (IR_OP_COUNT of them). Counts of concurrent

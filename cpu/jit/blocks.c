@@ -44,20 +44,37 @@ static void *take(struct jit *j, size_t bytes)
 
 /* ---- by address ---- */
 
-enum { TAKEN_OUT = 1, TABLE_MIN = 4096 }; /* addresses are multiples of 4 */
+enum { TABLE_MIN = 4096 };
+#define TAKEN_OUT UINT32_MAX
 
-static uint64_t key_of(uint64_t pa, uint32_t mode)
+static uint32_t tag_of(uint64_t pa, uint32_t mode)
 {
-    return pa | (uint64_t)mode << 48 | 2;
+    return (uint32_t)(((pa | (uint64_t)mode << 48) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
-/* Where the key is, or the free place where the search ends. */
-static struct block_place *place_of(const struct block_table *t, uint64_t key)
+/* The next free place on the tag's way. */
+static struct block_place *free_place(const struct block_table *t, uint32_t tag)
 {
-    size_t at = (key * UINT64_C(0x9e3779b97f4a7c15)) >> 20 & (t->n - 1);
-    while (t->place[at].key && t->place[at].key != key)
+    size_t at = tag & (t->n - 1);
+    while (t->place[at].block)
         at = (at + 1) & (t->n - 1);
     return &t->place[at];
+}
+
+/* NULL: it is not there. */
+static struct block_place *place_of(const struct jit *j, uint64_t pa, uint32_t mode)
+{
+    const struct block_table *t = &j->blocks;
+    uint32_t tag = tag_of(pa, mode);
+    for (size_t at = tag & (t->n - 1); t->n && t->place[at].block; at = (at + 1) & (t->n - 1)) {
+        struct block_place *p = &t->place[at];
+        if (p->tag != tag || p->block == TAKEN_OUT)
+            continue;
+        const struct block *b = j->made[p->block - 1];
+        if (b->pa == pa && b->mode == mode)
+            return p;
+    }
+    return NULL;
 }
 
 static bool table_grow(struct block_table *t)
@@ -66,8 +83,8 @@ static bool table_grow(struct block_table *t)
     if (!(bigger.place = calloc(bigger.n, sizeof *bigger.place)))
         return false;
     for (size_t i = 0; i < t->n; i++)
-        if (t->place[i].key > TAKEN_OUT) {
-            *place_of(&bigger, t->place[i].key) = t->place[i];
+        if (t->place[i].block && t->place[i].block != TAKEN_OUT) {
+            *free_place(&bigger, t->place[i].tag) = t->place[i];
             bigger.used++;
         }
     free(t->place);
@@ -75,25 +92,41 @@ static bool table_grow(struct block_table *t)
     return true;
 }
 
-static bool table_put(struct block_table *t, struct block *b)
+static bool made_grow(struct jit *j)
 {
-    if (2 * (t->used + 1) > t->n && !table_grow(t))
+    size_t n = MAX(j->made_size * 2, (size_t)TABLE_MIN);
+    struct block **bigger = realloc(j->made, n * sizeof *bigger);
+    if (!bigger)
         return false;
-    *place_of(t, key_of(b->pa, b->mode)) = (struct block_place){key_of(b->pa, b->mode), b};
+    j->made = bigger;
+    j->made_size = n;
+    return true;
+}
+
+/* Gives the block a number and puts it into the table. */
+static bool number_block(struct jit *j, struct block *b)
+{
+    struct block_table *t = &j->blocks;
+    if ((4 * (t->used + 1) > 3 * t->n && !table_grow(t)) || (j->n_made == j->made_size && !made_grow(j)))
+        return false;
+    j->made[j->n_made++] = b;
+    uint32_t tag = tag_of(b->pa, b->mode);
+    *free_place(t, tag) = (struct block_place){tag, (uint32_t)j->n_made};
     t->used++;
     return true;
 }
 
-static void table_remove(struct block_table *t, const struct block *b)
+static void table_remove(struct jit *j, const struct block *b)
 {
-    struct block_place *p = place_of(t, key_of(b->pa, b->mode));
-    if (p->block == b)
-        *p = (struct block_place){.key = TAKEN_OUT};
+    struct block_place *p = place_of(j, b->pa, b->mode);
+    if (p && j->made[p->block - 1] == b)
+        p->block = TAKEN_OUT;
 }
 
 struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode)
 {
-    return j->blocks.n ? place_of(&j->blocks, key_of(pa, mode))->block : NULL;
+    const struct block_place *p = place_of(j, pa, mode);
+    return p ? j->made[p->block - 1] : NULL;
 }
 
 /* ---- by page ---- */
@@ -149,22 +182,24 @@ static struct ir_block *copy_ir(struct jit *j, const struct ir_block *ir)
     return copy;
 }
 
-static bool own_exits(struct jit *j, struct block *b, const struct x64_block *made)
+/* Which of its exits lead to translations for themselves. */
+static bool note_alone(struct jit *j, const struct x64_block *made)
 {
-    if (j->n_owners + made->n_links > j->owners_size) {
-        size_t n = MAX(j->owners_size * 2, (size_t)4096);
-        struct exit_owner *bigger = realloc(j->owners, n * sizeof *bigger);
+    if (j->n_alone + made->n_links > j->alone_size) {
+        size_t n = MAX(j->alone_size * 2, (size_t)TABLE_MIN);
+        uint32_t *bigger = realloc(j->alone, n * sizeof *bigger);
         if (!bigger)
             return false;
-        j->owners = bigger;
-        j->owners_size = n;
+        j->alone = bigger;
+        j->alone_size = n;
     }
     for (unsigned i = 0; i < made->n_links; i++)
-        j->owners[j->n_owners++] = (struct exit_owner){made->link[i].patch, made->link[i].alone, b};
+        if (made->link[i].alone)
+            j->alone[j->n_alone++] = made->link[i].patch;
     return true;
 }
 
-/* The block has host code now: names it and its exits. */
+/* The block has host code now. */
 static bool adopt(struct vcpu *c, struct block *b, const struct x64_block *made, unsigned n_guest)
 {
     struct jit *j = c->set->jit;
@@ -176,7 +211,7 @@ static bool adopt(struct vcpu *c, struct block *b, const struct x64_block *made,
                 (unsigned long long)b->pa, b->mode);
         x64_dump(j->code, made, stderr);
     }
-    return own_exits(j, b, made);
+    return note_alone(j, made);
 }
 
 static void keep(struct jit *j, const struct block *b, const struct x64_block *made, unsigned n_guest, unsigned room)
@@ -192,10 +227,9 @@ static bool compile(struct vcpu *c, struct block *b, unsigned room)
     struct jit *j = c->set->jit;
     struct x64_block made;
     if (j->eval) {
-        b->ir = copy_ir(j, c->ir);
-        b->entry = b;
+        b->entry = copy_ir(j, c->ir);
         j->eval_bytes += offsetof(struct ir_block, insn) + c->ir->n * sizeof c->ir->insn[0];
-        return b->ir && j->eval_bytes < EVAL_BYTES_MAX;
+        return b->entry && j->eval_bytes < EVAL_BYTES_MAX;
     }
     j->config.loop = b->mode & CPU_MODE_LOOP;
     j->config.share = !(b->mode & CPU_MODE_ALONE);
@@ -220,12 +254,12 @@ static unsigned words_of(const struct ir_block *ir)
 
 static struct block *new_block(struct jit *j, uint64_t pa, uint32_t mode, const uint32_t *words, unsigned n)
 {
-    struct block *b = take(j, sizeof *b + n * 4);
+    struct block *b = take(j, offsetof(struct block, words) + n * 4);
     if (!b)
         return NULL;
     b->pa = pa;
     b->mode = mode;
-    b->n_words = n;
+    b->n_words = (uint16_t)n;
     memcpy(b->words, words, n * 4);
     return b;
 }
@@ -284,7 +318,7 @@ struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8
         b = translate(c, pa, mode, code);
         c->stats.translate_ns += host_now_ns() - looked;
     }
-    if (!b || !table_put(&j->blocks, b))
+    if (!b || !number_block(j, b))
         return NULL;
     b->next_page = p->blocks;
     p->blocks = b;
@@ -296,7 +330,7 @@ struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8
 
 static void kill(struct jit *j, struct block *b)
 {
-    table_remove(&j->blocks, b);
+    table_remove(j, b);
     b->dead = true;
     for (const struct incoming *in = b->incoming; in; in = in->next)
         x64_link(j->code, in->patch, NULL);
@@ -347,7 +381,7 @@ void blocks_forget(struct jit *j)
     memset(j->page_hash, 0, sizeof j->page_hash);
     free(j->blocks.place);
     j->blocks = (struct block_table){0};
-    j->n_owners = 0;
+    j->n_made = j->n_alone = 0;
     j->eval_bytes = 0;
     if (j->code)
         x64_code_reset(j->code);
@@ -355,23 +389,32 @@ void blocks_forget(struct jit *j)
 
 /* ---- linking ---- */
 
-static const struct exit_owner *owner(const struct jit *j, uint32_t patch)
+/* Whose exit it is: code memory is handed out upwards. */
+static struct block *owner(const struct jit *j, uint32_t patch)
 {
-    size_t lo = 0, hi = j->n_owners;
+    size_t lo = 0, hi = j->n_made, stubs;
+    uintptr_t at = (uintptr_t)x64_code_stubs(j->code, &stubs) + patch;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (j->owners[mid].patch < patch)
+        if ((uintptr_t)j->made[mid]->entry <= at)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo < j->n_owners && j->owners[lo].patch == patch ? &j->owners[lo] : NULL;
+    return lo ? j->made[lo - 1] : NULL;
 }
 
 bool blocks_leave_alone(const struct jit *j, uint32_t patch)
 {
-    const struct exit_owner *o = patch ? owner(j, patch) : NULL;
-    return o && o->alone;
+    size_t lo = 0, hi = j->n_alone;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (j->alone[mid] < patch)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < j->n_alone && j->alone[lo] == patch;
 }
 
 static void put_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to)
@@ -423,12 +466,11 @@ static struct block *watched_target(struct jit *j, struct vcpu *c, const struct 
 
 void blocks_link(struct jit *j, struct vcpu *c, uint32_t patch, struct block *to, const uint8_t *code)
 {
-    const struct exit_owner *o = owner(j, patch);
-    const struct block *from = o ? o->block : NULL;
+    const struct block *from = owner(j, patch);
     /* The virtual page may have come to mean another physical one since the exit: only inside of one physical page. */
     if (!from || from->dead || to->dead || ((from->mode ^ to->mode) & ~(uint32_t)CPU_MODE_VARIANTS) || (from->pa ^ to->pa) >> 12)
         return;
-    if (j->loops && !o->alone && !(to = watched_target(j, c, from, to, code)))
+    if (j->loops && !blocks_leave_alone(j, patch) && !(to = watched_target(j, c, from, to, code)))
         return;
     put_link(j, c, patch, to);
 }

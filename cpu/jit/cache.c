@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 enum {
-    ENTRY_MAX = 32 * 1024, WINDOWS = 4, WINDOW_BYTES = 256 * 1024, NEAR_BYTES = 64 * 1024, FAR_READ = 32 * 1024, LOG_BYTES = 128 * 1024,
+    ENTRY_MAX = 32 * 1024, WINDOWS = 4, WINDOW_BYTES = 128 * 1024, NEAR_BYTES = 64 * 1024, FAR_READ = 32 * 1024, LOG_BYTES = 128 * 1024,
     KEY_WORDS = 3, WORTH_WRITING = 64 * 1024, MAX_WORDS = 1024, FILE_MAX = 1 << 30, FILES_KEPT = 4,
 };
 
@@ -442,7 +442,7 @@ static bool make_room(struct cache *k, size_t bytes)
         k->log_failed |= !write_all(k->log, k->pending, k->end - k->pending_from);
         k->pending_from = k->end;
     }
-    if (k->log_failed || 2 * (k->n_entries + 1) <= k->n_slots)
+    if (k->log_failed || 4 * (k->n_entries + 1) <= 3 * k->n_slots)
         return !k->log_failed;
     struct slot *bigger = rehash(k, 2 * k->n_slots, 0, 0);
     if (!bigger)

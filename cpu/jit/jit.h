@@ -11,15 +11,14 @@
 /* One translation: guest code at a physical address, in a mode. */
 struct block {
     uint64_t pa;
+    const void *entry;         /* host code; the evaluator: the IR */
+    struct block *next_page;   /* in struct page */
+    struct incoming *incoming; /* linked exits of other blocks that jump here */
     uint32_t mode;
+    uint16_t n_words;          /* guest code from pa that it was made of */
     bool dead;                 /* dropped; vCPUs may still be inside */
     uint8_t watch;             /* enum watch: is it a hot loop? */
     uint8_t turns, entries;    /* while it is being watched */
-    const void *entry;         /* host code; the evaluator: the block itself */
-    struct ir_block *ir;       /* evaluator only */
-    struct block *next_page;   /* in struct page */
-    struct incoming *incoming; /* linked exits of other blocks that jump here */
-    unsigned n_words;          /* guest code from pa that it was made of */
     uint32_t words[];          /* as it was then */
 };
 
@@ -40,18 +39,11 @@ struct page {
     struct page *next_hash;
 };
 
-/* Which block an exit belongs to: `patch` rises with time, because code memory is handed out upwards. */
-struct exit_owner {
-    uint32_t patch;
-    uint32_t alone;            /* struct x64_link's */
-    struct block *block;
-};
-
 /* Blocks by physical address and mode: open addressing, so that a search touches one line of cache. */
 struct block_table {
     struct block_place {
-        uint64_t key;          /* 0: free; TAKEN_OUT: was removed, searches go on */
-        struct block *block;
+        uint32_t tag;          /* half of the key's digest */
+        uint32_t block;        /* its number + 1; 0: free; TAKEN_OUT: was removed, searches go on */
     } *place;
     size_t n, used;            /* n: a power of two */
 };
@@ -71,8 +63,10 @@ struct jit {
     struct block_table blocks;
     struct page *page_hash[1 << PAGE_HASH_BITS];
     struct chunk *chunks;      /* blocks and what belongs to them, freed all at once */
-    struct exit_owner *owners;
-    size_t n_owners, owners_size;
+    struct block **made;       /* all, by number: in the order in which they were made, which is that of their host code */
+    size_t n_made, made_size;
+    uint32_t *alone;           /* patches of exits that are struct x64_link.alone, ascending */
+    size_t n_alone, alone_size;
     size_t eval_bytes;
     FILE *perf_map;            /* POME_PERF_MAP=1; NULL: not asked for */
     struct cache *cache;       /* kept translations; NULL: none */

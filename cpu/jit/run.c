@@ -162,7 +162,8 @@ void jit_destroy(struct jit *j)
     if (j->set->trace & TRACE_CALLS)
         calls_print(stderr);
     blocks_forget(j);
-    free(j->owners);
+    free(j->made);
+    free(j->alone);
     for (unsigned i = 0; i < j->set->o.n_cpus; i++) {
         free(j->set->cpu[i]->ir);
         j->set->cpu[i]->ir = NULL;
@@ -375,8 +376,7 @@ static enum x64_exit run_code(struct vcpu *c, const void *entry, uint32_t *patch
     c->s.pc_page = c->s.pc & ~UINT64_C(4095);
     if (!j->eval)
         return x64_run(j->code, &c->s, entry, patch);
-    const struct block *b = entry;
-    return ir_eval(b->ir, &c->s, &j->config.env) == IR_LEFT_PC ? X64_EXIT_PC : X64_EXIT_STATE;
+    return ir_eval(entry, &c->s, &j->config.env) == IR_LEFT_PC ? X64_EXIT_PC : X64_EXIT_STATE;
 }
 
 struct x64_next jit_next(void *state, uint64_t how)
