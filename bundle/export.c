@@ -13,10 +13,8 @@
 #include "base/error.h"
 #include "bundle/copy.h"
 #include "bundle/digests.h"
+#include "bundle/libarchive.h"
 #include "bundle/part.h"
-
-#include <archive.h>
-#include <archive_entry.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +41,7 @@ static bool failed(const struct out *o, const char *what, struct pome_error *err
             *err = o->why;
         return false;
     }
-    int e = archive_errno(o->a);
+    int e = libarchive.archive_errno(o->a);
     errno = e > 0 ? e : EIO;
     return pome_fail_errno(err, "%s: %s", o->path, what);
 }
@@ -53,7 +51,7 @@ static la_ssize_t write_out(struct archive *a, void *user, const void *bytes, si
     struct out *o = user;
     if (part_write(o->part, bytes, n, &o->why))
         return (la_ssize_t)n;
-    archive_set_error(a, EIO, "%s", o->why.message);
+    libarchive.archive_set_error(a, EIO, "%s", o->why.message);
     return -1;
 }
 
@@ -63,7 +61,7 @@ static bool write_zeroes(struct out *o, uint64_t up_to, struct pome_error *err)
     static const uint8_t zero[1 << 20];
     while (o->at < up_to) {
         size_t n = (size_t)MIN((uint64_t)sizeof zero, up_to - o->at);
-        if (archive_write_data(o->a, zero, n) != (la_ssize_t)n)
+        if (libarchive.archive_write_data(o->a, zero, n) != (la_ssize_t)n)
             return failed(o, "cannot write", err);
         o->at += n;
     }
@@ -76,7 +74,7 @@ static bool write_piece(void *user, uint64_t offset, const void *bytes, size_t n
     if (!write_zeroes(o, offset, err))
         return false;
     digest_add(&o->digest, offset, bytes, n, o->file_bytes);
-    if (archive_write_data(o->a, bytes, n) != (la_ssize_t)n)
+    if (libarchive.archive_write_data(o->a, bytes, n) != (la_ssize_t)n)
         return failed(o, "cannot write", err);
     o->at += n;
     return true;
@@ -90,23 +88,23 @@ static void list_data(int fd, uint64_t bytes, struct archive_entry *e)
         hole = lseek(fd, data, SEEK_HOLE);
         if (hole < 0)
             return; /* no holes to be known here */
-        archive_entry_sparse_add_entry(e, data, hole - data);
+        libarchive.archive_entry_sparse_add_entry(e, data, hole - data);
     }
     if (!any && bytes)
-        archive_entry_sparse_add_entry(e, 0, 0);
+        libarchive.archive_entry_sparse_add_entry(e, 0, 0);
 }
 
 static struct archive_entry *new_entry(const struct bundle *b, const char *path, bool folder, uint64_t bytes)
 {
     char name[PATH_MAX];
-    struct archive_entry *e = archive_entry_new();
+    struct archive_entry *e = libarchive.archive_entry_new();
     if (!e)
         return NULL;
     snprintf(name, sizeof name, "%s.bundle%s%s", b->name, path[0] ? "/" : "", path);
-    archive_entry_set_pathname(e, name);
-    archive_entry_set_filetype(e, folder ? AE_IFDIR : AE_IFREG);
-    archive_entry_set_perm(e, folder ? 0700 : 0600);
-    archive_entry_set_size(e, (la_int64_t)bytes);
+    libarchive.archive_entry_set_pathname(e, name);
+    libarchive.archive_entry_set_filetype(e, folder ? AE_IFDIR : AE_IFREG);
+    libarchive.archive_entry_set_perm(e, folder ? 0700 : 0600);
+    libarchive.archive_entry_set_size(e, (la_int64_t)bytes);
     return e;
 }
 
@@ -119,8 +117,8 @@ static bool export_file(struct out *o, const struct bundle *b, const struct tree
                 : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", o->path);
     if (ok && !f->folder)
         list_data(fd, f->bytes, e);
-    ok = ok && (!archive_write_header(o->a, e) || failed(o, "cannot write", err));
-    archive_entry_free(e);
+    ok = ok && (!libarchive.archive_write_header(o->a, e) || failed(o, "cannot write", err));
+    libarchive.archive_entry_free(e);
     if (ok && !f->folder) {
         o->file_bytes = f->bytes;
         o->at = 0;
@@ -138,8 +136,8 @@ static bool export_file(struct out *o, const struct bundle *b, const struct tree
 static bool export_digests(struct out *o, const struct bundle *b, const struct digest_lines *l, struct pome_error *err)
 {
     struct archive_entry *e = new_entry(b, ARCHIVE_DIGESTS, false, l->n);
-    bool ok = e && !archive_write_header(o->a, e) && archive_write_data(o->a, l->text, l->n) == (la_ssize_t)l->n;
-    archive_entry_free(e);
+    bool ok = e && !libarchive.archive_write_header(o->a, e) && libarchive.archive_write_data(o->a, l->text, l->n) == (la_ssize_t)l->n;
+    libarchive.archive_entry_free(e);
     return ok || failed(o, "cannot write", err);
 }
 
@@ -147,14 +145,14 @@ static bool export_all(struct out *o, const struct bundle *b, const struct tree 
 {
     struct digest_lines l = {0};
     const struct tree_file top = {.folder = true};
-    if (archive_write_set_format_pax(o->a) || archive_write_add_filter_none(o->a) ||
-        archive_write_set_bytes_per_block(o->a, 1 << 16) || archive_write_set_bytes_in_last_block(o->a, 1) ||
-        archive_write_open(o->a, o, NULL, write_out, NULL))
+    if (libarchive.archive_write_set_format_pax(o->a) || libarchive.archive_write_add_filter_none(o->a) ||
+        libarchive.archive_write_set_bytes_per_block(o->a, 1 << 16) || libarchive.archive_write_set_bytes_in_last_block(o->a, 1) ||
+        libarchive.archive_write_open(o->a, o, NULL, write_out, NULL))
         return failed(o, "cannot begin the archive", err);
     bool ok = job_step(o->job, part_there(o->part) ? "Going on with the archive" : "Writing the archive", 1, 1, t->data, err) && export_file(o, b, &top, &l, err);
     for (size_t i = 0; ok && i < t->n; i++)
         ok = export_file(o, b, &t->files[i], &l, err);
-    ok = ok && export_digests(o, b, &l, err) && (!archive_write_close(o->a) || failed(o, "cannot write", err));
+    ok = ok && export_digests(o, b, &l, err) && (!libarchive.archive_write_close(o->a) || failed(o, "cannot write", err));
     free(l.text);
     return ok;
 }
@@ -186,10 +184,12 @@ static bool export_to(struct bundle *b, const struct tree *t, const char *path, 
 {
     char key[PART_KEY_MAX + 1];
     struct pome_error own = {0};
-    struct out *o = calloc(1, sizeof *o);
     if (!err)
         err = &own;
-    if (!o || !(o->a = archive_write_new())) {
+    if (!libarchive_load(err))
+        return false;
+    struct out *o = calloc(1, sizeof *o);
+    if (!o || !(o->a = libarchive.archive_write_new())) {
         free(o);
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", path);
     }
@@ -198,8 +198,8 @@ static bool export_to(struct bundle *b, const struct tree *t, const char *path, 
     o->part = describe(b, t, key, err) ? part_open(path, key, err) : NULL;
     bool ok = o->part && export_all(o, b, t, err) && part_finish(o->part, err);
     if (!ok)
-        archive_write_fail(o->a); /* or it would end the file as if all had come */
-    archive_write_free(o->a);
+        libarchive.archive_write_fail(o->a); /* or it would end the file as if all had come */
+    libarchive.archive_write_free(o->a);
     part_close(o->part, !ok && err->code == POME_ERROR_OPERATION_CANCELLED);
     free(o);
     return ok;

@@ -11,10 +11,8 @@
 #include "base/error.h"
 #include "bundle/copy.h"
 #include "bundle/digests.h"
+#include "bundle/libarchive.h"
 #include "bundle/stage.h"
-
-#include <archive.h>
-#include <archive_entry.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +46,7 @@ static bool hostile(const struct in *i, const char *name, const char *what, stru
 
 static bool broken(const struct in *i, struct pome_error *err)
 {
-    const char *why = archive_error_string(i->a);
+    const char *why = libarchive.archive_error_string(i->a);
     return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: after %zu members: %s", i->path, i->members,
                      why ? why : "it cannot be read");
 }
@@ -139,7 +137,7 @@ static bool import_data(struct in *i, int fd, const char *name, uint64_t bytes, 
     size_t n;
     la_int64_t offset;
     uint64_t end = 0;
-    for (int r; (r = archive_read_data_block(i->a, &block, &n, &offset)) != ARCHIVE_EOF;) {
+    for (int r; (r = libarchive.archive_read_data_block(i->a, &block, &n, &offset)) != ARCHIVE_EOF;) {
         if (r != ARCHIVE_OK)
             return broken(i, err);
         if (offset < 0 || (uint64_t)offset < end || (uint64_t)offset > bytes || n > bytes - (uint64_t)offset)
@@ -177,7 +175,7 @@ static bool import_digests(struct in *i, uint64_t bytes, struct pome_error *err)
     if (!i->given)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", i->path);
     i->given_bytes = bytes;
-    return archive_read_data(i->a, i->given, bytes) == (la_ssize_t)bytes || broken(i, err);
+    return libarchive.archive_read_data(i->a, i->given, bytes) == (la_ssize_t)bytes || broken(i, err);
 }
 
 /* False: it came before. */
@@ -199,23 +197,23 @@ static bool first_of_its_name(struct in *i, const char *name)
 
 static bool import_member(struct in *i, struct archive_entry *e, struct pome_error *err)
 {
-    const char *full = archive_entry_pathname(e), *name = full ? inner_name(i, full) : NULL;
-    uint64_t bytes = (uint64_t)archive_entry_size(e);
+    const char *full = libarchive.archive_entry_pathname(e), *name = full ? inner_name(i, full) : NULL;
+    uint64_t bytes = (uint64_t)libarchive.archive_entry_size(e);
     if (++i->members > MAX_MEMBERS)
         return hostile(i, full, "there are too many", err);
     if (i->given)
         return hostile(i, full, "comes after the digests", err);
     if (!name)
         return hostile(i, full, "a name that no bundle has", err);
-    if (archive_entry_hardlink(e) || archive_entry_symlink(e) ||
-        (archive_entry_filetype(e) != AE_IFREG && archive_entry_filetype(e) != AE_IFDIR))
+    if (libarchive.archive_entry_hardlink(e) || libarchive.archive_entry_symlink(e) ||
+        (libarchive.archive_entry_filetype(e) != AE_IFREG && libarchive.archive_entry_filetype(e) != AE_IFDIR))
         return hostile(i, full, "is neither a file nor a folder", err);
     if (!first_of_its_name(i, name))
         return hostile(i, full, "is there twice", err);
-    if (archive_entry_filetype(e) == AE_IFDIR)
+    if (libarchive.archive_entry_filetype(e) == AE_IFDIR)
         return !name[0] || !mkdirat(i->to->dir_fd, name, 0700) || (i->resumed && errno == EEXIST) ||
                hostile(i, full, "the folder cannot be made", err);
-    if (!archive_entry_size_is_set(e) || archive_entry_size(e) < 0 || bytes > max_bytes - i->bytes)
+    if (!libarchive.archive_entry_size_is_set(e) || libarchive.archive_entry_size(e) < 0 || bytes > max_bytes - i->bytes)
         return hostile(i, full, "its size is not possible", err);
     i->bytes += bytes;
     return !strcmp(name, ARCHIVE_DIGESTS) ? import_digests(i, bytes, err)
@@ -240,9 +238,9 @@ static bool compare_digests(const struct in *i, struct pome_error *err)
 /* The name comes from the first member, before there is a folder. */
 static bool first_member(struct in *i, struct archive_entry **e, char name[256], struct pome_error *err)
 {
-    if (archive_read_next_header(i->a, e) != ARCHIVE_OK)
+    if (libarchive.archive_read_next_header(i->a, e) != ARCHIVE_OK)
         return broken(i, err);
-    const char *full = archive_entry_pathname(*e);
+    const char *full = libarchive.archive_entry_pathname(*e);
     if (!full || !inner_name(i, full))
         return hostile(i, full, "no exported bundle begins like this", err);
     snprintf(name, 256, "%.*s", (int)(strlen(i->top) - 7), i->top);
@@ -255,7 +253,7 @@ static bool import_all(struct in *i, struct archive_entry *e, struct pome_error 
     do
         if (!import_member(i, e, err))
             return false;
-    while ((r = archive_read_next_header(i->a, &e)) == ARCHIVE_OK);
+    while ((r = libarchive.archive_read_next_header(i->a, &e)) == ARCHIVE_OK);
     return (r == ARCHIVE_EOF || broken(i, err)) && compare_digests(i, err);
 }
 
@@ -284,7 +282,7 @@ static struct bundle *import(struct in *i, const char *name, struct pome_error *
     char own_name[256], key[STAGE_KEY_MAX + 1];
     struct stage s;
     struct archive_entry *e;
-    if (archive_read_open_filename(i->a, i->path, 1 << 16)) {
+    if (libarchive.archive_read_open_filename(i->a, i->path, 1 << 16)) {
         broken(i, err);
         return NULL;
     }
@@ -303,20 +301,22 @@ static struct bundle *import(struct in *i, const char *name, struct pome_error *
 struct bundle *bundle_import(const char *path, const char *name, struct job *j, struct pome_error *err)
 {
     struct pome_error own = {0};
-    struct in *i = calloc(1, sizeof *i);
     if (!err)
         err = &own;
-    if (!i || !(i->a = archive_read_new())) {
+    if (!libarchive_load(err))
+        return NULL;
+    struct in *i = calloc(1, sizeof *i);
+    if (!i || !(i->a = libarchive.archive_read_new())) {
         free(i);
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", path);
         return NULL;
     }
     i->path = path;
     i->job = j;
-    archive_read_support_format_tar(i->a);
-    archive_read_support_filter_zstd(i->a);
+    libarchive.archive_read_support_format_tar(i->a);
+    libarchive.archive_read_support_filter_zstd(i->a);
     struct bundle *b = import(i, name, err);
-    archive_read_free(i->a);
+    libarchive.archive_read_free(i->a);
     free(i->given);
     free(i->made.text);
     free(i->names.text);

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/file_io.h"
 #include "formats/sha384.h"
+#include "restore/libcurl.h"
 
-#include <curl/curl.h>
 #include <openssl/evp.h>
 
 #include <errno.h>
@@ -30,7 +30,7 @@ enum { TRIES = 5, PATH = 4096, TEXT = 512, SLOW_SECONDS = 60, REDIRECTIONS = 10 
 
 static void init(void)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    libcurl.curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 /* A handle with what all requests have in common. NULL and *err. */
@@ -42,30 +42,32 @@ static CURL *request(const char *url, char message[CURL_ERROR_SIZE], struct pome
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%.100s: neither http:// nor https://", url);
         return NULL;
     }
+    if (!libcurl_load(err))
+        return NULL;
     pthread_once(&once, init);
-    CURL *c = curl_easy_init();
+    CURL *c = libcurl.curl_easy_init();
     if (!c) {
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a connection");
         return NULL;
     }
     message[0] = 0;
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)REDIRECTIONS);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 30L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)SLOW_SECONDS);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "pome/" POME_VERSION_STRING);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, message);
+    libcurl.curl_easy_setopt(c, CURLOPT_URL, url);
+    libcurl.curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    libcurl.curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https");
+    libcurl.curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+    libcurl.curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)REDIRECTIONS);
+    libcurl.curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    libcurl.curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 30L);
+    libcurl.curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    libcurl.curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)SLOW_SECONDS);
+    libcurl.curl_easy_setopt(c, CURLOPT_USERAGENT, "pome/" POME_VERSION_STRING);
+    libcurl.curl_easy_setopt(c, CURLOPT_ERRORBUFFER, message);
     return c;
 }
 
 static bool network_error(const char *url, CURLcode code, const char *message, struct pome_error *err)
 {
-    return pome_fail(err, POME_ERROR_NETWORK, "%.100s: %s", url, message[0] ? message : curl_easy_strerror(code));
+    return pome_fail(err, POME_ERROR_NETWORK, "%.100s: %s", url, message[0] ? message : libcurl.curl_easy_strerror(code));
 }
 
 /* --- small ones --- */
@@ -96,12 +98,12 @@ uint8_t *download_small(const char *url, size_t max, size_t *n, struct pome_erro
     CURL *c = request(url, message, err);
     if (!c)
         return NULL;
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, gather);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, &g);
-    curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)SLOW_SECONDS);
-    CURLcode code = curl_easy_perform(c);
-    curl_easy_cleanup(c);
+    libcurl.curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, gather);
+    libcurl.curl_easy_setopt(c, CURLOPT_WRITEDATA, &g);
+    libcurl.curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
+    libcurl.curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)SLOW_SECONDS);
+    CURLcode code = libcurl.curl_easy_perform(c);
+    libcurl.curl_easy_cleanup(c);
     *n = g.n;
     if (code == CURLE_OK && g.n)
         return g.bytes;
@@ -264,7 +266,7 @@ static bool show(struct transfer *t)
 static size_t take_body(char *bytes, size_t one, size_t n, void *user)
 {
     struct transfer *t = user;
-    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
+    libcurl.curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
     if (t->status != 200 && t->status != 206)
         return n; /* an error's page */
     uint64_t most = t->o->bytes ? t->o->bytes : UINT64_MAX;
@@ -302,22 +304,22 @@ static enum answer ask(struct transfer *t)
     t->begun = t->has_range = false;
     t->length = 0;
     if (t->have) {
-        curl_easy_setopt(c, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)t->have);
+        libcurl.curl_easy_setopt(c, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)t->have);
         snprintf(line, sizeof line, "If-Range: %s", t->validator);
-        headers = curl_slist_append(NULL, line);
-        curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+        headers = libcurl.curl_slist_append(NULL, line);
+        libcurl.curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     }
-    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
-    curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, tick);
-    curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
-    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-    CURLcode code = curl_easy_perform(c);
-    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &t->status);
-    curl_easy_cleanup(c);
-    curl_slist_free_all(headers);
+    libcurl.curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
+    libcurl.curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+    libcurl.curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+    libcurl.curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+    libcurl.curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, tick);
+    libcurl.curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    libcurl.curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+    CURLcode code = libcurl.curl_easy_perform(c);
+    libcurl.curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &t->status);
+    libcurl.curl_easy_cleanup(c);
+    libcurl.curl_slist_free_all(headers);
     if (t->cancelled) {
         pome_fail(t->err, POME_ERROR_OPERATION_CANCELLED, "cancelled: %llu bytes lie in %s for the next time", (unsigned long long)t->have, t->part);
         return FAILED;

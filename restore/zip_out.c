@@ -1,9 +1,7 @@
 /* zipout.c - writing zip files as a stream through libarchive, into a temporary file that takes its name last. */
 #include "restore/zipfile.h"
 #include "base/error.h"
-
-#include <archive.h>
-#include <archive_entry.h>
+#include "bundle/libarchive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +23,7 @@ struct zipout {
 
 static bool fail(struct zipout *a, struct pome_error *err, const char *what)
 {
-    int e = archive_errno(a->zip);
+    int e = libarchive.archive_errno(a->zip);
     errno = e > 0 ? e : EIO;
     return pome_fail_errno(err, "%s: %s%s%s", a->path, what, a->member[0] ? " " : "", a->member);
 }
@@ -34,7 +32,7 @@ static void destroy(struct zipout *a)
 {
     sha384_end(a->digest, NULL);
     if (a->zip)
-        archive_write_free(a->zip);
+        libarchive.archive_write_free(a->zip);
     if (a->fd >= 0)
         close(a->fd);
     free(a->path);
@@ -44,13 +42,15 @@ static void destroy(struct zipout *a)
 
 struct zipout *zipout_create(const char *path, struct pome_error *err)
 {
+    if (!libarchive_load(err))
+        return NULL;
     struct zipout *a = calloc(1, sizeof *a);
     if (a) {
         a->fd = -1;
         a->path = strdup(path);
         if (asprintf(&a->temporary, "%s.tmp-XXXXXX", path) < 0)
             a->temporary = NULL;
-        a->zip = archive_write_new();
+        a->zip = libarchive.archive_write_new();
     }
     if (!a || !a->path || !a->temporary || !a->zip) {
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to write it", path);
@@ -67,9 +67,9 @@ struct zipout *zipout_create(const char *path, struct pome_error *err)
     mode_t mask = umask(0);
     umask(mask);
     fchmod(a->fd, 0666 & ~mask);
-    if (archive_write_set_format_zip(a->zip) || archive_write_zip_set_compression_store(a->zip) ||
-        archive_write_set_bytes_per_block(a->zip, ZIP_BLOCK) || archive_write_set_bytes_in_last_block(a->zip, 1) ||
-        archive_write_open_fd(a->zip, a->fd)) {
+    if (libarchive.archive_write_set_format_zip(a->zip) || libarchive.archive_write_zip_set_compression_store(a->zip) ||
+        libarchive.archive_write_set_bytes_per_block(a->zip, ZIP_BLOCK) || libarchive.archive_write_set_bytes_in_last_block(a->zip, 1) ||
+        libarchive.archive_write_open_fd(a->zip, a->fd)) {
         fail(a, err, "cannot begin the zip file");
         zipout_abandon(a);
         return NULL;
@@ -79,22 +79,22 @@ struct zipout *zipout_create(const char *path, struct pome_error *err)
 
 bool zipout_begin(struct zipout *a, const char *name, uint64_t size, struct pome_error *err)
 {
-    struct archive_entry *e = archive_entry_new();
+    struct archive_entry *e = libarchive.archive_entry_new();
     snprintf(a->member, sizeof a->member, "%s", name);
     a->size = size;
     a->done = 0;
     a->digest = sha384_begin();
     if (!e || !a->digest || strlen(name) > ZIP_NAME_MAX) {
-        archive_entry_free(e);
+        libarchive.archive_entry_free(e);
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory for %s", a->path, name);
     }
-    archive_entry_set_pathname_utf8(e, name);
-    archive_entry_set_size(e, (int64_t)size);
-    archive_entry_set_filetype(e, AE_IFREG);
-    archive_entry_set_perm(e, 0644);
+    libarchive.archive_entry_set_pathname_utf8(e, name);
+    libarchive.archive_entry_set_size(e, (int64_t)size);
+    libarchive.archive_entry_set_filetype(e, AE_IFREG);
+    libarchive.archive_entry_set_perm(e, 0644);
     /* No time is set: libarchive would write it in the time zone of the host. Without one it is the first of 1980. */
-    int status = archive_write_header(a->zip, e);
-    archive_entry_free(e);
+    int status = libarchive.archive_write_header(a->zip, e);
+    libarchive.archive_entry_free(e);
     return status >= ARCHIVE_WARN || fail(a, err, "cannot begin");
 }
 
@@ -103,7 +103,7 @@ bool zipout_write(struct zipout *a, const void *bytes, size_t n, struct pome_err
     if (n > a->size - a->done)
         return pome_fail(err, POME_ERROR_INTERNAL, "%s: %s grows over the %llu bytes announced", a->path, a->member, (unsigned long long)a->size);
     for (size_t at = 0; at < n;) {
-        ssize_t w = archive_write_data(a->zip, (const char *)bytes + at, n - at);
+        ssize_t w = libarchive.archive_write_data(a->zip, (const char *)bytes + at, n - at);
         if (w <= 0)
             return fail(a, err, "cannot write");
         at += (size_t)w;
@@ -120,7 +120,7 @@ bool zipout_end(struct zipout *a, uint8_t digest[SHA384_BYTES], struct pome_erro
     if (a->done != a->size)
         return pome_fail(err, POME_ERROR_INTERNAL, "%s: %s has %llu of the %llu bytes announced", a->path, a->member,
                          (unsigned long long)a->done, (unsigned long long)a->size);
-    if (archive_write_finish_entry(a->zip))
+    if (libarchive.archive_write_finish_entry(a->zip))
         return fail(a, err, "cannot end");
     a->member[0] = 0;
     return true;
@@ -141,7 +141,7 @@ static bool sync_parent(const char *path, struct pome_error *err)
 
 bool zipout_finish(struct zipout *a, struct pome_error *err)
 {
-    bool ok = !archive_write_close(a->zip) || fail(a, err, "cannot end the zip file");
+    bool ok = !libarchive.archive_write_close(a->zip) || fail(a, err, "cannot end the zip file");
     if (ok && fsync(a->fd))
         ok = pome_fail_errno(err, "%s: cannot sync", a->temporary);
     if (ok && rename(a->temporary, a->path))
