@@ -183,12 +183,89 @@ static bool difference(struct x64_compiler *c)
     return true;
 }
 
+/* d = mask in every byte (RAX is lost) */
+static void byte_mask(struct x64_compiler *c, unsigned d, unsigned mask)
+{
+    mov_ri(&c->a, RAX, mask * UINT64_C(0x01010101));
+    movd_vr(&c->a, false, d, RAX);
+    vrri(c, PSHUFD, d, 0, d, 0);
+}
+
+enum { PAVGB = V0F(0xe0), PAVGW = V0F(0xe3) };
+
+/* Bytes: PAVGB rounds up, and takes its operands as unsigned. */
+static bool halving_add_bytes(struct x64_compiler *c, bool is_signed, bool round)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = x64_def_v(c);
+    if (is_signed) {
+        byte_mask(c, XMM2, 0x80);
+        vrr(c, PXOR, XMM0, a, XMM2);
+        vrr(c, PXOR, XMM1, b, XMM2);
+        vrr(c, PAVGB, XMM0, XMM0, XMM1);
+        vrr(c, PXOR, d, XMM0, XMM2);
+    } else {
+        vrr(c, PAVGB, d, a, b);
+    }
+    if (round)
+        return true;
+    byte_mask(c, XMM0, 1);
+    vrr(c, PXOR, XMM1, a, b);
+    vrr(c, PAND, XMM1, XMM1, XMM0);
+    vrr(c, PSUBB, d, d, XMM1);
+    return true;
+}
+
+/* Bytes and halfwords: a + ~b is a - b, and half of what the last bit then adds is what PAVG rounds up. */
+static void halving_subtract_small(struct x64_compiler *c, unsigned size, bool is_signed, unsigned d, unsigned a, unsigned b)
+{
+    if (size == 0) {
+        byte_mask(c, XMM0, 0x80);
+    } else {
+        vones(c, XMM0);
+        vshift(c, SHIFT_LEFT, 1, XMM0, XMM0, 15);
+    }
+    vones(c, XMM2);
+    if (is_signed) {
+        vrr(c, PXOR, XMM1, a, XMM0);
+        vrr(c, PXOR, XMM2, XMM2, XMM0);
+        a = XMM1;
+    }
+    vrr(c, PXOR, XMM2, XMM2, b);
+    vrr(c, size ? PAVGW : PAVGB, XMM1, a, XMM2);
+    vrr(c, PXOR, d, XMM1, XMM0);
+}
+
+static bool halving_subtract(struct x64_compiler *c, bool is_signed)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned size = vec_size(i);
+    if (size > 2)
+        return false;
+    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = x64_def_v(c);
+    if (size < 2) {
+        halving_subtract_small(c, size, is_signed, d, a, b);
+        return true;
+    }
+    enum shift_kind kind = is_signed ? SHIFT_SIGNED : SHIFT_RIGHT;
+    vshift(c, kind, 2, XMM0, a, 1);
+    vshift(c, kind, 2, XMM1, b, 1);
+    vrr(c, PSUBD, XMM0, XMM0, XMM1);
+    vrr(c, PANDN, XMM1, a, b); /* what the last bits borrow */
+    vshift(c, SHIFT_LEFT, 2, XMM1, XMM1, 31);
+    vshift(c, SHIFT_RIGHT, 2, XMM1, XMM1, 31);
+    vrr(c, PSUBD, d, XMM0, XMM1);
+    return true;
+}
+
 /* (a & b) + ((a ^ b) >> 1), or rounded up (a | b) - ((a ^ b) >> 1), for elements that have a shift */
 static bool halving_add(struct x64_compiler *c, bool is_signed, bool round)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i);
-    if (size == 0 || (size == 3 && is_signed))
+    if (size == 0)
+        return halving_add_bytes(c, is_signed, round);
+    if (size == 3 && is_signed)
         return false;
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
     vrr(c, round ? POR : PAND, XMM0, a, b);
@@ -262,13 +339,6 @@ static bool test(struct x64_compiler *c)
 }
 
 /* ---- shifts by a constant ---- */
-
-static void byte_mask(struct x64_compiler *c, unsigned d, unsigned mask)
-{
-    mov_ri(&c->a, RAX, mask * UINT64_C(0x01010101));
-    movd_vr(&c->a, false, d, RAX);
-    vrri(c, PSHUFD, d, 0, d, 0);
-}
 
 /* Bytes are shifted as words and what came from the neighbour is masked off. */
 static void shift_bytes(struct x64_compiler *c, unsigned op, unsigned d, unsigned a, unsigned n)
@@ -596,6 +666,7 @@ static bool with_avx(struct x64_compiler *c)
     case IR_VABDS: case IR_VABDU: return difference(c);
     case IR_VHADDS: case IR_VHADDU: return halving_add(c, i->op == IR_VHADDS, false);
     case IR_VRHADDS: case IR_VRHADDU: return halving_add(c, i->op == IR_VRHADDS, true);
+    case IR_VHSUBS: case IR_VHSUBU: return halving_subtract(c, i->op == IR_VHSUBS);
     case IR_VCMGE: case IR_VCMHS: return greater_or_equal(c);
     case IR_VCMHI: return higher(c);
     case IR_VTST: return test(c);
@@ -630,7 +701,7 @@ bool x64_emit_vec(struct x64_compiler *c)
     default:
         done = one_instruction(c) || (c->host->avx && with_avx(c));
         if (!done)
-            return c->host->avx && x64_emit_vec_sat(c);
+            return c->host->avx && (x64_emit_vec_sat(c) || x64_emit_vec_masked(c));
     }
     c->cc_kept = done; /* none of these touches the flags */
     return done;

@@ -109,6 +109,7 @@ static inline void vkeep(struct x64_compiler *c, unsigned size, unsigned d, unsi
 bool x64_emit_vec_move(struct x64_compiler *c);   /* emit_vec_move.c: lanes, permutations, widths */
 bool x64_emit_vec_bits(struct x64_compiler *c);   /* emit_vec_bits.c */
 bool x64_emit_vec_crypto(struct x64_compiler *c); /* emit_vec_crypto.c */
-bool x64_emit_vec_sat(struct x64_compiler *c);    /* emit_vec_sat.c; changes the host's flags */
+bool x64_emit_vec_sat(struct x64_compiler *c);    /* emit_vec_sat.c; changes the host's flags, as does */
+bool x64_emit_vec_masked(struct x64_compiler *c); /* emit_vec_masked.c */
 
 #endif
