@@ -166,6 +166,7 @@ struct x64_group {
     int32_t min, end; /* offsets from base that are accessed: [min, end) */
     uint16_t first, last, count;
     bool write, unpriv;
+    bool maybe;       /* written, but only behind side exits */
     bool late;        /* its first access is not the first of its instruction, which so cannot be begun again: always alone */
     int8_t way;       /* in a loop: the base rises (1), falls (-1) or nobody knows (0) from turn to turn */
     uint8_t addend;   /* ... and the register that the addend is kept in, NO_REG: in memory */

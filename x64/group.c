@@ -7,11 +7,12 @@
  *   page of the highest byte, so one comparison says that the whole range is in one page that may be accessed. If any
  *   member writes, the page must be writable (which in the A64 translation regimes implies readable).
  *   An access that may not be reached (a side exit comes first) must not make the check much harder to pass: it joins only if
- *   it lies near (so that the page seldom ends between), and a store only if the group writes anyway.
+ *   it lies near, so that the page seldom ends between. A store does, too, since what is written at times mostly can be written. When it
+ *   cannot, nothing is done about it before the store is reached (maybe).
  *   A call ends all groups: it may change the translation.
  *   Accesses that must be aligned stay alone, since one comparison cannot check the alignment of several.
  *
- *   When the line is not that page's, it is made (env.prepare). If even that is of no use - a fault, a device, a range over the end of a
+ *   When the line is not the page's, it is made (env.prepare). If even that is of no use - a fault, a device, a range over the end of a
  *   page - the block is left at this instruction, for a translation that knows no groups (struct x64_link.alone). So the others of the group
  *   need to ask nothing and have no slow path. That is possible since the state is exact at the start of every instruction up to its last
  *   access (ir.h), and since an instruction may be begun again, if this is its first access.
@@ -49,19 +50,21 @@ ir_ref x64_base_of(const struct ir_block *b, ir_ref ref, int64_t *offset)
     }
 }
 
-static bool can_join(const struct scan *s, const struct x64_group *g, ir_ref base, int64_t offset, int64_t end, bool write, bool unpriv)
+static bool can_join(const struct scan *s, const struct x64_group *g, ir_ref base, int64_t offset, int64_t end, bool unpriv)
 {
     bool certain = g->first > s->side_exit;
-    return g->base == base && !g->late && g->unpriv == unpriv && (certain || !write || g->write) &&
+    return g->base == base && !g->late && g->unpriv == unpriv &&
            MAX(end, (int64_t)g->end) - MIN(offset, (int64_t)g->min) <= (certain ? RANGE : NEAR);
 }
 
-static void join(struct x64_compiler *c, struct x64_group *g, unsigned n, int64_t offset, int64_t end, bool write)
+static void join(struct scan *s, struct x64_group *g, unsigned n, int64_t offset, int64_t end, bool write)
 {
+    struct x64_compiler *c = s->c;
     g->min = (int32_t)MIN(offset, (int64_t)g->min);
     g->end = (int32_t)MAX(end, (int64_t)g->end);
     g->last = (uint16_t)n;
     g->count++;
+    g->maybe |= write && !g->write && g->first < s->side_exit;
     g->write |= write;
     c->value[n].group = (uint16_t)(g - c->group + 1);
     c->value[n].offset = (int32_t)offset;
@@ -79,15 +82,15 @@ static void visit(struct scan *s, unsigned n, bool write)
     if (!base || c->ir->insn[base].op == IR_CONST || i->imm & (IR_MEM_ALIGNED | IR_MEM_RELEASE))
         return;
     for (unsigned k = 0; k < ACTIVE; k++)
-        if (s->active[k] && can_join(s, &c->group[s->active[k] - 1], base, offset, end, write, unpriv)) {
-            join(c, &c->group[s->active[k] - 1], n, offset, end, write);
+        if (s->active[k] && can_join(s, &c->group[s->active[k] - 1], base, offset, end, unpriv)) {
+            join(s, &c->group[s->active[k] - 1], n, offset, end, write);
             return;
         }
     if (c->n_groups == X64_MAX_GROUPS)
         return;
     struct x64_group *g = &c->group[c->n_groups++];
     *g = (struct x64_group){.base = base, .min = (int32_t)offset, .end = (int32_t)end, .first = (uint16_t)n, .unpriv = unpriv, .late = late};
-    join(c, g, n, offset, end, write);
+    join(s, g, n, offset, end, write);
     memmove(s->active + 1, s->active, sizeof s->active - sizeof *s->active);
     s->active[0] = (uint16_t)c->n_groups;
 }
@@ -118,29 +121,70 @@ void x64_groups_find(struct x64_compiler *c)
 
 /* ---- cold code ---- */
 
-void x64_group_look_up(struct x64_compiler *c, const struct x64_cold *k)
+static void look_up(struct x64_compiler *c, const struct x64_cold *k, bool write)
 {
     const struct x64_group *g = &c->group[k->reg3];
     lea(&c->a, true, RAX, mem_at(k->reg, g->min));
     mov_ri(&c->a, RDX, (uint32_t)(g->end - 1 - g->min));
-    x64_call_stub(c, (enum x64_stub)(STUB_LOOK_UP + g->write + 2 * g->unpriv), false);
+    x64_call_stub(c, (enum x64_stub)(STUB_LOOK_UP + write + 2 * g->unpriv), false);
+}
+
+void x64_group_look_up(struct x64_compiler *c, const struct x64_cold *k)
+{
+    look_up(c, k, c->group[k->reg3].write);
+}
+
+/* A jump whose place is returned for here(). */
+static uint8_t *jump_if(struct x64_compiler *c, enum x64_cc cc)
+{
+    jcc_near(&c->a, cc, c->a.p + 6);
+    return c->a.p;
+}
+
+static void here(struct x64_compiler *c, uint8_t *from)
+{
+    if (from)
+        le32_put(from - 4, (uint32_t)(c->a.p - from));
+}
+
+static uint8_t *if_over_two_pages(struct x64_compiler *c, const struct x64_cold *k)
+{
+    const struct x64_group *g = &c->group[k->reg3];
+    lea(&c->a, true, RAX, mem_at(k->reg, g->min));
+    lea(&c->a, true, RDX, mem_at(k->reg, g->end - 1));
+    alu_rr(&c->a, ALU_XOR, true, RDX, RAX);
+    shift_ri(&c->a, SH_SHR, true, RDX, 12);
+    return jump_if(c, CC_NE);
+}
+
+/* Makes the line; whatever comes of that is seen by looking again. */
+static void prepare(struct x64_compiler *c, const struct x64_cold *k)
+{
+    const struct x64_group *g = &c->group[k->reg3];
+    uint32_t write = g->write && !g->maybe ? IR_MEM_PREPARE_WRITE : 0;
+    lea(&c->a, true, RAX, mem_at(k->reg, g->min));
+    mov_ri(&c->a, RCX, write | (g->unpriv ? IR_MEM_UNPRIV : 0) | k->pc_off << 16);
+    x64_call_stub(c, STUB_PREPARE, k->vectors);
 }
 
 void x64_group_find_page(struct x64_compiler *c, const struct x64_cold *k)
 {
     const struct x64_group *g = &c->group[k->reg3];
-    uint8_t *now = NULL;
+    uint8_t *apart = NULL, *read_only = NULL, *now = NULL;
     if (c->config->env.prepare) {
-        lea(&c->a, true, RAX, mem_at(k->reg, g->min));
-        mov_ri(&c->a, RCX, (g->write ? IR_MEM_PREPARE_WRITE : 0) | (g->unpriv ? IR_MEM_UNPRIV : 0) | k->pc_off << 16);
-        x64_call_stub(c, STUB_PREPARE, k->vectors);
+        apart = if_over_two_pages(c, k);
+        if (g->maybe) {
+            look_up(c, k, false);
+            read_only = jump_if(c, CC_E);
+        }
+        prepare(c, k);
         x64_group_look_up(c, k);
-        jcc_near(&c->a, CC_E, c->a.p + 6);
-        now = c->a.p;
+        now = jump_if(c, CC_E);
     }
+    here(c, apart);
+    here(c, read_only);
     x64_loop_flags_store(c, k->n);
     x64_flags_cold(c, k);
     x64_exit_alone(c);
-    if (now)
-        le32_put(now - 4, (uint32_t)(c->a.p - now));
+    here(c, now);
 }
