@@ -446,6 +446,10 @@ void x64_flags_word_in_rax(struct x64_compiler *c, ir_ref f);
 void x64_flags_follow(struct x64_compiler *c, enum x64_form form, bool wide);
 /* The current instruction, an FP_CMP that is x64_fp_compares. */
 void x64_flags_fp(struct x64_compiler *c);
+/* Is the condition one of the host's after such a comparison, in FORM_FP or FORM_FP_SWAPPED? */
+bool x64_flags_fp_condition(unsigned cond);
+/* EAX: the flags word, from the host's flags in one of these forms, which stay. Changes RCX. */
+void x64_flags_fp_word(struct x64_compiler *c, enum x64_form form);
 /* Must the current ADD, SUB be done by an instruction that sets the flags? */
 bool x64_flags_wanted(const struct x64_compiler *c);
 /* How many registers a recomputation of f needs at most. */

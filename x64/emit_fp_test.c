@@ -238,6 +238,18 @@ static void one_more(struct chain *g, enum fp_format f)
         keep(g, ir_emit(&block, op, a[0], a[1], a[2], imm), ir_ops[op].result);
 }
 
+/* As guest code has it: FCMP, and a branch that asks at once. */
+static void compare_and_leave(struct chain *g, enum fp_format f)
+{
+    unsigned log2, own = random_own(g->r, IR_FP_CMP, &f, &log2);
+    ir_ref made = ir_emit(&block, IR_FP_CMP, operand_of(g, IR_V128), operand_of(g, IR_V128), 0, fp_imm(f, log2, own));
+    ir_emit(&block, IR_SETF, made, 0, 0, offsetof(struct test_state, flags));
+    ir_emit(&block, IR_INSN, 0, 0, 0, 4);
+    ir_emit(&block, IR_EXIT_COND, made, (ir_ref)test_random_below(g->r, 14), 0, 4000);
+    if (test_random_below(g->r, 4) == 0)
+        g->flags[0] = made;
+}
+
 static enum fp_format random_chain(struct test_random *r)
 {
     struct chain g = {.r = r};
@@ -250,7 +262,10 @@ static enum fp_format random_chain(struct test_random *r)
     }
     g.flags[0] = g.flags[1] = ir_emit(&block, IR_GETF, 0, 0, 0, offsetof(struct test_state, flags));
     for (unsigned n = 2 + test_random_below(r, 12); n; n--)
-        one_more(&g, f);
+        if (test_random_below(r, 6))
+            one_more(&g, f);
+        else
+            compare_and_leave(&g, f);
     if (test_random_below(r, 2))
         keep(&g, ir_emit(&block, IR_GET32, 0, 0, 0, offsetof(struct test_state, fpsr)), IR_I64);
     for (unsigned k = 0; k < POOL; k += 1 + test_random_below(r, 3)) {

@@ -110,15 +110,25 @@ static enum x64_cc fp_condition(struct x64_compiler *c, ir_ref f, unsigned cond)
     return fp_conditions[cond].cc;
 }
 
+bool x64_flags_fp_condition(unsigned cond)
+{
+    return fp_conditions[cond].form != FORM_FP_UNEQUAL;
+}
+
+void x64_flags_fp_word(struct x64_compiler *c, enum x64_form form)
+{
+    lahf(&c->a);
+    movzx_ah(&c->a, RAX);
+    lea(&c->a, true, RCX, mem_code(form == FORM_FP ? CODE_FP_FLAGS : CODE_FP_FLAGS_SWAPPED));
+    mov_load_zx(&c->a, 1, RAX, mem_indexed(RCX, RAX, 1, 0));
+}
+
 /* The word in EAX; the host's flags stay as they are. RCX is lost. */
 static void fp_word(struct x64_compiler *c, ir_ref f)
 {
     if (c->cc != f || (c->cc_form != FORM_FP && c->cc_form != FORM_FP_SWAPPED))
         fp_compare(c, f, FORM_FP);
-    lahf(&c->a);
-    movzx_ah(&c->a, RAX);
-    lea(&c->a, true, RCX, mem_code(c->cc_form == FORM_FP ? CODE_FP_FLAGS : CODE_FP_FLAGS_SWAPPED));
-    mov_load_zx(&c->a, 1, RAX, mem_indexed(RCX, RAX, 1, 0));
+    x64_flags_fp_word(c, c->cc_form);
 }
 
 /* What the first condition on the comparison, if it is near, would like. */
