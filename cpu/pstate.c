@@ -27,7 +27,7 @@ static uint32_t mode_of(const struct vcpu *c)
         m |= CPU_MODE_EL1 | (c->spsel ? 0 : CPU_MODE_SPSEL0);
     if (!(fpen & 1) || (fpen == 1 && !c->el))
         m |= CPU_MODE_FP_TRAP;
-    if (c->s.fpcr)
+    if (c->s.fpcr & FPCR_MODES)
         m |= CPU_MODE_FP_MODES;
     if (sctlr & SCTLR_A)
         m |= CPU_MODE_ALIGN;

@@ -56,7 +56,7 @@ enum cpu_mode {
     CPU_MODE_PAUTH = 1 << 4,      /* the model has FEAT_PAuth: hint-space forms are not NOPs */
     CPU_MODE_BTI = 1 << 5,        /* guarded page and SCTLR_EL1.BTx: BTYPE is checked */
     CPU_MODE_TRAP_EL0 = 1 << 6,   /* SCTLR_EL1.UMA/UCT/UCI/nTWI/nTWE/DZE differ from "all allowed": use the slow forms */
-    CPU_MODE_FP_MODES = 1 << 8,   /* FPCR is not zero */
+    CPU_MODE_FP_MODES = 1 << 8,   /* FPCR asks for another arithmetic: FPCR_MODES */
     CPU_MODE_LOOP = 1 << 9,       /* of no vCPU: a second translation, for hot loops (cpu/jit/blocks.c); */
     CPU_MODE_ALONE = 1 << 10,     /* another, where accesses cannot share a look-up (struct x64_link.alone) */
     CPU_MODE_VARIANTS = CPU_MODE_LOOP | CPU_MODE_ALONE,

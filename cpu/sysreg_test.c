@@ -162,6 +162,23 @@ static void identification(void **state)
     drop();
 }
 
+/* FPCR: C5.2.8. Len and Stride mean nothing to AArch64, but a context switch finds again what it wrote (XNU's self tests look). */
+static void fpcr_keeps_len_and_stride(void **state)
+{
+    const uint32_t fpcr = SYSREG_ENC(3, 3, 4, 4, 0);
+    make(CPU_MODEL_APPLE);
+    go_el1();
+    assert_true(sysreg_write(cpu, SYSREG_ENC(3, 0, 1, 0, 2), 0, 0, 3 << 20)); /* CPACR_EL1.FPEN */
+    const uint32_t translation = cpu->s.mode;
+    assert_true(sysreg_write(cpu, fpcr, 0, 0, UINT64_MAX));
+    assert_int_equal(get(fpcr), 0x07ff0000);
+    assert_true(cpu->s.mode & CPU_MODE_FP_MODES);
+    assert_true(sysreg_write(cpu, fpcr, 0, 0, 0x00370000));
+    assert_int_equal(get(fpcr), 0x00370000);
+    assert_int_equal(cpu->s.mode, translation); /* they change no instruction */
+    drop();
+}
+
 static void pointer_authentication(void **state)
 {
     make(CPU_MODEL_APPLE);
@@ -187,7 +204,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodings_are_unique), cmocka_unit_test(rights_at_el1), cmocka_unit_test(rights_at_el0),
-        cmocka_unit_test(masks), cmocka_unit_test(identification), cmocka_unit_test(pointer_authentication),
+        cmocka_unit_test(masks), cmocka_unit_test(identification), cmocka_unit_test(fpcr_keeps_len_and_stride),
+        cmocka_unit_test(pointer_authentication),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

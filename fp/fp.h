@@ -28,13 +28,16 @@ enum fp_rounding {
 };
 
 enum fp_fpcr {
+    FPCR_LEN = 7 << 16, /* of AArch32: kept, without meaning here */
     FPCR_FZ16 = 1 << 19,
+    FPCR_STRIDE = 3 << 20, /* the same */
     FPCR_RMODE_SHIFT = 22,
     FPCR_FZ = 1 << 24,
     FPCR_DN = 1 << 25,
     FPCR_AHP = 1 << 26,
-    /* what the processor keeps of a write to FPCR */
-    FPCR_MASK = FPCR_FZ16 | 3 << FPCR_RMODE_SHIFT | FPCR_FZ | FPCR_DN | FPCR_AHP,
+    /* what changes arithmetic, and what the processor keeps of a write to FPCR */
+    FPCR_MODES = FPCR_FZ16 | 3 << FPCR_RMODE_SHIFT | FPCR_FZ | FPCR_DN | FPCR_AHP,
+    FPCR_MASK = FPCR_MODES | FPCR_LEN | FPCR_STRIDE,
 };
 
 enum fp_fpsr {
