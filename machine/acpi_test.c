@@ -225,11 +225,42 @@ static void requests_of_fw_cfg_stay_in_memory(void **state)
     assert_memory_equal(answer, "QEMU", 4);
 }
 
+/* Each SMBIOS structure is whole and named once; what firmware looks at before it takes them is right (DSP0134, 5.2.2, 6.1). */
+static void smbios_is_whole(void **state)
+{
+    const uint8_t *a = at(0x4b000000, 24), *p, *end;
+    unsigned seen[128] = {0};
+    assert_int_equal(fetch("etc/smbios/smbios-anchor", 0x4b000000), 24);
+    uint32_t n = fetch("etc/smbios/smbios-tables", 0x4b001000);
+    assert_memory_equal(a, "_SM3_", 5);
+    assert_true(a[6] == 24 && !sum(a, 24) && le32_get(a + 12) == n);
+    for (p = at(0x4b001000, n), end = p + n; p < end;) {
+        const uint8_t *texts = p + p[1];
+        unsigned n_texts = 0;
+        assert_true(p[0] < 128 && p[1] >= 4 && texts + 2 <= end);
+        seen[p[0]]++;
+        if (p[0] == 1)
+            assert_string_equal((const char *)texts, "Pome");
+        if (p[0] == 4)
+            assert_int_equal(p[35], N_CPUS);
+        if (p[0] == 17)
+            assert_int_equal(le16_get(p + 12), 1024); /* MiB */
+        const uint8_t type = p[0];
+        for (p = texts; *p; n_texts++)
+            p += strlen((const char *)p) + 1;
+        p += n_texts ? 1 : 2;
+        assert_true(p <= end && (type == 127) == (p == end));
+    }
+    static const uint8_t wanted[] = {1, 3, 4, 16, 17, 19, 32, 127};
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+        assert_int_equal(seen[wanted[i]], 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(tables_are_linked_and_whole), T(the_madt_tells_of_every_cpu), T(the_dsdt_is_acpi_machine_language), T(requests_of_fw_cfg_stay_in_memory),
+        T(tables_are_linked_and_whole), T(the_madt_tells_of_every_cpu), T(the_dsdt_is_acpi_machine_language), T(requests_of_fw_cfg_stay_in_memory), T(smbios_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  */
 #include "machine/acpi.h"
 #include "machine/boot_order.h"
+#include "machine/smbios.h"
 
 #include "base/error.h"
 #include "dev/boot_report.h"
@@ -216,7 +217,7 @@ bool make_fw_cfg(struct machine *m, const struct part *p, struct pome_error *err
     if (!m->config.rom_bytes)
         return true;
     struct device *d = fw_cfg_create();
-    return machine_add(m, d, p->gpa, p->bytes, err) && acpi_add(m, d, err) && boot_order_add(m, d, err);
+    return machine_add(m, d, p->gpa, p->bytes, err) && acpi_add(m, d, err) && smbios_add(m, d, err) && boot_order_add(m, d, err);
 }
 
 /* firmware/qemu,fw-cfg-mmio.yaml */

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S python3 -B
 # UEFI firmware boots from a disk, keeps its variables, and hands Linux ACPI tables
 """With Debian's AAVMF and the test kernel as an EFI program on a FAT disk. Environment: POME, GUESTS, WORK (tests/machine/run.sh)."""
-import os, subprocess, sys
+import os, shutil, subprocess, sys
 
 POME, GUESTS, WORK = os.environ['POME'], os.environ['GUESTS'], os.environ['WORK']
 FIRMWARE = '/usr/share/AAVMF/AAVMF_CODE.fd'
@@ -44,9 +44,9 @@ LINUX = r'linux.efi initrd=\initrd.gz console=ttyAMA0 pome.test=poweroff'
 def linux():
     """Firmware, EFI stub, ACPI: every CPU, the console, messages of PCI devices, and the end by PSCI."""
     d = disk('efi-linux.img', [LINUX])
-    for cpus in ('1', '4'):
+    for cpus in ('1', '4'):  # and what SMBIOS says it is
         out = run('boot', '--efi', '--disk', d, '--cpus', cpus, '--memory', '512MiB')
-        expect(out, 'ACPI: RSDP', 'ACPI: SPCR: console: pl011,mmio32,0x9000000', 'GICv2m: range', 'ACPI: PCI Root Bridge [PCI0]',
+        expect(out, 'ACPI: RSDP', 'DMI: Pome Pome virtual machine', 'ACPI: SPCR: console: pl011,mmio32,0x9000000', 'GICv2m: range', 'ACPI: PCI Root Bridge [PCI0]',
                'rtc-efi rtc-efi.0: setting system clock to 20', 'INIT-REACHED', 'CPUS ' + cpus, 'TEST-END poweroff')
 
 
@@ -69,6 +69,14 @@ def bundle():
     expect(run('start', 'efi', '--medium', d), 'INIT-REACHED', 'TEST-END poweroff')
     with open(d, 'rb') as f, open(os.path.join(ENV['POME_HOME'], 'vms/efi.bundle/Disk.img'), 'r+b') as t:
         t.write(f.read())
+    expect(run('start', 'efi'), 'INIT-REACHED', 'TEST-END poweroff')
+    run('bundle', 'check', 'efi')
+    at = os.path.join(ENV['POME_HOME'], 'vms', 'efi.bundle')
+    with open(os.path.join(at, 'Firmware'), 'wb') as f:
+        f.write(b'no firmware')
+    run('config', 'set', 'efi', 'boot.firmware', 'Firmware')
+    run('start', 'efi', status=1)  # it is the bundle's own that is taken
+    shutil.copy(FIRMWARE, os.path.join(at, 'Firmware'))
     expect(run('start', 'efi'), 'INIT-REACHED', 'TEST-END poweroff')
     run('bundle', 'check', 'efi')
     run('start', 'efi', '--recovery', status=69)
