@@ -235,7 +235,7 @@ static bool is_known(const struct check *c, const char *name)
 {
     static const char *const others[] = {"Log", "Snapshots"};
     const struct settings *s = &c->b.settings;
-    bool known = !strcmp(name, s->kernel) || !strcmp(name, s->ramdisk);
+    bool known = !strcmp(name, s->kernel) || !strcmp(name, s->ramdisk) || !strcmp(name, s->firmware);
     for (int m = 0; m < BUNDLE_MEMBERS; m++)
         known |= !strcmp(name, bundle_member_name((enum bundle_member)m));
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -274,7 +274,7 @@ static void check_files_of_config(struct check *c)
 {
     const struct settings *s = &c->b.settings;
     struct stat st;
-    const char *const texts[] = {s->kernel, s->ramdisk};
+    const char *const texts[] = {s->kernel, s->ramdisk, s->firmware};
     for (size_t i = 0; i < s->n_disks; i++)
         check_disk_file(c, s->disks[i].file, CHECK_EXTRA_FILE, 512);
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {

@@ -37,12 +37,13 @@ static bool mend_mode(struct bundle *b, struct pome_error *err)
     struct stat st;
     bool ok = !fchmod(b->dir_fd, 0700);
     const struct settings *s = &b->settings;
-    const char *files[BUNDLE_MEMBERS + 2 + SETTINGS_MAX_ITEMS];
+    const char *files[BUNDLE_MEMBERS + 3 + SETTINGS_MAX_ITEMS];
     size_t n = 0;
     for (int m = 0; m < BUNDLE_MEMBERS; m++)
         files[n++] = bundle_member_name((enum bundle_member)m);
     files[n++] = s->kernel;
     files[n++] = s->ramdisk;
+    files[n++] = s->firmware;
     for (size_t i = 0; i < s->n_disks; i++)
         files[n++] = s->disks[i].file;
     for (size_t i = 0; i < n; i++)

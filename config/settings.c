@@ -44,6 +44,7 @@ static const struct row boot_rows[] = {
     {"type", WORD, FIELD(settings, boot), boots, RULE_WORD},
     {"kernel", TEXT, FIELD(settings, kernel), NULL, RULE_DISK_NAME, .check = file_ok},
     {"ramdisk", TEXT, FIELD(settings, ramdisk), NULL, RULE_DISK_NAME, .check = file_ok},
+    {"firmware", TEXT, FIELD(settings, firmware), NULL, RULE_DISK_NAME, .check = file_ok},
     {"commandLine", TEXT, FIELD(settings, command_line), NULL, RULE_COMMAND_LINE},
     {NULL},
 };

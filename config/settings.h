@@ -71,7 +71,7 @@ struct settings {
     uint64_t memory_bytes; /* 128 MiB..254 GiB, a multiple of 1 MiB */
     char cpu_model[16];    /* "default" or "apple" */
     uint32_t boot;
-    char kernel[128], ramdisk[128]; /* in the bundle */
+    char kernel[128], ramdisk[128], firmware[128]; /* in the bundle */
     char command_line[SETTINGS_MAX_COMMAND_LINE + 1];
     size_t n_disks, n_networks, n_forwards, n_displays, n_shares, n_keyboards, n_pointing, n_serial, n_ports, n_sockets, n_balloons, n_audio;
     struct settings_disk disks[SETTINGS_MAX_ITEMS]; /* besides Disk.img */

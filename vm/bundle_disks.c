@@ -54,7 +54,7 @@ static bool find_kernel(const struct bundle *b, char kernel[PATH_MAX], char ramd
 
 /* What a machine of the generic platform boots: a kernel in the bundle, or firmware with the bundle's variables. */
 struct generic_boot {
-    char kernel[PATH_MAX], ramdisk[PATH_MAX], variables[PATH_MAX];
+    char kernel[PATH_MAX], ramdisk[PATH_MAX], variables[PATH_MAX], code[PATH_MAX];
     struct machine_kernel kernel_boot;
     struct efi_firmware firmware;
 };
@@ -70,7 +70,9 @@ static bool find_boot(const struct bundle *b, struct generic_boot *boot, struct 
     }
     if (!bundle_member_path(b, BUNDLE_NVRAM, boot->variables))
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
-    return efi_variables_create(boot->variables, err) && efi_firmware_load(NULL, &boot->firmware, err);
+    if (s->firmware[0] && !file_path(b, s->firmware, boot->code, err))
+        return false;
+    return efi_variables_create(boot->variables, err) && efi_firmware_load(s->firmware[0] ? boot->code : NULL, &boot->firmware, err);
 }
 
 /* The folder can be read by the guest, so it must be one that the user named, and the file lies in it. */
