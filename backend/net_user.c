@@ -14,12 +14,12 @@
  * each is ended at the guest's end too after the restore (net_flows.h). What libslirp had taken of them but not passed on yet is lost, as
  * any connection's is when a host dies. Forwarded ports are opened again.
  */
+#include "backend/libslirp.h"
 #include "backend/net_flows.h"
 #include "backend/net_kind.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -90,7 +90,7 @@ struct user_timer {
 static void timer_fired(void *ctx)
 {
     struct user_timer *t = ctx;
-    slirp_handle_timer(t->u->slirp, t->id, t->ctx);
+    libslirp.slirp_handle_timer(t->u->slirp, t->id, t->ctx);
 }
 
 static void *timer_new(SlirpTimerId id, void *ctx, void *opaque)
@@ -220,7 +220,7 @@ static void fill(struct net_user *u)
     uint32_t timeout_ms = UINT32_MAX;
     for (size_t i = 0; i < u->n_waiting; i++)
         u->waiting[i].wanted = u->waiting[i].ready = 0;
-    slirp_pollfds_fill(u->slirp, &timeout_ms, add_poll, u);
+    libslirp.slirp_pollfds_fill(u->slirp, &timeout_ms, add_poll, u);
     for (size_t i = 0; i < u->n_waiting; i++) {
         struct waiting *w = &u->waiting[i];
         struct epoll_event e = { .events = w->wanted, .data.u64 = i };
@@ -244,7 +244,7 @@ static void poll_now(void *ctx)
     int n = epoll_wait(u->epoll, e, READY, 0);
     for (int i = 0; i < n; i++)
         u->waiting[e[i].data.u64].ready = e[i].events;
-    slirp_pollfds_poll(u->slirp, n < 0, get_revents, u);
+    libslirp.slirp_pollfds_poll(u->slirp, n < 0, get_revents, u);
     fill(u);
 }
 
@@ -273,7 +273,7 @@ static bool put(struct net *n, const uint8_t *header_and_frame, size_t bytes)
         return true;
     }
     net_flows_see(&u->flows, frame, bytes, true);
-    slirp_input(u->slirp, frame, (int)bytes);
+    libslirp.slirp_input(u->slirp, frame, (int)bytes);
     refill_soon(u);
     return true;
 }
@@ -310,7 +310,7 @@ static void destroy(struct net *n)
     loop_unpost(n->loop, &u->again);
     loop_timer_cancel(n->loop, &u->timer);
     if (u->slirp)
-        slirp_cleanup(u->slirp);
+        libslirp.slirp_cleanup(u->slirp);
     loop_unpost(n->loop, &u->again);
     if (u->watching)
         loop_unwatch(n->loop, &u->watch);
@@ -352,7 +352,7 @@ static Slirp *start(struct net_user *u, const struct net_user_options *o)
     inet_pton(AF_INET6, "fec0::", &c.vprefix_addr6);
     inet_pton(AF_INET6, "fec0::2", &c.vhost6);
     inet_pton(AF_INET6, "fec0::3", &c.vnameserver6);
-    return slirp_new(&c, &callbacks, u);
+    return libslirp.slirp_new(&c, &callbacks, u);
 }
 
 static bool forward(struct net_user *u, const struct net_forward *f, bool closed, struct pome_error *err)
@@ -366,9 +366,9 @@ static bool forward(struct net_user *u, const struct net_forward *f, bool closed
     struct sockaddr_in6 guest6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->guest_port) }; /* ::, whatever it chose */
     int flags = f->udp ? SLIRP_HOSTFWD_UDP : 0, failed;
     if (inet_pton(AF_INET, text, &host.sin_addr) == 1) {
-        failed = slirp_add_hostxfwd(u->slirp, (struct sockaddr *)&host, sizeof host, (struct sockaddr *)&guest, sizeof guest, flags);
+        failed = libslirp.slirp_add_hostxfwd(u->slirp, (struct sockaddr *)&host, sizeof host, (struct sockaddr *)&guest, sizeof guest, flags);
     } else if (inet_pton(AF_INET6, text, &host6.sin6_addr) == 1) {
-        failed = slirp_add_hostxfwd(u->slirp, (struct sockaddr *)&host6, sizeof host6, (struct sockaddr *)&guest6, sizeof guest6,
+        failed = libslirp.slirp_add_hostxfwd(u->slirp, (struct sockaddr *)&host6, sizeof host6, (struct sockaddr *)&guest6, sizeof guest6,
                                     flags | SLIRP_HOSTFWD_V6ONLY);
     } else {
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "forwarding: \"%s\" is no address", text);
@@ -383,9 +383,9 @@ static bool begin(struct net_user *u, struct pome_error *err)
 {
     const struct net_user_options *o = &u->options;
     Slirp *old = u->slirp, *s = start(u, o);
-    bool ok = s || pome_fail(err, POME_ERROR_NETWORK, "libslirp %s does not start", slirp_version_string());
+    bool ok = s || pome_fail(err, POME_ERROR_NETWORK, "libslirp %s does not start", libslirp.slirp_version_string());
     if (ok && old) {
-        slirp_cleanup(old); /* frees its ports */
+        libslirp.slirp_cleanup(old); /* frees its ports */
         u->n_waiting = 0;   /* closed descriptors leave the epoll set */
     }
     u->slirp = ok ? s : old;
@@ -431,8 +431,8 @@ static void save(struct net *n, struct records *out)
     struct net_user *u = CONTAINER_OF(n, struct net_user, n);
     struct stream s = { .n = 0 };
     uint8_t bytes[NET_FLOW_BYTES];
-    slirp_state_save(u->slirp, write_state, &s);
-    if (slirp_state_version() == SLIRP_STATE_VERSION && s.n == sizeof s.bytes)
+    libslirp.slirp_state_save(u->slirp, write_state, &s);
+    if (libslirp.slirp_state_version() == SLIRP_STATE_VERSION && s.n == sizeof s.bytes)
         records_put(out, leases, s.bytes, s.n);
     for (size_t i = 0; i < u->flows.n; i++) {
         net_flow_save(&u->flows.flow[i], bytes);
@@ -453,12 +453,12 @@ static bool load(struct net *n, const struct record *r, struct pome_error *err)
     struct stream s = { .n = 0 };
     if (!strcmp(r->name, connection) && !net_flows_load(&u->flows, r->bytes, r->n))
         return pome_fail(err, POME_ERROR_RESTORE, "network: a saved connection is none");
-    if (strcmp(r->name, leases) || slirp_state_version() != SLIRP_STATE_VERSION)
+    if (strcmp(r->name, leases) || libslirp.slirp_state_version() != SLIRP_STATE_VERSION)
         return true; /* without its lease a guest gets the same address when it asks again */
     if (r->n != sizeof s.bytes || r->bytes[0])
         return pome_fail(err, POME_ERROR_RESTORE, "network: the saved leases are none");
     memcpy(s.bytes, r->bytes, sizeof s.bytes);
-    return !slirp_state_load(u->slirp, SLIRP_STATE_VERSION, read_state, &s) || pome_fail(err, POME_ERROR_RESTORE, "network: libslirp refuses the saved leases");
+    return !libslirp.slirp_state_load(u->slirp, SLIRP_STATE_VERSION, read_state, &s) || pome_fail(err, POME_ERROR_RESTORE, "network: libslirp refuses the saved leases");
 }
 
 /* As many as there is room for; the others when there is. */
@@ -480,6 +480,8 @@ static const struct net_kind kind = { .put = put, .has_room = ask, .destroy = de
 
 struct net *net_user_create(struct loop *loop, const struct net_user_options *options, struct pome_error *err)
 {
+    if (!libslirp_load(err))
+        return NULL;
     struct net_user *u = calloc(1, sizeof *u);
     if (!u || !options_copy(options, &u->options) || !net_init(&u->n, &kind, loop)) {
         if (u)
