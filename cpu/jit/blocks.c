@@ -271,7 +271,7 @@ static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const
     unsigned n = (4096 - (pa & 4095)) / 4, max = c->set->seed && !(mode & CPU_MODE_LOOP) ? 1 + next_random(c) % j->max_insns : j->max_insns;
     if (mode & CPU_MODE_ALONE)
         max = MIN(max, (unsigned)ALONE_INSNS);
-    n = MIN(n, max * 8); /* forward branches are followed inside of this */
+    n = MIN(n, max * 2); /* forward branches are followed inside of this: more words find no more, and are copied each time */
     memcpy(j->words, code, n * 4); /* the guest may write to it meanwhile */
     translate_block(c->ir, j->words, n, pa & 4095, mode & ~(uint32_t)CPU_MODE_VARIANTS, max);
     if (mode & CPU_MODE_LOOP && !ir_loop_cut(c->ir))
