@@ -419,9 +419,9 @@ static void note_large(struct vcpu *c, const struct mmu_leaf *leaf, uint64_t pag
 static void from_leaf(struct vcpu *c, struct tlb2_entry *e, const struct mmu_leaf *leaf, uint64_t page, uint32_t ctx)
 {
     const struct mem_region *region = mem_find(c->set->o.mem, leaf->pa);
-    *e = (struct tlb2_entry){.page = page, .ctx = ctx, .gen = c->tlb.gen, .pa = leaf->pa & ~UINT64_C(4095), .prot = leaf->prot};
+    *e = (struct tlb2_entry){.page = page, .ctx = ctx, .gen = c->tlb.gen, .pa_page = leaf->pa >> 12, .prot = leaf->prot};
     if (region) {
-        e->hva = region->hva + (e->pa - region->gpa);
+        e->hva = region->hva + (tlb2_pa(e) - region->gpa);
         if (region->read_only)
             e->prot |= MMU_ROM;
     }

@@ -80,10 +80,16 @@ struct tlb2_entry {
     uint64_t page;    /* va >> 12 */
     uint32_t ctx;     /* identity of the address space; 0: global, upper half */
     uint32_t gen;     /* valid if equal to tlb.gen */
-    uint64_t pa;
-    uint8_t *hva;     /* NULL: not memory */
-    uint32_t prot;    /* MMU_* */
+    uint64_t pa_page : 48; /* physical address >> 12 */
+    uint64_t prot : 16;    /* MMU_* */
+    uint8_t *hva;          /* NULL: not memory */
 };
+static_assert(sizeof(struct tlb2_entry) == 32, "two a line");
+
+static inline uint64_t tlb2_pa(const struct tlb2_entry *e)
+{
+    return (uint64_t)e->pa_page << 12;
+}
 
 /* Virtual ranges mapped by something larger than 4 KiB: a TLBI of one address in there takes the whole table. */
 struct tlb_ranges {

@@ -50,7 +50,7 @@ static bool device(struct vcpu *c, const struct tlb2_entry *e, uint64_t va, unsi
                    uint32_t pc_offset)
 {
     const struct cpu_board *b = &c->set->board;
-    uint64_t gpa = e->pa | (va & 4095);
+    uint64_t gpa = tlb2_pa(e) | (va & 4095);
     c->stats.mmio++;
     if (va & (bytes - 1)) {
         fail(c, FSC_ALIGNMENT, va, write, pc_offset);

@@ -20,7 +20,7 @@ static uint8_t *resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write,
             access_fault(c, &(struct mmu_fault){.fsc = FSC_ATOMIC}, va, write ? ISS_WNR : 0, pc_offset);
         return NULL;
     }
-    *pa = e->pa | (va & 4095);
+    *pa = tlb2_pa(e) | (va & 4095);
     *rom = e->prot & MMU_ROM;
     return p;
 }

@@ -259,7 +259,7 @@ bool jit_fetch(struct vcpu *c, uint64_t pc, struct fetched *at)
     at->mode = c->s.mode;
     if ((at->mode & CPU_MODE_PAUTH) && (e->prot & MMU_GUARDED))
         at->mode |= CPU_MODE_BTI;
-    at->pa = e->pa | (pc & 4095);
+    at->pa = tlb2_pa(e) | (pc & 4095);
     at->code = e->hva + (pc & 4095);
     return true;
 }

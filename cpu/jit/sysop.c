@@ -127,7 +127,7 @@ static bool run_ic_ivau(const struct call *k)
         access_fault(k->c, &f, k->value, ISS_CM, k->pc_offset);
         return false;
     }
-    jit_check_page(k->c, e->pa);
+    jit_check_page(k->c, tlb2_pa(e));
     return true;
 }
 
