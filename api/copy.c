@@ -58,7 +58,7 @@ static pome_bundle *wrap(struct bundle *b, struct pome_error *err)
     return p;
 }
 
-static pome_bundle *clone(pome_bundle *p, const char *snapshot, const char *name, struct pome_copy_result *result, pome_progress_fn *progress,
+static pome_bundle *clone(pome_bundle *p, const char *snapshot, bool warm, const char *name, struct pome_copy_result *result, pome_progress_fn *progress,
                           void *user, struct pome_error *err)
 {
     struct job j = {.progress = progress, .user = user};
@@ -66,7 +66,7 @@ static pome_bundle *clone(pome_bundle *p, const char *snapshot, const char *name
     if (!bundle_draw_ecid(&ecid, err))
         return NULL;
     bool bound = p->b->settings.platform == SETTINGS_APPLE; /* to its identity, by tickets */
-    struct bundle *b = bundle_clone(p->b, snapshot, name, ecid, bound ? restore_adopt : NULL, NULL, &j, err);
+    struct bundle *b = bundle_clone(p->b, snapshot, warm, name, ecid, bound ? restore_adopt : NULL, NULL, &j, err);
     tell(result, &j);
     return wrap(b, err);
 }
@@ -74,13 +74,19 @@ static pome_bundle *clone(pome_bundle *p, const char *snapshot, const char *name
 pome_bundle *pome_bundle_clone(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress,
                                void *user, struct pome_error *err)
 {
-    return clone(p, NULL, name, result, progress, user, err);
+    return clone(p, NULL, false, name, result, progress, user, err);
 }
 
 pome_bundle *pome_snapshot_clone(pome_bundle *p, const char *snapshot, const char *name, struct pome_copy_result *result,
                                  pome_progress_fn *progress, void *user, struct pome_error *err)
 {
-    return clone(p, snapshot, name, result, progress, user, err);
+    return clone(p, snapshot, false, name, result, progress, user, err);
+}
+
+pome_bundle *pome_snapshot_clone_warm(pome_bundle *p, const char *snapshot, const char *name, struct pome_copy_result *result,
+                                      pome_progress_fn *progress, void *user, struct pome_error *err)
+{
+    return clone(p, snapshot, true, name, result, progress, user, err);
 }
 
 bool pome_bundle_move(pome_bundle *p, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,

@@ -98,7 +98,8 @@ bool pome_bundle_is_saved(const pome_bundle *p)
 
 static bool discard(struct bundle *b, struct pome_error *err)
 {
-    if ((unlinkat(b->dir_fd, bundle_member_name(BUNDLE_SAVED), 0) && errno != ENOENT) || fsync(b->dir_fd))
+    if ((unlinkat(b->dir_fd, bundle_member_name(BUNDLE_SAVED), 0) && errno != ENOENT) ||
+        (unlinkat(b->dir_fd, bundle_member_name(BUNDLE_WARM), 0) && errno != ENOENT) || fsync(b->dir_fd))
         return pome_fail_errno(err, "%s/%s: cannot remove", b->path, bundle_member_name(BUNDLE_SAVED));
     return true;
 }

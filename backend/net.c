@@ -140,16 +140,19 @@ static bool load_frame(struct net *n, const struct record *r, struct pome_error 
     return true;
 }
 
-bool net_load(struct net *n, const uint8_t *records, size_t bytes, struct pome_error *err)
+bool net_load(struct net *n, const uint8_t *records, size_t bytes, bool renewed, struct pome_error *err)
 {
     struct records_reader from = {records, records + bytes};
     struct record r;
     n->queue.n = 0;
     if (n->kind->forget && !n->kind->forget(n, err))
         return false;
-    while (records_next(&from, &r))
+    while (records_next(&from, &r)) {
+        if (renewed && n->kind->of_address && !strcmp(r.name, n->kind->of_address))
+            continue;
         if (!strcmp(r.name, waiting) ? !load_frame(n, &r, err) : n->kind->load && !n->kind->load(n, &r, err))
             return false;
+    }
     if (from.at != from.end)
         return pome_fail(err, POME_ERROR_RESTORE, "network: what follows its records is none");
     if (n->kind->loaded)

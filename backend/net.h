@@ -50,9 +50,9 @@ void net_next(struct net *n);
 /* What is on its way, as records, for a saved machine: frames that wait for the guest, and what else the kind of network must not forget. With the
  * loop standing still. What goes to the other side and is on its way there is waited for, a moment. */
 void net_save(struct net *n, struct records *out);
-/* After it the network is as a new one with that under way. Its connections with the host are ended: the guest is told. Errors: RESTORE; and as the
- * network's making has. */
-bool net_load(struct net *n, const uint8_t *records, size_t bytes, struct pome_error *err);
+/* After it the network is as a new one with that under way. Its connections with the host are ended: the guest is told. renewed: the guest has another
+ * address now: what was known of the old one is left out. Errors: RESTORE; and as the network's making has. */
+bool net_load(struct net *n, const uint8_t *records, size_t bytes, bool renewed, struct pome_error *err);
 
 /* --- kinds --- */
 

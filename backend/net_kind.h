@@ -19,6 +19,7 @@ struct net_kind {
     void (*has_room)(struct net *n); /* the queue was full and is not any more; NULL: never mind */
     void (*destroy)(struct net *n);  /* frees it */
     /* Saved state of its own; NULL: none. load gets each record, between `forget` (to the state of a new one) and `loaded`. */
+    const char *of_address; /* the record that is left out when the guest has another one; NULL: none */
     void (*save)(struct net *n, struct records *out);
     bool (*forget)(struct net *n, struct pome_error *err);
     bool (*load)(struct net *n, const struct record *r, struct pome_error *err);

@@ -394,9 +394,9 @@ static void user_nat_is_saved(void **state)
     assert_int_equal(before, 1);
     net_save(n, &r);
     assert_int_equal(n->queue.n, before); /* a running machine goes on */
-    assert_true(net_load(other, r.bytes, r.n, &err));
+    assert_true(net_load(other, r.bytes, r.n, false, &err));
     assert_int_equal(other->queue.n, before);
-    if (!net_load(n, r.bytes, r.n, &err)) /* into the same: its port is opened again */
+    if (!net_load(n, r.bytes, r.n, false, &err)) /* into the same: its port is opened again */
         fail_msg("%s", err.message);
     assert_int_equal(n->queue.n, before);
     assert_true(arp(n, 2));
@@ -407,7 +407,7 @@ static void user_nat_is_saved(void **state)
     be16_put(saved + 44, 1234);
     be16_put(saved + 46, 80);
     records_put(&r, "connection", saved, sizeof saved);
-    assert_true(net_load(other, r.bytes, r.n, &err));
+    assert_true(net_load(other, r.bytes, r.n, false, &err));
     size_t bytes;
     const uint8_t *p = net_first(other, &bytes);
     assert_non_null(p);
@@ -425,7 +425,7 @@ static void user_nat_is_saved(void **state)
             unsigned bytes;
         } bad[] = { { "connection", 48 }, { "leases", 7 }, { "to the guest", NET_HEADER } };
         records_put(&r, bad[i].name, b, bad[i].bytes);
-        assert_false(net_load(other, r.bytes, r.n, &err));
+        assert_false(net_load(other, r.bytes, r.n, false, &err));
         assert_int_equal(err.code, POME_ERROR_RESTORE);
         records_free(&r);
     }
@@ -451,7 +451,7 @@ static void streams_are_saved_between_frames(void **state)
     assert_true(net_put(n, big, sizeof big));
     net_save(n, &r);
     expect_text(n, "hello");
-    assert_true(net_load(other, r.bytes, r.n, NULL));
+    assert_true(net_load(other, r.bytes, r.n, false, NULL));
     expect_text(other, "hello");
     run(20);
     ssize_t bytes = recv(next[1], got, sizeof got, MSG_DONTWAIT);

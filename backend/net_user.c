@@ -476,7 +476,7 @@ static void ask(struct net *n)
     }
 }
 
-static const struct net_kind kind = { .put = put, .has_room = ask, .destroy = destroy, .save = save, .forget = forget, .load = load, .loaded = ask };
+static const struct net_kind kind = { .put = put, .has_room = ask, .destroy = destroy, .of_address = leases, .save = save, .forget = forget, .load = load, .loaded = ask };
 
 struct net *net_user_create(struct loop *loop, const struct net_user_options *options, struct pome_error *err)
 {

@@ -29,6 +29,7 @@ enum bundle_member {
     BUNDLE_IMAGE,      /* RestoreImage.ipsw, where it was kept */
     BUNDLE_SAVED,      /* SaveFile.pomesave, while the machine is saved */
     BUNDLE_CHANGES,    /* Changes, while they are made (changes.h) */
+    BUNDLE_WARM,       /* Warm.json, while the saved machine has the memory of another one (warm.h) */
     BUNDLE_NVRAM,      /* NVRAM: EFI variables, on the generic platform */
     BUNDLE_MEMBERS,
 };

@@ -5,6 +5,7 @@
 #include "bundle/paths.h"
 #include "bundle/snapshot.h"
 #include "bundle/stage.h"
+#include "bundle/warm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 /* Two machines with one address would not hear each other. Addresses that the user chose stay. */
 static bool give_macs(const struct bundle *from, struct bundle *to, uint64_t ecid, struct pome_error *err)
 {
-    struct settings s = from->settings;
+    struct settings s = to->settings;
     size_t n;
     if (!s.n_networks)
         return true;
@@ -31,12 +32,12 @@ static bool give_macs(const struct bundle *from, struct bundle *to, uint64_t eci
     return ok;
 }
 
-/* A saved machine, and snapshots of one, belong to one identity. */
+/* A saved machine, what it says of itself, and snapshots of one, belong to one identity. */
 static void leave_out(struct tree *t)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->n; i++)
-        if (!strcmp(t->files[i].path, bundle_member_name(BUNDLE_SAVED)) || !strncmp(t->files[i].path, "Snapshots", 9))
+        if (!strcmp(t->files[i].path, bundle_member_name(BUNDLE_SAVED)) || !strcmp(t->files[i].path, bundle_member_name(BUNDLE_WARM)) || !strncmp(t->files[i].path, "Snapshots", 9))
             t->data -= t->files[i].data;
         else
             t->files[n++] = t->files[i];
@@ -60,22 +61,105 @@ static bool copy(struct bundle *from, const struct bundle *snapshot, struct bund
     return !fsync(to->dir_fd) || pome_fail_errno(err, "%s: cannot sync", to->path);
 }
 
-static bool fill(struct bundle *from, const struct bundle *snapshot, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
-                 struct pome_error *err)
+/* ---- warm clones ---- */
+
+enum { TIMED_MAX = 2 + SETTINGS_MAX_ITEMS };
+
+/* A saved machine tells by their times that its disks are what they were. What the new identity changes on them lies where the guest does not look while
+ * it runs (adopt.h), so they are said to be unchanged. */
+struct times {
+    size_t n;
+    struct {
+        const char *name;
+        struct timespec changed;
+    } file[TIMED_MAX];
+};
+
+static void take_time(const struct bundle *b, const char *name, struct times *t)
+{
+    struct stat st;
+    if (t->n < TIMED_MAX && !fstatat(b->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW)) {
+        t->file[t->n].name = name;
+        t->file[t->n++].changed = st.st_mtim;
+    }
+}
+
+static void take_times(const struct bundle *b, struct times *t)
+{
+    t->n = 0;
+    take_time(b, bundle_member_name(BUNDLE_DISK), t);
+    take_time(b, bundle_member_name(BUNDLE_AUX), t);
+    for (size_t i = 0; i < b->settings.n_disks; i++)
+        take_time(b, b->settings.disks[i].file, t);
+}
+
+static bool give_times(const struct bundle *b, const struct times *t, struct pome_error *err)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (utimensat(b->dir_fd, t->file[i].name, (struct timespec[2]){{.tv_nsec = UTIME_OMIT}, t->file[i].changed}, AT_SYMLINK_NOFOLLOW))
+            return pome_fail_errno(err, "%s/%s: cannot set its time", b->path, t->file[i].name);
+    return true;
+}
+
+static bool has_memory(const struct bundle *snapshot, struct stat *st, struct pome_error *err)
+{
+    const char *name = bundle_member_name(BUNDLE_SAVED);
+    if (!fstatat(snapshot->dir_fd, name, st, AT_SYMLINK_NOFOLLOW))
+        return true;
+    return errno == ENOENT ? pome_fail(err, POME_ERROR_INVALID_STATE, "%s: the snapshot has no memory: the machine did not run", snapshot->path)
+                           : pome_fail_errno(err, "%s/%s", snapshot->path, name);
+}
+
+/* The same file under another name where that can be. */
+static bool give_memory(const struct bundle *snapshot, const struct bundle *to, struct job *j, struct pome_error *err)
+{
+    const char *name = bundle_member_name(BUNDLE_SAVED);
+    struct stat st;
+    if (!has_memory(snapshot, &st, err))
+        return false;
+    if (S_ISREG(st.st_mode) && !linkat(snapshot->dir_fd, name, to->dir_fd, name, 0))
+        return true;
+    struct tree_file f = {.bytes = (uint64_t)st.st_size};
+    snprintf(f.path, sizeof f.path, "%s", name);
+    return tree_copy_file(snapshot, to, &f, j, err);
+}
+
+static bool make_warm(const struct bundle *from, const struct bundle *snapshot, struct bundle *to, struct job *j, struct pome_error *err)
+{
+    struct bundle_warm w;
+    bool again; /* the snapshot is of a warm clone that had not gone on: its memory is a third one's */
+    if (!bundle_warm_read(snapshot, &w, &again, err))
+        return false;
+    if (!again)
+        bundle_warm_of(&to->settings, from->ecid, &w);
+    return give_memory(snapshot, to, j, err) && bundle_warm_write(to, &w, err);
+}
+
+static bool give_identity(const struct bundle *from, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct pome_error *err)
 {
     uint8_t identifier[MACHINE_IDENTIFIER_MAX];
+    return bundle_member_write(to, BUNDLE_IDENTIFIER, identifier, machine_identifier_write(ecid, identifier), err) && give_macs(from, to, ecid, err) &&
+           (!adopt || adopt(user, from, to, ecid, err));
+}
+
+static bool fill(struct bundle *from, const struct bundle *snapshot, bool warm, struct bundle *to, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
+                 struct pome_error *err)
+{
     struct tree t;
+    struct times times;
     if (!tree_list(from, false, &t, err))
         return false;
     leave_out(&t);
-    bool ok = job_step(j, "Copying the machine", 1, 2, t.data, err) && copy(from, snapshot, to, &t, j, err);
+    bool ok = job_step(j, "Copying the machine", 1, 2, t.data, err) && copy(from, snapshot, to, &t, j, err) && bundle_read_config(to, err);
     tree_free(&t);
-    return ok && job_step(j, "Giving it an identity of its own", 2, 2, 0, err) &&
-           bundle_member_write(to, BUNDLE_IDENTIFIER, identifier, machine_identifier_write(ecid, identifier), err) &&
-           give_macs(from, to, ecid, err) && (!adopt || adopt(user, from, to, ecid, err));
+    if (!ok || (warm && !make_warm(from, snapshot, to, j, err)))
+        return false;
+    take_times(to, &times);
+    return job_step(j, "Giving it an identity of its own", 2, 2, 0, err) && give_identity(from, to, ecid, adopt, user, err) &&
+           (!warm || give_times(to, &times, err));
 }
 
-struct bundle *bundle_clone(struct bundle *from, const char *snapshot, const char *name, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
+struct bundle *bundle_clone(struct bundle *from, const char *snapshot, bool warm, const char *name, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
                             struct pome_error *err)
 {
     struct stage s;
@@ -87,8 +171,10 @@ struct bundle *bundle_clone(struct bundle *from, const char *snapshot, const cha
     }
     struct bundle *then = snapshot ? snapshot_open(from, snapshot, err) : NULL;
     struct bundle *b = NULL;
-    if ((then || !snapshot) && stage_begin(&s, name, err))
-        b = stage_end(&s, fill(from, then, s.b, ecid, adopt, user, j, err), err);
+    struct stat st;
+    bool ready = (then || !snapshot) && (!warm || has_memory(then, &st, err));
+    if (ready && stage_begin(&s, name, err))
+        b = stage_end(&s, fill(from, then, warm, s.b, ecid, adopt, user, j, err), err);
     snapshot_close(then);
     return b;
 }

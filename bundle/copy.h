@@ -12,10 +12,10 @@
 /* Gives a staged copy of `from` another identity: everything that is bound to from->ecid is bound to `ecid` afterwards. */
 typedef bool bundle_adopt_fn(void *user, const struct bundle *from, struct bundle *staged, uint64_t ecid, struct pome_error *err);
 
-/* A copy with the identity `ecid`, of what the machine is, or was in a snapshot (NULL: is). adopt: called when the files are there; MachineIdentifier is written by bundle_clone itself.
+/* A copy with the identity `ecid`, of what the machine is, or was in a snapshot (NULL: is); warm: with the snapshot's memory (warm.h). adopt: called when the files are there; MachineIdentifier is written by bundle_clone itself.
  * from must be installed (or generic). Its log is not copied: the copy has not lived yet. Returns it open and locked. Errors: BUSY,
- * INVALID_STATE (not installed), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left. */
-struct bundle *bundle_clone(struct bundle *from, const char *snapshot, const char *name, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
+ * INVALID_STATE (not installed; warm, and the snapshot has no memory), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left. */
+struct bundle *bundle_clone(struct bundle *from, const char *snapshot, bool warm, const char *name, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
                             struct pome_error *err);
 
 /* Gives a bundle another name or place, on another file system by copying, comparing and then removing it. b is at its new place

@@ -23,6 +23,7 @@ static const char *const names[BUNDLE_MEMBERS] = {
     [BUNDLE_AUX] = "AuxiliaryStorage",          [BUNDLE_DISK] = "Disk.img",       [BUNDLE_MODEL] = "HardwareModel",
     [BUNDLE_IDENTIFIER] = "MachineIdentifier", [BUNDLE_CONFIG] = "Config.json", [BUNDLE_INSTALL] = "Install.json",
     [BUNDLE_IMAGE] = "RestoreImage.ipsw",      [BUNDLE_SAVED] = "SaveFile.pomesave", [BUNDLE_CHANGES] = "Changes", [BUNDLE_NVRAM] = "NVRAM",
+    [BUNDLE_WARM] = "Warm.json",                 
     [BUNDLE_INSTALL_STATE] = "Install.state",
 };
 

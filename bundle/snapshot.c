@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 static const char folder[] = "Snapshots", description[] = "Snapshot.json", current[] = "Current", decided[] = ".restore",
-                  without_saved[] = "without-SaveFile";
+                  without_saved[] = "without-SaveFile", without_warm[] = "without-Warm";
 
-enum { FILES_MAX = 4 + SETTINGS_MAX_ITEMS, SNAPSHOTS_MAX = 256 };
+enum { FILES_MAX = 5 + SETTINGS_MAX_ITEMS, SNAPSHOTS_MAX = 256 };
 
 static bool name_is_good(const char *name, struct pome_error *err)
 {
@@ -194,7 +194,7 @@ static bool files_of(const struct bundle *from, const struct settings *s, bool s
 {
     f->n = 0;
     bool ok = add_file(from, bundle_member_name(BUNDLE_DISK), true, f, err) && add_file(from, bundle_member_name(BUNDLE_AUX), false, f, err) &&
-              add_file(from, "NVRAM", false, f, err) && (!saved || add_file(from, bundle_member_name(BUNDLE_SAVED), false, f, err));
+              add_file(from, "NVRAM", false, f, err) && (!saved || (add_file(from, bundle_member_name(BUNDLE_SAVED), false, f, err) && add_file(from, bundle_member_name(BUNDLE_WARM), false, f, err)));
     for (size_t i = 0; ok && i < s->n_disks; i++)
         ok = s->disks[i].read_only || add_file(from, s->disks[i].file, true, f, err);
     return ok && add_file(from, bundle_member_name(BUNDLE_CONFIG), true, f, err);
@@ -356,10 +356,18 @@ static bool fill_restore(struct bundle *b, const struct bundle *from, struct bun
     }
     if (ok && fstatat(to->dir_fd, bundle_member_name(BUNDLE_SAVED), &st, AT_SYMLINK_NOFOLLOW))
         ok = put_text(to->dir_fd, without_saved, "\n") || pome_fail_errno(err, "%s: cannot write", to->path);
+    if (ok && fstatat(to->dir_fd, bundle_member_name(BUNDLE_WARM), &st, AT_SYMLINK_NOFOLLOW))
+        ok = put_text(to->dir_fd, without_warm, "\n") || pome_fail_errno(err, "%s: cannot write", to->path);
     ok = ok && (put_text(to->dir_fd, current, name) || pome_fail_errno(err, "%s: cannot write", to->path));
     free(view);
     free(f);
     return ok;
+}
+
+/* A file that says that the snapshot has not this member. */
+static bool remove_instead(const struct bundle *b, const struct bundle *place, const char *file, enum bundle_member m)
+{
+    return (!unlinkat(b->dir_fd, bundle_member_name(m), 0) || errno == ENOENT) && !fsync(b->dir_fd) && !unlinkat(place->dir_fd, file, 0);
 }
 
 /* Every file in .restore takes its place. Twice is as good as once. */
@@ -373,8 +381,8 @@ static bool carry_out(struct bundle *b, struct pome_error *err)
         const char *name = e->d_name;
         if (name[0] == '.' && (!name[1] || !strcmp(name, "..")))
             continue;
-        if (!strcmp(name, without_saved))
-            ok = (!unlinkat(b->dir_fd, bundle_member_name(BUNDLE_SAVED), 0) || errno == ENOENT) && !fsync(b->dir_fd) && !unlinkat(p->dir_fd, name, 0);
+        if (!strcmp(name, without_saved) || !strcmp(name, without_warm))
+            ok = remove_instead(b, p, name, !strcmp(name, without_warm) ? BUNDLE_WARM : BUNDLE_SAVED);
         else
             ok = !renameat(p->dir_fd, name, strcmp(name, current) ? b->dir_fd : snapshots, name);
     }

@@ -257,8 +257,9 @@ int cmd_bundle_clone(int argc, char **argv)
 {
     const char *names[2];
     const char *snapshot = NULL;
-    bool json = false, keep = false;
+    bool json = false, keep = false, warm = false;
     const struct cli_option options[] = {
+        {"warm", 0, CLI_FLAG, &warm, NULL, "with the snapshot's memory: \"pome start NEW --resume\" goes on from there", 0, 0},
         {"from-snapshot", 0, CLI_TEXT, &snapshot, "NAME", "copy what the machine was then: disks, NVRAM, configuration", 0, 0},
         {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},
         {"keep-identity", 0, CLI_FLAG, &keep, NULL, "refused, and says why", 0, 0},
@@ -270,6 +271,8 @@ int cmd_bundle_clone(int argc, char **argv)
     int status = cli_options(argc, argv, options, 2, 2, names);
     if (status != CLI_GO_ON)
         return status;
+    if (warm && !snapshot)
+        return cli_usage(argv[0], "--warm needs --from-snapshot: memory is that of a snapshot (pome snapshot create)");
     if (keep)
         return cli_usage(argv[0],
                          "--keep-identity: two machines with one ECID would share boot tickets, and must never run together;\n"
@@ -277,7 +280,8 @@ int cmd_bundle_clone(int argc, char **argv)
     pome_bundle *copy = NULL, *b = pome_bundle_open(names[0], &err);
     if (b) {
         cli_progress_begin(&p, "Clone", json);
-        copy = snapshot ? pome_snapshot_clone(b, snapshot, names[1], &r, cli_progress_show, &p, &err)
+        copy = warm     ? pome_snapshot_clone_warm(b, snapshot, names[1], &r, cli_progress_show, &p, &err)
+             : snapshot ? pome_snapshot_clone(b, snapshot, names[1], &r, cli_progress_show, &p, &err)
                         : pome_bundle_clone(b, names[1], &r, cli_progress_show, &p, &err);
         cli_progress_end(&p, copy != NULL);
     }
@@ -286,6 +290,7 @@ int cmd_bundle_clone(int argc, char **argv)
     status = copy ? CLI_OK
                   : cli_fail(&err,
                              b && err.code == POME_ERROR_BUSY ? "stop it first: what a running guest writes cannot be copied whole"
+                             : b && warm && err.code == POME_ERROR_INVALID_STATE ? "take a snapshot while it runs: pome snapshot create"
                              : b                              ? NULL
                                                               : no_machine(&err),
                              "cannot clone \"%s\"", names[0]);

@@ -49,6 +49,7 @@ const struct command commands[] = {
     {"bundle check", "bundle check NAME [--json]", "Check every file of a machine", cmd_bundle_check},
     {"bundle repair", "bundle repair NAME [--yes]", "Mend what can be mended safely", cmd_bundle_repair},
     {"bundle clone", "bundle clone NAME NEW [--json]", "Copy a machine, with an identity of its own", cmd_bundle_clone},
+    {"clone", "clone NAME NEW [--from-snapshot SNAPSHOT [--warm]] [--json]", "Copy a machine, with an identity of its own", cmd_bundle_clone, machines},
     {"bundle move", "bundle move NAME NEW [--json]", "Give a machine another name or place", cmd_bundle_move},
     {"bundle export", "bundle export NAME [-o FILE]", "Write a machine as one file", cmd_bundle_export},
     {"bundle import", "bundle import FILE|FOLDER [NAME]", "Make a machine from an exported one, or another tool's", cmd_bundle_import},

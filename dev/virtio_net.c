@@ -272,7 +272,11 @@ bool virtio_net_load(struct virtio *v, const uint8_t *records, size_t bytes, str
         d->frame[d->n++].bytes = r.n;
         d->batch_bytes += r.n;
     }
-    if (!net_load(d->net, records, bytes, err))
+    /* Another machine goes on with this one's memory: the driver may look at its address again. */
+    bool renewed = memcmp(v->s.config + CONFIG_MAC, v->initial_config + CONFIG_MAC, 6);
+    if (renewed)
+        virtio_config_changed(v, CONFIG_MAC, v->initial_config + CONFIG_MAC, 6);
+    if (!net_load(d->net, records, bytes, renewed, err))
         return false;
     loop_post(v->device.bus->loop, &d->send);
     return true;

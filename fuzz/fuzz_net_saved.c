@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     struct net *net = make(loop, bytes[0] % 3, &peer);
     if (!net)
         abort();
-    if (net_load(net, bytes + 1, n - 1, NULL)) {
+    if (net_load(net, bytes + 1, n - 1, bytes[0] & 128, NULL)) {
         size_t got;
         net_save(net, &again); /* what was taken can be saved, and what is given to the guest can be answered */
         for (const uint8_t *frame; (frame = net_first(net, &got)); net_next(net))

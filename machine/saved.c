@@ -90,6 +90,16 @@ static bool disk_facts(struct machine *m, unsigned slot, struct records *out, st
     return true;
 }
 
+static void mac_fact(unsigned slot, char name[48])
+{
+    snprintf(name, 48, "PCI slot %u: MAC address", slot);
+}
+
+void machine_mac_fact(unsigned i, char name[48])
+{
+    mac_fact(machine_network_slot(i), name);
+}
+
 bool machine_facts(struct machine *m, struct records *out, struct pome_error *err)
 {
     char name[48];
@@ -105,7 +115,7 @@ bool machine_facts(struct machine *m, struct records *out, struct pome_error *er
         put(out, name, "0x%" PRIx64, m->virtio[slot]->offered);
         if (is_network(m->virtio[slot])) { /* the address is the first of its configuration (VIRTIO 1.2, 5.1.4) */
             const uint8_t *a = m->virtio[slot]->initial_config;
-            snprintf(name, sizeof name, "PCI slot %u: MAC address", slot);
+            mac_fact(slot, name);
             put(out, name, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
         }
         if (m->disk[slot] && !disk_facts(m, slot, out, err))

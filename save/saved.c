@@ -187,16 +187,16 @@ static void text_of(const struct record *r, char text[128])
             *p = '?';
 }
 
-static void compare_facts(const uint8_t *saved, size_t n, const struct records *present, struct findings *out)
+static void compare_facts(const uint8_t *saved, size_t n, const struct records *present, const struct records *instead, struct findings *out)
 {
     struct records_reader here = {present->bytes, present->bytes + present->n}, there = {saved, saved + n};
     struct record r, other;
     char a[128], b[128];
     while (records_next(&here, &r)) {
         bool found = records_find(saved, n, r.name, &other);
-        text_of(&r, b);
         if (found)
             text_of(&other, a);
+        text_of(instead && records_find(instead->bytes, instead->n, r.name, &other) ? &other : &r, b);
         if (!found || strcmp(a, b))
             difference(out, r.name, found ? a : "none", b);
     }
@@ -356,7 +356,7 @@ bool saved_compare(const struct saved *f, const struct save_subject *s, struct f
     size_t n;
     bool ok = section(f, "facts", &facts, &n, err) && all_facts(s, &present, err);
     if (ok)
-        compare_facts(facts, n, &present, out);
+        compare_facts(facts, n, &present, s->instead, out);
     ok = ok && machine_each_state(s->machine, compare_state, &c) && compare_memory(f, s, out, err) && compare_variables(f, s, out, err);
     if (ok)
         compare_names(f, s, out);

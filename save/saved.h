@@ -19,6 +19,7 @@ struct save_subject {
     struct machine *machine;
     struct cpu_set *cpus;
     const struct records *facts; /* more of them, of whoever makes the machine: identity, CPU model */
+    const struct records *instead; /* facts that a file to be compared must have instead of the present ones; NULL: none */
 };
 
 /* fd: an empty file. What was written to the disks, and the file, are on the medium afterwards. */

@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "bundle/warm.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -100,11 +101,29 @@ static void init_shares(struct bundle_devices *d, const struct settings *s)
     d->peripherals.n_shares = s->n_shares;
 }
 
+/* The same network devices, by what they were then. */
+static bool init_origin(struct bundle_devices *d, const struct bundle *b, struct pome_error *err)
+{
+    struct bundle_warm w;
+    bool warm;
+    if (!bundle_warm_read(b, &w, &warm, err))
+        return false;
+    if (!warm)
+        return true;
+    d->origin.ecid = w.ecid;
+    d->origin.n_macs = MIN(w.n_macs, d->peripherals.n_networks);
+    for (size_t i = 0; i < d->origin.n_macs; i++) {
+        memcpy(d->origin.mac[i], w.mac[i], 6);
+        memcpy(d->origin.new_mac[i], d->networks[i].mac, 6);
+    }
+    return true;
+}
+
 bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct log *log, struct pome_error *err)
 {
     *d = (struct bundle_devices){ 0 };
     d->peripherals.balloon = b->settings.n_balloons;
     init_sockets(d, b, log);
     init_shares(d, &b->settings);
-    return init_networks(d, b, err) && init_ports(d, b, err);
+    return init_networks(d, b, err) && init_ports(d, b, err) && init_origin(d, b, err);
 }

@@ -14,6 +14,7 @@ struct bundle_devices {
     char socket_path[BUNDLE_SOCKET_PATH_MAX];
     struct machine_port ports[SETTINGS_MAX_PORTS];
     char port_paths[SETTINGS_MAX_PORTS][BUNDLE_SOCKET_PATH_MAX];
+    struct vm_origin origin; /* of a warm clone */
 };
 
 /* Points into d and b. log: may be NULL. Devices that Pome does not have are left out (config/rules.h warns of them). Errors: INVALID_CONFIGURATION. */

@@ -118,6 +118,7 @@ static struct vm *create(const struct bundle *b, const struct bundle_start *star
         .console_in = start->console_in,
         .console_out = start->console_out,
         .stops_at_reset = start->stops_at_reset,
+        .origin = devices.origin,
         .log = log,
     };
     if (cpu_model_find(s->cpu_model, &c.cpu_model))

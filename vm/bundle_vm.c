@@ -124,6 +124,7 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         .console_in = start->console_in,
         .console_out = start->console_out,
         .stops_at_reset = start->stops_at_reset,
+        .origin = devices.origin,
         .log = log,
     };
     struct vm *vm = NULL;

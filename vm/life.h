@@ -56,6 +56,8 @@ struct vm {
     bool ran;                       /* machine and vCPUs are not as they were created */
     bool frozen;
     uint64_t frozen_at_ns;
+    bool renews, renewing; /* the guest is to be told who it is (renew.h); somebody does */
+    pthread_t renewer;
 
     pthread_mutex_t boots_lock; /* held by whoever must not meet the other: supervisor between two boots, a freeze */
 

@@ -2,6 +2,7 @@
  * operate.c - operations on a machine: a thread of their own carries out one at a time, so that nobody who asks has to wait.
  */
 #include "vm/life.h"
+#include "vm/renew.h"
 
 #include "base/error.h"
 
@@ -87,6 +88,7 @@ static void renew(struct vm *vm)
         cpu_set_reset(vm->cpus);
     }
     vm->ran = true;
+    vm->renews = false;
     pthread_mutex_lock(&vm->lock);
     vm->reason = POME_STOP_NONE;
     vm->error = (struct pome_error){0};
@@ -120,6 +122,7 @@ static bool run_resume(struct vm *vm, const struct vm_work *w, struct pome_error
     NOTE(vm, "state", "resumed after %.3f s", (double)(loop_now_ns() - vm->frozen_at_ns) / 1e9);
     thaw(vm, true);
     stop_watch_thaw(vm);
+    vm_renew_begin(vm);
     return true;
 }
 

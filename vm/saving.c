@@ -83,6 +83,23 @@ static void facts(struct vm *vm, struct records *out)
     cpu_set_facts(vm->cpus, out);
 }
 
+/* Facts that the file must have instead: of whose memory it is. */
+static void facts_instead(const struct vm *vm, struct records *out)
+{
+    const struct vm_origin *o = &vm->config.origin;
+    char name[48], text[32];
+    if (!o->ecid)
+        return;
+    snprintf(text, sizeof text, "%016" PRIx64, o->ecid);
+    records_put_text(out, "machine identity", text);
+    for (unsigned i = 0; i < o->n_macs; i++) {
+        const uint8_t *m = o->mac[i];
+        machine_mac_fact(i, name);
+        snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+        records_put_text(out, name, text);
+    }
+}
+
 static bool tell_progress(void *user, uint64_t done, uint64_t total)
 {
     struct vm *vm = user;
@@ -116,7 +133,7 @@ bool vm_save_to(struct vm *vm, const struct vm_saving *s, const char *path, stru
 {
     char folder[PATH_MAX], temporary[PATH_MAX];
     struct records more = {0};
-    const struct save_subject subject = {vm->machine, vm->cpus, &more};
+    const struct save_subject subject = {vm->machine, vm->cpus, &more, NULL};
     const struct save_progress progress = {tell_progress, vm};
     if (!folder_of(path, folder, temporary))
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the file's path is too long");
@@ -165,11 +182,13 @@ static struct saved *open_saved(const struct vm_saving *s, struct pome_error *er
 
 static bool compare(struct vm *vm, const struct saved *f, struct findings *out, struct pome_error *err)
 {
-    struct records more = {0};
-    const struct save_subject subject = {vm->machine, vm->cpus, &more};
+    struct records more = {0}, instead = {0};
+    const struct save_subject subject = {vm->machine, vm->cpus, &more, &instead};
     facts(vm, &more);
+    facts_instead(vm, &instead);
     bool ok = saved_compare(f, &subject, out, err);
     records_free(&more);
+    records_free(&instead);
     return ok;
 }
 
@@ -188,7 +207,7 @@ static bool load(struct vm *vm, struct saved *f, const char *path, struct pome_e
 {
     struct findings l = {0};
     struct records none = {0};
-    const struct save_subject subject = {vm->machine, vm->cpus, &none};
+    const struct save_subject subject = {vm->machine, vm->cpus, &none, NULL};
     const struct save_progress progress = {tell_progress, vm};
     const struct save_trouble trouble = {memory_lost, vm};
     bool ok = compare(vm, f, &l, err) && findings_ok(&l, POME_ERROR_RESTORE, "the machine is not the saved one", err);
@@ -216,7 +235,8 @@ bool vm_restore_run(struct vm *vm, void *saving, struct pome_error *err)
     if (f && !ok)
         undo(vm);
     if (ok)
-        NOTE(vm, "state", "restored in %.3f s", (double)(loop_now_ns() - begin) / 1e9);
+        NOTE(vm, "state", "restored in %.3f s%s", (double)(loop_now_ns() - begin) / 1e9, vm->config.origin.ecid ? ", with the memory of another machine" : "");
+    vm->renews = ok && vm->config.origin.ecid;
     saved_free(f);
     vm_saving_free(s);
     return ok;

@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "vm/life.h"
+#include "vm/renew.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,7 @@ void vm_destroy(struct vm *vm)
     if (!vm)
         return;
     vm_shutdown(vm);
+    vm_renew_end(vm);
     if (vm->loop)
         stop_watch_end(vm);
     machine_destroy(vm->machine);

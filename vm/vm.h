@@ -15,6 +15,13 @@
 #include "machine/peripherals.h"
 #include "vm/state.h"
 
+/* Whose memory the saved machine has that it is going to be restored from: a warm clone's (bundle/warm.h). */
+struct vm_origin {
+    uint64_t ecid; /* 0: its own */
+    size_t n_macs;
+    uint8_t mac[MACHINE_MAX_NETWORKS][6], new_mac[MACHINE_MAX_NETWORKS][6]; /* of its network devices, and of these here */
+};
+
 struct vm_config {
     enum machine_platform platform;
     enum cpu_model cpu_model;
@@ -34,6 +41,7 @@ struct vm_config {
     const char *recovery_image, *recovery_log; /* MACHINE_APPLE: what Recovery gets as disks (recovery_disks.h), if it is not among `disks`; NULL: nothing. Copied */
     int console_in, console_out; /* -1: none */
     bool stops_at_reset;
+    struct vm_origin origin;
     const char *translation_cache; /* see cpu_options.cache_path */
     struct log *log; /* NULL: none. Borrowed */
 };

@@ -49,6 +49,15 @@ POME_API bool pome_snapshot_restore(pome_bundle *bundle, const char *name, struc
 POME_API pome_bundle *pome_snapshot_clone(pome_bundle *bundle, const char *snapshot, const char *name, struct pome_copy_result *result,
                                           pome_progress_fn *progress, void *user, struct pome_error *err);
 
+/* The same with its memory: the copy is a saved machine, which pome_vm_restore() lets go on at once; many may, at the same time. It has an identity and
+ * network addresses of its own; the memory's file is shared with the snapshot where the file system can, and is read when it is touched. After
+ * the resume the guest is told over vsock port 1023 what it cannot know: the time, 64 bytes of entropy, its new addresses (Debian images of pome-image-build(1) listen;
+ * the machine's log says how it went). A guest that does not listen has its old addresses, and the random numbers of all the others, until it draws new entropy; its
+ * real-time clock is right in any case. Connections through POME_NETWORK_NAT are reset, as after any restore. An encrypted snapshot stays so: the key is asked for by the
+ * restore. Errors: INVALID_STATE (the snapshot has no memory), and those of pome_snapshot_clone().   Since: 0.2. */
+POME_API pome_bundle *pome_snapshot_clone_warm(pome_bundle *bundle, const char *snapshot, const char *name, struct pome_copy_result *result,
+                                               pome_progress_fn *progress, void *user, struct pome_error *err);
+
 /* Removes one; those made from it become its parent's. The bundle is locked afterwards. Errors: NOT_FOUND, BUSY, IO.   Since: 0.2. */
 POME_API bool pome_snapshot_delete(pome_bundle *bundle, const char *name, struct pome_error *err);
 
