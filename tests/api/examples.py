@@ -135,6 +135,17 @@ p.terminate()
 out, err = p.communicate(timeout=60)
 if "100%" not in err:
     fail("install-and-boot: the installation did not come to its end:", err)
+
+# --- warm clones: what it says of a snapshot without memory (with one: tests/machine/warm-test.py) ---
+
+clones = compile_example("clones")
+pome = os.path.join(build, "pome")
+status, out, err = run(pome, "snapshot", "create", bundle, "cold")
+if status:
+    fail("snapshot create:", err)
+status, out, err = run(clones, bundle, "cold", "2")
+if status != 1 or "has no memory" not in err:
+    fail("clones, without memory:", status, out, err)
 debian = os.path.join(os.environ.get("GUESTS", "/nonexistent"), "debian.ipsw")
 if os.path.exists(debian):
     begun = time.time()
