@@ -115,8 +115,12 @@ static bool export_file(struct out *o, const struct bundle *b, const struct tree
     int fd = f->folder ? -1 : openat(b->dir_fd, f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     bool ok = e ? f->folder || fd >= 0 || pome_fail_errno(err, "%s/%s: cannot open", b->path, f->path)
                 : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", o->path);
-    if (ok && !f->folder)
+    struct stat st;
+    if (ok && !f->folder) {
         list_data(fd, f->bytes, e);
+        if (!fstat(fd, &st))
+            libarchive.archive_entry_set_mtime(e, st.st_mtim.tv_sec, st.st_mtim.tv_nsec); /* a saved machine looks at its disks' */
+    }
     ok = ok && (!libarchive.archive_write_header(o->a, e) || failed(o, "cannot write", err));
     libarchive.archive_entry_free(e);
     if (ok && !f->folder) {

@@ -150,7 +150,7 @@ static bool import_data(struct in *i, int fd, const char *name, uint64_t bytes, 
     return true;
 }
 
-static bool import_file(struct in *i, const char *name, uint64_t bytes, struct pome_error *err)
+static bool import_file(struct in *i, const char *name, uint64_t bytes, struct archive_entry *e, struct pome_error *err)
 {
     uint8_t digest[SHA384_BYTES];
     int fd = openat(i->to->dir_fd, name, O_RDWR | O_CREAT | (i->resumed ? 0 : O_EXCL) | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -161,6 +161,9 @@ static bool import_file(struct in *i, const char *name, uint64_t bytes, struct p
               digest_begin(&i->digest, err) && import_data(i, fd, name, bytes, err);
     if (i->digest.sha)
         digest_end(&i->digest, digest);
+    /* With its time, as tree_copy_open: a saved machine tells by it that a disk is what it was. The digests vouch for the content. */
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {libarchive.archive_entry_mtime(e), libarchive.archive_entry_mtime_nsec(e)}};
+    ok = ok && (!libarchive.archive_entry_mtime_is_set(e) || !futimens(fd, times) || pome_fail_errno(err, "%s/%s: cannot set its time", i->to->path, name));
     ok = ok && (!fsync(fd) || pome_fail_errno(err, "%s/%s: cannot sync", i->to->path, name)) &&
          digest_lines_add(&i->made, digest, bytes, name, err);
     close(fd);
@@ -217,7 +220,7 @@ static bool import_member(struct in *i, struct archive_entry *e, struct pome_err
         return hostile(i, full, "its size is not possible", err);
     i->bytes += bytes;
     return !strcmp(name, ARCHIVE_DIGESTS) ? import_digests(i, bytes, err)
-           : name[0]                   ? import_file(i, name, bytes, err)
+           : name[0]                   ? import_file(i, name, bytes, e, err)
                                        : hostile(i, full, "has no name", err);
 }
 

@@ -9,7 +9,8 @@
 
 #define LIBARCHIVE(F)                                                                                                         \
     F(archive_entry_filetype) F(archive_entry_free) F(archive_entry_hardlink) F(archive_entry_new)                            \
-    F(archive_entry_pathname) F(archive_entry_set_filetype) F(archive_entry_set_pathname)                                     \
+    F(archive_entry_mtime) F(archive_entry_mtime_is_set) F(archive_entry_mtime_nsec) F(archive_entry_pathname)                 \
+    F(archive_entry_set_filetype) F(archive_entry_set_mtime) F(archive_entry_set_pathname)                                    \
     F(archive_entry_set_pathname_utf8) F(archive_entry_set_perm) F(archive_entry_set_size) F(archive_entry_size)              \
     F(archive_entry_size_is_set) F(archive_entry_sparse_add_entry) F(archive_entry_symlink) F(archive_errno)                  \
     F(archive_error_string) F(archive_read_data) F(archive_read_data_block) F(archive_read_free) F(archive_read_new)          \

@@ -64,13 +64,18 @@ static bool write_cpus(struct save_writer *w, const struct save_subject *s, stru
     return true;
 }
 
+static void state_name(const struct machine_state *s, char name[SAVE_NAME_MAX + 1])
+{
+    snprintf(name, SAVE_NAME_MAX + 1, "device/%s", s->name);
+}
+
 static bool write_state(void *ctx, const struct machine_state *s)
 {
     struct writing *x = ctx;
     char name[SAVE_NAME_MAX + 1];
     size_t n = device_save_bytes(s->type);
     uint8_t *bytes = malloc(n);
-    snprintf(name, sizeof name, "device/%s", s->name);
+    state_name(s, name);
     if (!bytes)
         return pome_fail(x->err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to save it", name);
     state_save(s->type, s->of, bytes);
@@ -179,6 +184,13 @@ static bool section(const struct saved *f, const char *name, uint8_t **bytes, si
     return *bytes;
 }
 
+/* The section of a device's state. */
+static bool state_section(const struct saved *f, const struct machine_state *s, char name[SAVE_NAME_MAX + 1], uint8_t **bytes, size_t *n, struct pome_error *err)
+{
+    state_name(s, name);
+    return section(f, name, bytes, n, err);
+}
+
 static void text_of(const struct record *r, char text[128])
 {
     snprintf(text, 128, "%.*s", (int)MIN(r->n, 127), (const char *)r->bytes);
@@ -212,7 +224,6 @@ struct comparing {
     const struct saved *f;
     struct findings *out;
     struct pome_error *err;
-    size_t n_states;
 };
 
 static void compare_fields(const char *name, const struct device_type *type, const uint8_t *bytes, size_t n, struct findings *out)
@@ -248,10 +259,8 @@ static bool compare_state(void *ctx, const struct machine_state *s)
     char name[SAVE_NAME_MAX + 1];
     uint8_t *bytes;
     size_t n;
-    snprintf(name, sizeof name, "device/%s", s->name);
-    if (!section(c->f, name, &bytes, &n, c->err))
+    if (!state_section(c->f, s, name, &bytes, &n, c->err))
         return false;
-    c->n_states++;
     if (bytes)
         compare_fields(name, s->type, bytes, n, c->out);
     else
@@ -351,7 +360,7 @@ static bool compare_variables(const struct saved *f, const struct save_subject *
 bool saved_compare(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
 {
     struct records present = {0};
-    struct comparing c = {f, out, err, 0};
+    struct comparing c = {f, out, err};
     uint8_t *facts = NULL;
     size_t n;
     bool ok = section(f, "facts", &facts, &n, err) && all_facts(s, &present, err);
@@ -367,9 +376,14 @@ bool saved_compare(const struct saved *f, const struct save_subject *s, struct f
 
 /* ---- loading ---- */
 
+static bool is_missing(const char *name, struct pome_error *err)
+{
+    return pome_fail(err, POME_ERROR_RESTORE, "%s: is not in the file", name);
+}
+
 static bool need(const struct saved *f, const char *name, uint8_t **bytes, size_t *n, struct pome_error *err)
 {
-    return section(f, name, bytes, n, err) && (*bytes || pome_fail(err, POME_ERROR_RESTORE, "%s: is not in the file", name));
+    return section(f, name, bytes, n, err) && (*bytes || is_missing(name, err));
 }
 
 static bool load_cpus(const struct saved *f, const struct save_subject *s, struct pome_error *err)
@@ -422,9 +436,10 @@ static bool load_state(void *ctx, const struct machine_state *s)
     char name[SAVE_NAME_MAX + 1];
     uint8_t *bytes;
     size_t n;
-    snprintf(name, sizeof name, "device/%s", s->name);
-    if (!need(l->f, name, &bytes, &n, l->err))
+    if (!state_section(l->f, s, name, &bytes, &n, l->err))
         return false;
+    if (!bytes)
+        return is_missing(name, l->err);
     bool ok = state_load(s->type, s->of, bytes, n) || pome_fail(l->err, POME_ERROR_RESTORE, "%s: its state has other fields", name);
     free(bytes);
     return ok;

@@ -200,6 +200,13 @@ def bundle():
     last = numbers[-1] if numbers else 20
     if "--resume" not in refused(4, "start", "vm") or "memory: " not in refused(1, "start", "vm", "--resume", "--memory", "2GiB"):
         fail("bundle: a start of a saved machine")
+    # Exported and imported it is the same machine at the same moment.
+    archive = path("vm.tar.zst")
+    subprocess.run([pome, "bundle", "export", "vm", "-o", archive, "--force"], check=True, capture_output=True)
+    subprocess.run([pome, "bundle", "import", archive, "imported"], check=True, capture_output=True)
+    m = Machine("start", "imported", "--resume")
+    m.until(b"n-%d-n" % (last + 1), 60)
+    m.end(signal.SIGTERM, 128 + signal.SIGTERM)
     subprocess.run([pome, "snapshot", "create", "vm", "warm"], check=True, capture_output=True)
     for round in range(2):
         m = Machine("start", "vm", "--resume")
