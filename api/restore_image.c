@@ -30,6 +30,13 @@ void pome_restore_image_free(pome_restore_image *p)
     free(p);
 }
 
+void pome_restore_image_set_archive_key(pome_restore_image *p, const uint8_t *key)
+{
+    p->image->has_key = key;
+    if (key)
+        memcpy(p->image->key, key, sizeof p->image->key);
+}
+
 const char *pome_restore_image_path(const pome_restore_image *p)
 {
     return zipin_path(p->image->zip);

@@ -1,4 +1,5 @@
 /* cmd_create.c - pome create, install: bundles come. */
+#include "cli/archive_key.h"
 #include "cli/commands.h"
 #include "cli/findings.h"
 #include "cli/options.h"
@@ -52,7 +53,7 @@ static void print_result(const pome_bundle *b, const char *name, enum pome_secur
         cli_note("It cannot start: %s\n\"pome log show %s\" says what was installed.", why.message, name);
 }
 
-static int create(const char *name, const char *path, const struct pome_bundle_options *o, enum pome_security security, bool keep, bool json)
+static int create(const char *name, const char *path, const uint8_t *key, const struct pome_bundle_options *o, enum pome_security security, bool keep, bool json)
 {
     struct pome_error err = {0};
     int status = CLI_OK;
@@ -60,6 +61,7 @@ static int create(const char *name, const char *path, const struct pome_bundle_o
     pome_restore_image *image = pome_restore_image_load(path, &err);
     if (!image)
         return cli_fail(&err, NULL, "cannot create \"%s\"", name);
+    pome_restore_image_set_archive_key(image, key);
     struct cli_findings l;
     cli_findings_begin(&l, stderr, false);
     if (pome_bundle_options_check(o, image, cli_finding, &l, &err))
@@ -115,6 +117,8 @@ int cmd_create(int argc, char **argv)
 {
     const char *image = NULL, *security = "full", *authority = NULL, *name[1];
     enum pome_security level;
+    struct cli_archive_key archive = {0};
+    const uint8_t *key;
     struct pome_bundle_options o = POME_BUNDLE_OPTIONS_INIT;
     uint64_t cpus = o.cpu_count;
     bool json = false, keep = false, efi = false;
@@ -129,6 +133,7 @@ int cmd_create(int argc, char **argv)
         {"security", 0, CLI_TEXT, &security, "LEVEL", "how strictly its boot is checked: full (default), reduced or permissive", 0, 0},
         {"authority", 0, CLI_TEXT, &authority, "PATH", "the authority that signs its boot: a folder, or one PEM file", 0, 0},
         {"cpu-model", 0, CLI_TEXT, &o.cpu_model, "MODEL", "\"default\" or \"apple\"", 0, 0},
+        CLI_ARCHIVE_KEY(archive),
         {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},
         {0},
     };
@@ -144,20 +149,25 @@ int cmd_create(int argc, char **argv)
         return cli_usage("create", "--image FILE is missing (or --efi); \"pome image build debian -o FILE\" makes one");
     if (!cli_security("create", security, &level))
         return CLI_USAGE;
+    if ((status = cli_archive_key(&archive, "create", &key)) != CLI_GO_ON)
+        return status;
     cli_use_authority(authority);
-    return create(name[0], image, &o, level, keep, json);
+    return create(name[0], image, key, &o, level, keep, json);
 }
 
 int cmd_install(int argc, char **argv)
 {
     const char *path = NULL, *security = "full", *authority = NULL, *name[1];
     enum pome_security level;
+    struct cli_archive_key archive = {0};
+    const uint8_t *key;
     bool json = false, again = false;
     const struct cli_option options[] = {
         {"image", 'i', CLI_TEXT, &path, "FILE", "restore image to install (required)", 0, 0},
         {"security", 0, CLI_TEXT, &security, "LEVEL", "how strictly its boot is checked: full (default), reduced or permissive", 0, 0},
         {"authority", 0, CLI_TEXT, &authority, "PATH", "the authority that signs its boot: a folder, or one PEM file", 0, 0},
         {"erase", 0, CLI_FLAG, &again, NULL, "install again over an installed machine: its disk is lost", 0, 0},
+        CLI_ARCHIVE_KEY(archive),
         {"json", 0, CLI_FLAG, &json, NULL, "progress and result as JSON lines on standard output", 0, 0},
         {0},
     };
@@ -173,11 +183,16 @@ int cmd_install(int argc, char **argv)
         return cli_usage("install", "--image FILE is missing");
     if (!cli_security("install", security, &level))
         return CLI_USAGE;
+    if ((status = cli_archive_key(&archive, "install", &key)) != CLI_GO_ON)
+        return status;
     cli_use_authority(authority);
     struct pome_error err = {0};
     pome_restore_image *image = NULL;
     pome_bundle *b = pome_bundle_open(name[0], &err);
-    if (!b || !(image = pome_restore_image_load(path, &err)) || !install(b, image, level, again, json, &err))
+    bool ok = b && (image = pome_restore_image_load(path, &err));
+    if (ok)
+        pome_restore_image_set_archive_key(image, key);
+    if (!ok || !install(b, image, level, again, json, &err))
         status = cli_fail(&err,
                           err.code == POME_ERROR_INVALID_STATE         ? "--erase installs again; all that is on the machine's disk is lost"
                           : err.code == POME_ERROR_OPERATION_CANCELLED ? "the same command starts the installation again"

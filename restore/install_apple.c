@@ -15,6 +15,7 @@
 #include "formats/guid.h"
 #include "restore/install.h"
 #include "restore/os_tree.h"
+#include "restore/sources.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,6 +221,19 @@ uint64_t apple_image_min_disk(const struct restore_image *image)
     return layout_minimum_apple(main);
 }
 
+/* Who gave a key wants the system volume: a wrong one is told before anything is written. */
+static bool key_fits(struct restore_image *image, struct pome_error *err)
+{
+    struct archive_key key;
+    const struct manifest_component *os = manifest_component(&image->manifest, "OS");
+    if (!image->has_key || !os)
+        return true;
+    memcpy(key.bytes, image->key, sizeof key.bytes);
+    struct source *disk = restore_image_disk(image, os, &key, err);
+    source_close(disk);
+    return disk != NULL;
+}
+
 bool apple_check(struct install *in, struct pome_error *err)
 {
     struct bundle *b = in->bundle;
@@ -228,7 +242,7 @@ bool apple_check(struct install *in, struct pome_error *err)
     if (b->model.platform != PLATFORM_APPLE)
         return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its hardware model has platform version %u, macOS needs %d", b->path, b->model.platform,
                          PLATFORM_APPLE);
-    return install_check_machine(in, err) && layout_make_apple(b->disk_bytes, apple_image_min_disk(in->image), &in->gpt, err) && install_open_members(in, err);
+    return key_fits(in->image, err) && install_check_machine(in, err) && layout_make_apple(b->disk_bytes, apple_image_min_disk(in->image), &in->gpt, err) && install_open_members(in, err);
 }
 
 /* --- tickets --- */

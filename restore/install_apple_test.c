@@ -315,6 +315,27 @@ static void encrypted(void **state)
     bundle_close(b);
 }
 
+/* With the archive's key it is filled; a wrong key is told before anything is written. */
+static void encrypted_with_a_key(void **state)
+{
+    struct bundle *b = make(&(struct apple_image){.work = dir, .os = os_path, .encrypted = true});
+    struct restore_image *image = open_image();
+    struct gpt g;
+    image->has_key = true;
+    memcpy(image->key, apple_image_key, sizeof image->key);
+    image->key[0] ^= 1;
+    assert_false(install_run(b, image, NULL, NULL, &err));
+    assert_non_null(strstr(err.message, "another key"));
+    image->key[0] ^= 1;
+    OK(install_run(b, image, NULL, NULL, &err));
+    restore_image_close(image);
+    struct apfs *a = open_container(b, &g, LAYOUT_MAIN);
+    assert_int_equal(apfs_volume_at(a, volume(a, "Macintosh HD", APFS_SYSTEM))->files, OS_FILES);
+    apfs_close(a);
+    close(fd);
+    bundle_close(b);
+}
+
 /* --- going on --- */
 
 static bool die_in(void *user, const struct pome_progress *p)
@@ -389,6 +410,6 @@ static void resumed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(grows), cmocka_unit_test(encrypted), cmocka_unit_test(resumed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(grows), cmocka_unit_test(encrypted), cmocka_unit_test(encrypted_with_a_key), cmocka_unit_test(resumed)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

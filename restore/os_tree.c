@@ -156,8 +156,10 @@ bool os_tree_copy(struct install *in, struct apfs_volume *to, struct os_tree_cou
 {
     struct pome_error reason = {0};
     struct tree t = {.in = in, .to = to, .count = count, .err = err};
+    struct archive_key key;
     uint64_t bytes;
-    t.disk = restore_image_disk(in->image, install_component(in, "OS"), NULL, &reason);
+    memcpy(key.bytes, in->image->key, sizeof key.bytes);
+    t.disk = restore_image_disk(in->image, install_component(in, "OS"), in->image->has_key ? &key : NULL, &reason);
     bool readable = t.disk && find_container(&t, &bytes, &reason) && (t.from = apfs_open(bytes, read_disk, &t, &reason)) && find_volume(&t, &reason);
     bool ok = true;
     if (!readable)

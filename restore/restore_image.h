@@ -20,6 +20,8 @@ struct restore_image {
     char product_name[MANIFEST_TEXT];
     bool has_restore_plist;
     struct restore_plist restore; /* Restore.plist */
+    bool has_key;
+    uint8_t key[32];              /* opens its encrypted archives, when has_key */
 };
 
 /* A component of our own images: what it is called, its Image4 type, and where it goes. */

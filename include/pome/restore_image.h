@@ -83,6 +83,10 @@ POME_API bool pome_restore_image_verify(pome_restore_image *image, struct pome_v
 POME_API bool pome_restore_image_extract(pome_restore_image *image, const char *name, const char *out_path, bool inside,
                                          const uint8_t *archive_key, pome_progress_fn *progress, void *user, struct pome_error *err);
 
+/* The key of the image's encrypted archives (32 bytes, copied; NULL: none): what is installed from it has the files of its operating system.
+ * Since: 0.2. */
+POME_API void pome_restore_image_set_archive_key(pome_restore_image *image, const uint8_t *key);
+
 #ifdef __cplusplus
 }
 #endif
