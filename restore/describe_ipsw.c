@@ -8,48 +8,6 @@
 
 enum { DEVICES_SHOWN = 8, IDENTITIES_SHOWN = 12 };
 
-/* --- lists as they are --- */
-
-static void tell_node(struct facts *f, const char *key, const struct pl *node);
-
-static bool tell_pair(void *user, const char *key, struct pl *value)
-{
-    struct facts *f = user;
-    tell_node(f, key, value);
-    return !f->stopped;
-}
-
-static void tell_node(struct facts *f, const char *key, const struct pl *node)
-{
-    uint64_t number;
-    size_t n = 0;
-    bool flag;
-    double real;
-    char text[32];
-    const uint8_t *data = pl_data(node, &n);
-    if (pl_is_dict(node)) {
-        fact_dict(f, key, NULL);
-        pl_walk(node, tell_pair, f);
-        fact_end(f);
-    } else if (pl_is_array(node)) {
-        fact_list(f, key, NULL);
-        for (size_t i = 0; i < pl_count(node) && !f->stopped; i++)
-            tell_node(f, NULL, pl_item(node, i));
-        fact_end(f);
-    } else if (data) {
-        fact_data(f, key, NULL, data, n);
-    } else if (pl_integer(node, &number)) {
-        fact_number(f, key, NULL, number);
-    } else if (pl_boolean(node, &flag)) {
-        fact_flag(f, key, NULL, flag);
-    } else if (pl_real(node, &real)) {
-        snprintf(text, sizeof text, "%.17g", real);
-        fact_text(f, key, NULL, text);
-    } else {
-        fact_text(f, key, NULL, pl_text(node) ? pl_text(node) : "(another type)");
-    }
-}
-
 /* --- the summary --- */
 
 static uint64_t number_of(const struct pl *dict, const char *key)
@@ -215,7 +173,7 @@ void describe_restore_image(struct restore_image *image, struct facts *f)
     fact_dict(f, "lists", NULL);
     for (size_t i = 0; i < IMAGE_LISTS && !f->stopped; i++)
         if (image->lists[i])
-            tell_node(f, image_list_names[i], image->lists[i]);
+            describe_plist_node(f, image_list_names[i], image->lists[i]);
     fact_end(f);
     f->detail--;
 }

@@ -49,6 +49,15 @@ static enum pome_file_kind image4_file_kind(const uint8_t *first, size_t n)
     return kinds[image4_kind(first, n)];
 }
 
+static bool looks_like_plist(const uint8_t *first, size_t n)
+{
+    static const char *const begins[] = {"bplist0", "<?xml", "<!DOCTYPE plist", "<plist"};
+    for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
+        if (n >= strlen(begins[i]) && !memcmp(first, begins[i], strlen(begins[i])))
+            return true;
+    return false;
+}
+
 enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err)
 {
     uint8_t first[32];
@@ -62,6 +71,8 @@ enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err)
         return POME_FILE_ARCHIVE;
     if (udif)
         return POME_FILE_DISK_IMAGE;
+    if (looks_like_plist(first, n))
+        return POME_FILE_PROPERTY_LIST;
     if (looks_like_trust_cache(first, n, s->bytes))
         return POME_FILE_TRUST_CACHE;
     enum pome_file_kind kind = image4_file_kind(first, n);
@@ -74,7 +85,7 @@ enum pome_file_kind inspect_kind(struct source *s, struct pome_error *err)
     if (!kind && n >= 8 && !memcmp(first, "encrcdsa", 8))
         pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a disk image that is encrypted with a password", s->name);
     else if (!kind)
-        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: not a restore image, disk image, archive, Image4 file, trust cache, Darwin kernel or device tree", s->name);
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: not a restore image, disk image, archive, Image4 file, trust cache, property list, Darwin kernel or device tree", s->name);
     return kind;
 }
 
@@ -82,7 +93,7 @@ const char *pome_file_kind_name(enum pome_file_kind kind)
 {
     static const char *const names[] = {
         "unknown", "restore image", "disk image (UDIF)", "encrypted archive (AEA)", "Image4 payload (IM4P)", "Image4 ticket (IM4M)",
-        "Image4 restore info (IM4R)", "Image4 file (IMG4)", "trust cache", "disk (raw)", "Darwin kernel (Mach-O)", "Apple device tree",
+        "Image4 restore info (IM4R)", "Image4 file (IMG4)", "trust cache", "disk (raw)", "Darwin kernel (Mach-O)", "Apple device tree", "property list",
     };
     return kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
 }
@@ -123,6 +134,7 @@ static bool describe_file(struct source *s, enum pome_file_kind kind, const stru
     case POME_FILE_ARCHIVE: return describe_archive(s, key, f, err);
     case POME_FILE_RAW_DISK: ok = describe_raw_disk(s, f); break;
     case POME_FILE_TRUST_CACHE: ok = describe_trust_cache(s, f, err); break;
+    case POME_FILE_PROPERTY_LIST: ok = describe_plist(s, f, err); break;
     case POME_FILE_DARWIN_KERNEL:
     case POME_FILE_DEVICE_TREE: ok = describe_darwin(s, f, err); break;
     default: ok = describe_image4(s, f, err); break;
@@ -275,7 +287,7 @@ static struct source *open_one(const char *path, enum pome_file_kind *kind, cons
     *kind = s ? inspect_kind(s, err) : POME_FILE_UNKNOWN;
     if (*kind == POME_FILE_RESTORE_IMAGE)
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: a restore image: %s", path, advice);
-    if (*kind == POME_FILE_RAW_DISK || *kind == POME_FILE_DARWIN_KERNEL || *kind == POME_FILE_DEVICE_TREE)
+    if (*kind == POME_FILE_RAW_DISK || *kind == POME_FILE_DARWIN_KERNEL || *kind == POME_FILE_DEVICE_TREE || *kind == POME_FILE_PROPERTY_LIST)
         pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a %s as it is: it has no digests, and nothing is packed in it", path,
                   *kind == POME_FILE_RAW_DISK ? "disk" : pome_file_kind_name(*kind));
     else if (*kind && *kind != POME_FILE_RESTORE_IMAGE)

@@ -19,6 +19,9 @@ bool describe_image4(struct source *s, struct facts *f, struct pome_error *err);
 bool describe_trust_cache(struct source *s, struct facts *f, struct pome_error *err);
 /* A Darwin kernel or an Apple device tree, also as the payload of an Image4 file; what is neither tells nothing. Reads all of it into memory. */
 bool describe_darwin(struct source *s, struct facts *f, struct pome_error *err);
+bool describe_plist(struct source *s, struct facts *f, struct pome_error *err);
+struct pl;
+void describe_plist_node(struct facts *f, const char *key, const struct pl *node); /* with all that is in it */
 bool describe_disk(struct source *s, struct facts *f, struct pome_error *err);
 bool describe_archive(struct source *s, const struct archive_key *key, struct facts *f, struct pome_error *err);
 /* The container at a place of a disk; false: there is none, and nothing was told. */

@@ -27,6 +27,7 @@ enum pome_file_kind {
     POME_FILE_RAW_DISK,      /* a disk as it is: a partition map, or an APFS container. Can be described only. Since: 0.2 */
     POME_FILE_DARWIN_KERNEL, /* Mach-O executable or file set. Can be described only. Since: 0.2 */
     POME_FILE_DEVICE_TREE,   /* Apple device tree. Can be described only. Since: 0.2 */
+    POME_FILE_PROPERTY_LIST, /* BuildManifest.plist, HardwareModel, MachineIdentifier, ... Can be described only. Since: 0.2 */
 };
 
 /* UNKNOWN and *err when the file cannot be read (NOT_FOUND, IO, ...) or is of no kind that is known (NOT_SUPPORTED).   Since: 0.1. */

@@ -74,6 +74,22 @@ def restore_images():
     run("verify", "sealed.ipsw", says="all 25 components are right")
 
 
+def property_lists():
+    """Outside an image, too; those that say who a virtual Mac is, in words."""
+    open(at("MachineIdentifier"), "wb").write(plistlib.dumps({"ECID": 0x1234567890ABCDEF}, fmt=plistlib.FMT_BINARY))
+    run("info", "MachineIdentifier", says="1234567890ABCDEF")
+    open(at("HardwareModel"), "wb").write(plistlib.dumps({"DataRepresentationVersion": 2, "PlatformVersion": 2, "MinimumSupportedOS": [13, 0, 0]}, fmt=plistlib.FMT_BINARY,
+                                                         sort_keys=False))
+    run("info", "HardwareModel", says="Apple vma2")
+    one = {"Text": "x", "Number": 7, "Data": b"\1\2", "Empty": b"", "List": [True, {"Key": 1.5}]}
+    for fmt in (plistlib.FMT_XML, plistlib.FMT_BINARY):
+        open(at("one.plist"), "wb").write(plistlib.dumps(one, fmt=fmt))
+        expect(json.loads(run("info", "one.plist", "--json"))["list"] == {"Text": "x", "Number": 7, "Data": "0102", "Empty": "", "List": [True, {"Key": "1.5"}]}, "a list's values")
+    run("verify", "one.plist", status=69, err="it has no digests")
+    open(at("bad.plist"), "wb").write(b"bplist00 and no more")
+    run("info", "bad.plist", status=1, err="bad.plist")
+
+
 def support():
     make("old.ipsw", "--version", "11.7", "--without-vm", "--os-size", "4")
     run("info", "old.ipsw", says="macOS 11.7 is too old")
@@ -208,7 +224,7 @@ def disks(key):
 
 def mistakes():
     open(at("text"), "w").write("nothing of the kind\n" * 100)
-    run("info", "text", status=69, err="not a restore image, disk image, archive, Image4 file, trust cache, Darwin kernel or device tree")
+    run("info", "text", status=69, err="not a restore image, disk image, archive, Image4 file, trust cache, property list, Darwin kernel or device tree")
     run("info", "nowhere", status=3)
     run("extract", "plain.ipsw", status=2, err="name a component")
     run("extract", "os.dmg", status=2, err="-o FILE is missing")
@@ -234,6 +250,7 @@ def real_lists():
 key = make("sealed.ipsw", "--encrypted")
 make("plain.ipsw")
 restore_images()
+property_lists()
 support()
 differences()
 image4()
