@@ -99,7 +99,11 @@ static void check_object(const struct disk *d, const struct fat *f, const char *
 
 static const struct object {
     const char *file, *type, *recovery_type;
-} objects[] = {{"KERNEL.IM4", "krnl", "rkrn"}, {"RAMDISK.IM4", "rdsk", "rrdk"}, {"CMDLINE.IM4", "kcmd", "rcmd"}};
+    bool optional; /* there when the ticket lists it */
+} objects[] = {
+    {"KERNEL.IM4", "krnl", "rkrn"}, {"RAMDISK.IM4", "rdsk", "rrdk"}, {"CMDLINE.IM4", "kcmd", "rcmd"},
+    {"DEVTREE.IM4", "dtre", "rdtr", true}, {"TRUST.IM4", "trst", "rtsc", true},
+};
 
 /* Ticket and objects of a folder. */
 static void check_set(const struct disk *d, const struct fat *f, const char *folder, bool recovery)
@@ -119,8 +123,11 @@ static void check_set(const struct disk *d, const struct fat *f, const char *fol
     else if (wrong_machine(d->b, m))
         FOUND(d, TICKET, path, "%s", wrong_machine(d->b, m));
     for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
+        const char *type = recovery ? objects[i].recovery_type : objects[i].type;
+        if (objects[i].optional && !(readable && im4m_group(m, type)))
+            continue;
         snprintf(path, sizeof path, "%s/%s", folder, objects[i].file);
-        check_object(d, f, path, recovery ? objects[i].recovery_type : objects[i].type, readable ? m : NULL, missing);
+        check_object(d, f, path, type, readable ? m : NULL, missing);
     }
     free(ticket);
     free(m);

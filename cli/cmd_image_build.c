@@ -41,7 +41,8 @@ static int build(const struct pome_image_build_options *o, bool json)
         cli_json_string(stdout, o->output);
         printf(",\"bytes\":%llu}\n", stat(o->output, &s) ? 0ULL : (unsigned long long)s.st_size);
     } else if (!stat(o->output, &s)) {
-        cli_note("%s: %s\nnext: pome create NAME --image %s", o->output, cli_size((uint64_t)s.st_size, size), o->output);
+        cli_note("%s: %s\nnext: pome create NAME --image %s%s", o->output, cli_size((uint64_t)s.st_size, size), o->output,
+                 o->darwin ? " --cpu-model apple" : "");
     }
     return CLI_OK;
 }
@@ -61,7 +62,12 @@ int cmd_image_build(int argc, char **argv)
         {"package-list", 0, CLI_TEXT, &o.package_list, "FILE", "further packages, from a file", 0, 0},
         {"mirror", 0, CLI_TEXT, &o.mirror, "URL", "Debian mirror (those of the host's apt)", 0, 0},
         {"rootfs", 'r', CLI_TEXT, &o.rootfs, "PATH", "a tar archive or folder with a system, instead of Debian", 0, 0},
-        {"kernel", 'k', CLI_TEXT, &o.kernel, "FILE", "arm64 Image (Debian's cloud kernel)", 0, 0},
+        {"darwin", 0, CLI_FLAG, &o.darwin, NULL, "of a Darwin kernel: --kernel and --ramdisk, no system", 0, 0},
+        {"kernel", 'k', CLI_TEXT, &o.kernel, "FILE", "arm64 Image (Debian's cloud kernel); Darwin: Mach-O", 0, 0},
+        {"ramdisk", 0, CLI_TEXT, &o.ramdisk, "FILE", "the same as --initramfs; Darwin: its root (rd=md0)", 0, 0},
+        {"device-tree", 0, CLI_TEXT, &o.device_tree, "FILE", "Darwin: an Apple device tree (the machine's)", 0, 0},
+        {"trust-cache", 0, CLI_TEXT, &o.trust_cache, "FILE", "Darwin: a trust cache", 0, 0},
+        {"os-image", 0, CLI_TEXT, &o.os_image, "FILE", "Darwin: content of the main container (empty)", 0, 0},
         {"modules", 0, CLI_TEXT, &o.modules, "DIR", "lib/modules/VERSION of that kernel", 0, 0},
         {"initramfs", 0, CLI_TEXT, &o.ramdisk, "FILE", "initramfs of the normal start (Pome's)", 0, 0},
         {"recovery-ramdisk", 0, CLI_TEXT, &o.recovery_ramdisk, "FILE", "initramfs of Recovery (Pome's)", 0, 0},
@@ -85,8 +91,10 @@ int cmd_image_build(int argc, char **argv)
     int status = cli_options(argc, argv, options, 0, 1, what);
     if (status != CLI_GO_ON)
         return status;
-    if (!what[0] && !o.rootfs)
-        return cli_usage(argv[0], "\"debian\" or --rootfs PATH is needed");
+    if (o.darwin && (what[0] || o.rootfs))
+        return cli_usage(argv[0], "--darwin excludes \"debian\" and --rootfs");
+    if (!what[0] && !o.rootfs && !o.darwin)
+        return cli_usage(argv[0], "\"debian\", --rootfs PATH or --darwin is needed");
     if (what[0] && (o.rootfs || strcmp(what[0], "debian")))
         return cli_usage(argv[0], o.rootfs ? "\"%s\" and --rootfs exclude each other" : "\"%s\" cannot be built: debian can", what[0]);
     if (!o.output)

@@ -51,6 +51,38 @@ void *memset(void *to, int byte, size_t n)
     return to;
 }
 
+void *memmove(void *to, const void *from, size_t n)
+{
+    uint8_t *t = to;
+    const uint8_t *f = from;
+    if ((uintptr_t)t - (uintptr_t)f >= n) /* not into what is still to be read: t is below, or behind the end */
+        return memcpy(to, from, n);
+    if ((uintptr_t)t % 8 == 0 && (uintptr_t)f % 8 == 0) {
+        for (; n % 8; n--)
+            t[n - 1] = f[n - 1];
+        for (; n; n -= 8)
+            *(uint64_t *)(t + n - 8) = *(const uint64_t *)(f + n - 8);
+    }
+    for (; n; n--)
+        t[n - 1] = f[n - 1];
+    return to;
+}
+
+void *memchr(const void *bytes, int byte, size_t n)
+{
+    for (const uint8_t *p = bytes; n; n--, p++)
+        if (*p == (uint8_t)byte)
+            return (void *)(uintptr_t)p;
+    return NULL;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return (uint8_t)*a - (uint8_t)*b;
+}
+
 int memcmp(const void *a, const void *b, size_t n)
 {
     const uint8_t *x = a, *y = b;

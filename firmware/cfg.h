@@ -16,6 +16,8 @@
 #define FW_CFG_FDT_SIZE 0x070 /* u64, bytes */
 #define FW_CFG_RAM_BASE 0x078 /* u64 */
 #define FW_CFG_REPORT   0x080 /* u64: address of the register (u32) that is told what is started; 0: there is none */
+#define FW_CFG_TREE     0x088 /* u64: guest-physical address of the Apple device tree that Pome wrote */
+#define FW_CFG_TREE_SIZE 0x090 /* u64, bytes */
 /* Whom the machine trusts (docs/boot.md section 4): behind all known fields. */
 #define FW_CFG_ANCHOR       0x800 /* 48 bytes: SHA-384 of the authority's root certificate; zero: none */
 #define FW_CFG_BOOT_NONCE   0x830 /* 32 bytes: BNCH that tickets must have */

@@ -12,7 +12,10 @@ typedef const char *fw_why;
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memset(void *to, int byte, size_t n);
+void *memmove(void *to, const void *from, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
+void *memchr(const void *bytes, int byte, size_t n);
+int strcmp(const char *a, const char *b);
 size_t strlen(const char *s);
 
 bool fw_same(const char *a, const char *b);

@@ -51,6 +51,10 @@
 #define FW_LOAD_SIZE     FW_N(0x00200000)
 #define FW_FDT_BASE      (FW_WINDOW + FW_N(0x01000000)) /* stage 2 writes the kernel's FDT here: at most 2 MiB */
 #define FW_FDT_SIZE      FW_N(0x00200000)
+#define FW_TREE_BASE     (FW_WINDOW + FW_N(0x01200000)) /* Darwin: the set's device tree, at most 4 MiB */
+#define FW_TRUST_BASE    (FW_WINDOW + FW_N(0x01600000)) /* its trust cache, at most 2 MiB */
+#define FW_TREE_WORK     (FW_WINDOW + FW_N(0x01800000)) /* the tree, completed */
+#define FW_TREE_WORK_SIZE FW_N(0x00800000)
 #define FW_KERNEL_BASE   (FW_RAM_BASE + FW_N(0x00200000)) /* 2 MiB aligned; IMG4 bytes before the payload lie just below */
 
 /* Identity of the board: what tickets are made for (Restore.plist of our images says the same). */

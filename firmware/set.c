@@ -1,13 +1,14 @@
 /*
  * set.c - boot sets.
  *
- * How it works: a set is a folder with three IM4P files and one file that says what their digests are: TICKET.IM4 (signed by the
+ * How it works: a set is a folder with three IM4P files (a Darwin kernel's up to five) and one file that says what their digests are: TICKET.IM4 (signed by the
  * machine's authority), or DIGESTS (written in the guest, not signed). Which of them will do is the policy's to say. The
  * objects are read so that their payloads come to lie where they are needed.
  *
  * Memory (platform.h): kernel from 2 MiB above the start of RAM, the ramdisk behind it at the next 2 MiB.
  */
 #include "firmware/set.h"
+#include "firmware/darwin.h"
 #include "firmware/digests.h"
 #include "firmware/kernel.h"
 #include "firmware/platform.h"
@@ -17,8 +18,8 @@
 #define IM4P_EXTRA   0x10000 /* headers around a payload: more is refused */
 #define TICKET_MAX   0x8000
 
-static const char *const object_names[SET_OBJECTS] = {"kernel", "ramdisk", "command line"};
-static const char *const object_files[SET_OBJECTS] = {"KERNEL.IM4", "RAMDISK.IM4", "CMDLINE.IM4"};
+static const char *const object_names[SET_OBJECTS] = {"kernel", "ramdisk", "command line", "device tree", "trust cache"};
+static const char *const object_files[SET_OBJECTS] = {"KERNEL.IM4", "RAMDISK.IM4", "CMDLINE.IM4", "DEVTREE.IM4", "TRUST.IM4"};
 
 static uint8_t peek[PEEK] __attribute__((aligned(16)));
 static uint8_t small_file[CMDLINE_MAX + IM4P_EXTRA] __attribute__((aligned(16)));
@@ -27,6 +28,7 @@ static uint8_t ticket_file[TICKET_MAX] __attribute__((aligned(16)));
 /* What the objects must be. */
 struct digests {
     bool known, forgiving; /* permissive security does without, and takes objects that differ */
+    bool listed[SET_OBJECTS];
     uint8_t digest[SET_OBJECTS][SHA384_BYTES];
 };
 
@@ -89,9 +91,11 @@ static bool open_ticket(const struct boot_set *set, size_t n, const struct machi
         return object_failed(set, "ticket", "is not the one that LocalPolicy names (nsih), full security needs it");
     for (int i = 0; i < SET_OBJECTS; i++) {
         const uint8_t *listed = ticket_digest(&t, set->types[i]);
-        if (!listed)
+        if (!listed && i < SET_NEEDED)
             return object_failed(set, object_names[i], "ticket does not list it");
-        memcpy(out->digest[i], listed, SHA384_BYTES);
+        out->listed[i] = listed;
+        if (listed)
+            memcpy(out->digest[i], listed, SHA384_BYTES);
     }
     out->known = true;
     return true;
@@ -118,7 +122,7 @@ static bool open_digests(const struct boot_set *set, const struct fat *fs, struc
     make_path(path, set->path, "DIGESTS");
     fw_why why = set_read_small(fs, path, small_file, sizeof small_file, &n);
     if (!why)
-        why = digests_parse((const char *)small_file, n, object_files, SET_OBJECTS, out->digest);
+        why = digests_parse((const char *)small_file, n, object_files, SET_NEEDED, out->digest);
     out->forgiving = set->policy->security == SECURITY_PERMISSIVE;
     out->known = !why;
     if (why && !out->forgiving)
@@ -193,8 +197,17 @@ static fw_why load_kernel(const struct fat *fs, const struct boot_set *set, cons
     struct im4p p;
     struct kernel_image k;
     uint64_t begin = fw_now_us(), limit = FW_WINDOW;
+    out->darwin = false;
+    out->limit = limit;
+    out->tree_bytes = out->trust_bytes = 0;
     fw_why why = load_payload(fs, path, FW_KERNEL_BASE, limit, &p);
-    if (why || (why = verify(set, d, SET_KERNEL, &p)) || (why = kernel_parse(p.payload.p, p.payload.n, &k)))
+    if (why || (why = verify(set, d, SET_KERNEL, &p)))
+        return why;
+    if (darwin_kernel_is(p.payload.p, p.payload.n)) {
+        loaded_line(set, d, SET_KERNEL, &p, begin);
+        return darwin_stage(p.payload.p, p.payload.n, out);
+    }
+    if ((why = kernel_parse(p.payload.p, p.payload.n, &k)))
         return why;
     out->kernel = FW_KERNEL_BASE + k.text_offset;
     if (k.memory_bytes > limit - out->kernel)
@@ -214,8 +227,8 @@ static fw_why load_ramdisk(const struct fat *fs, const struct boot_set *set, con
     struct im4p p;
     uint64_t begin = fw_now_us();
     /* One 2 MiB step of distance: the bytes before the payload must not touch the kernel's memory. */
-    uint64_t at = (out->end + PEEK + ALIGN_KERNEL - 1) & ~(ALIGN_KERNEL - 1);
-    fw_why why = load_payload(fs, path, at, FW_WINDOW, &p);
+    uint64_t at = out->darwin ? out->end : (out->end + PEEK + ALIGN_KERNEL - 1) & ~(ALIGN_KERNEL - 1);
+    fw_why why = load_payload(fs, path, at, out->limit, &p);
     if (why || (why = verify(set, d, SET_RAMDISK, &p)))
         return why;
     out->ramdisk = at;
@@ -256,15 +269,44 @@ static fw_why load_cmdline(const struct fat *fs, const struct boot_set *set, con
     return set_append_args(out, (const char *)p.payload.p, p.payload.n) ? NULL : "is too long";
 }
 
+/* What a Darwin kernel has besides: into the window, from where darwin_place takes it. */
+static fw_why load_tree(const struct fat *fs, const struct boot_set *set, const struct digests *d, const char *path, struct loaded *out)
+{
+    struct im4p p;
+    uint64_t begin = fw_now_us();
+    fw_why why = load_payload(fs, path, FW_TREE_BASE + PEEK, FW_TRUST_BASE, &p);
+    if (why || (why = verify(set, d, SET_TREE, &p)))
+        return why;
+    out->tree = FW_TREE_BASE + PEEK;
+    out->tree_bytes = p.payload.n;
+    loaded_line(set, d, SET_TREE, &p, begin);
+    return NULL;
+}
+
+static fw_why load_trust(const struct fat *fs, const struct boot_set *set, const struct digests *d, const char *path, struct loaded *out)
+{
+    struct im4p p;
+    uint64_t begin = fw_now_us();
+    fw_why why = load_payload(fs, path, FW_TRUST_BASE + PEEK, FW_TREE_WORK, &p);
+    if (why || (why = verify(set, d, SET_TRUST, &p)))
+        return why;
+    out->trust = FW_TRUST_BASE + PEEK;
+    out->trust_bytes = p.payload.n;
+    loaded_line(set, d, SET_TRUST, &p, begin);
+    return NULL;
+}
+
 bool set_load(const struct fat *fs, const struct boot_set *set, const struct machine *machine, struct loaded *out)
 {
     static fw_why (*const load[SET_OBJECTS])(const struct fat *, const struct boot_set *, const struct digests *, const char *,
-                                             struct loaded *) = {load_kernel, load_ramdisk, load_cmdline};
+                                             struct loaded *) = {load_kernel, load_ramdisk, load_cmdline, load_tree, load_trust};
     struct digests d;
     char path[64];
     if (!find_digests(set, fs, machine, &d))
         return false;
     for (int i = 0; i < SET_OBJECTS; i++) {
+        if (i >= SET_NEEDED && !d.listed[i])
+            continue;
         make_path(path, set->path, object_files[i]);
         fw_why why = load[i](fs, set, &d, path, out);
         if (why)

@@ -7,7 +7,7 @@
 
 #define CMDLINE_MAX 4096
 
-enum set_object { SET_KERNEL, SET_RAMDISK, SET_CMDLINE, SET_OBJECTS };
+enum set_object { SET_KERNEL, SET_RAMDISK, SET_CMDLINE, SET_NEEDED, SET_TREE = SET_NEEDED, SET_TRUST, SET_OBJECTS }; /* from SET_NEEDED on: when the ticket lists it */
 
 struct boot_set {
     const char *label, *path; /* "boot set 1A2B3C4D:"; the folder */
@@ -16,7 +16,9 @@ struct boot_set {
 };
 
 struct loaded {
-    uint64_t kernel, ramdisk, ramdisk_end, end; /* end: first byte that is free above */
+    uint64_t kernel, ramdisk, ramdisk_end, end, limit; /* end: first byte that is free above; limit: the first that is not free again */
+    bool darwin;                                       /* kernel: its entry; the next two are its */
+    uint64_t tree, tree_bytes, trust, trust_bytes;     /* 0 bytes: none */
     char bootargs[CMDLINE_MAX];
     size_t bootargs_bytes;
 };

@@ -9,6 +9,7 @@
  */
 #include "firmware/boot_args.h"
 #include "firmware/cfg.h"
+#include "firmware/darwin.h"
 #include "firmware/fdt_edit.h"
 #include "firmware/nvram.h"
 #include "firmware/picker.h"
@@ -104,7 +105,7 @@ static void read_names(void)
 static bool start_set(const char *name)
 {
     static char label[] = "boot set ________:", path[] = "/BOOT/________";
-    const struct boot_set set = {label, path, {"krnl", "rdsk", "kcmd"}, &system.policy};
+    const struct boot_set set = {label, path, {"krnl", "rdsk", "kcmd", "dtre", "trst"}, &system.policy};
     memcpy(label + sizeof label - 2 - SET_CHARS, name, SET_CHARS);
     memcpy(path + sizeof path - 1 - SET_CHARS, name, SET_CHARS);
     started = name;
@@ -127,7 +128,7 @@ static bool start_normal(void)
 
 static bool start_recovery(struct disk *disk)
 {
-    static const struct boot_set set = {"recovery:", "/BOOT", {"rkrn", "rrdk", "rcmd"}, NULL};
+    static const struct boot_set set = {"recovery:", "/BOOT", {"rkrn", "rrdk", "rcmd", "rdtr", "rtsc"}, NULL};
     struct fat fs;
     fw_why why = open_volume(disk, recovery_container, &fs);
     started = recovery_name;
@@ -322,8 +323,10 @@ void fw_main(void)
     const char *args = have_nvram ? nvram_get(&nv, "boot-args", &n) : NULL;
     if (args && !append_boot_args(args, n))
         give_up("boot-args", "command line is too long");
-    if ((why = make_fdt()))
-        give_up("device tree", why);
+    uint64_t entry = loaded.kernel, x0 = FW_FDT_BASE;
+    why = loaded.darwin ? darwin_place(&loaded, have_nvram ? nv.bank : NULL, NVRAM_BANK_BYTES, &entry, &x0) : make_fdt();
+    if (why)
+        give_up(loaded.darwin ? "Darwin kernel" : "device tree", why);
     virtio_blk_release();
     uint64_t report = fw_cfg64(FW_CFG_REPORT);
     if (report)
@@ -332,5 +335,5 @@ void fw_main(void)
         fw_print("pome stage2: kernel at 0x%lx, ramdisk 0x%lx-0x%lx, command line: %s\n", loaded.kernel, loaded.ramdisk,
                  loaded.ramdisk_end, loaded.bootargs);
     fw_print("pome stage2: starting the kernel after %lu ms\n", (fw_now_us() - begin) / 1000);
-    fw_enter(loaded.kernel, FW_FDT_BASE);
+    fw_enter(entry, x0);
 }

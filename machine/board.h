@@ -84,6 +84,7 @@ struct machine {
     bool has_entry;
     void *fdt;
     size_t fdt_bytes;
+    size_t darwin_tree_bytes; /* of the one for a boot ROM */
 };
 
 /* Kinds of parts, parts.c. */
@@ -163,6 +164,8 @@ void fdt_strings(void *fdt, const char *name, const char *strings, size_t bytes)
 /* Writes the machine as an Apple device tree into t (darwin_tree.c); a failure is t->failed. */
 enum { DARWIN_TREE_ROOM = 128 << 10 };
 void darwin_tree_write(const struct machine *m, struct adt *t);
+/* For a boot ROM: writes it with a random seed at gpa. *bytes: its length. */
+bool darwin_tree_place(struct machine *m, uint64_t gpa, size_t *bytes, struct pome_error *err);
 
 /* What machine_load_kernel is made of. */
 bool load_linux(struct machine *m, const struct machine_kernel *what, struct pome_error *err);

@@ -188,3 +188,21 @@ bool load_darwin(struct machine *m, const struct machine_kernel *what, struct po
     inputs_free(&in);
     return ok;
 }
+
+bool darwin_tree_place(struct machine *m, uint64_t gpa, size_t *bytes, struct pome_error *err)
+{
+    uint8_t seed[SEED_BYTES];
+    struct adt t;
+    void *memory = malloc(DARWIN_TREE_ROOM);
+    bool ok = memory || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "device tree");
+    ok = ok && (getrandom(seed, sizeof seed, 0) == sizeof seed || pome_fail_errno(err, "getrandom"));
+    if (ok) {
+        adt_begin(&t, memory, DARWIN_TREE_ROOM, "device-tree");
+        darwin_tree_write(m, &t);
+        adt_set(&t, adt_find(&t, "/chosen"), "random-seed", seed, sizeof seed);
+        *bytes = t.n;
+        ok = (!t.failed && mem_write(m->mem, gpa, memory, t.n)) || pome_fail(err, POME_ERROR_INTERNAL, "device tree of %zu bytes", t.n);
+    }
+    free(memory);
+    return ok;
+}

@@ -18,6 +18,7 @@
 #define POWER_PIN    3
 #define BUTTON_NS    200000000
 #define MAX_FDT      (2 * MiB) /* booting.rst 2 */
+#define DARWIN_TREE_AT MiB     /* from the start of RAM: the Apple device tree for a boot ROM, behind the FDT */
 
 static bool board_mmio_read(void *ctx, unsigned cpu, uint64_t gpa, unsigned size_bytes, uint64_t *value)
 {
@@ -169,6 +170,8 @@ static bool add_cfg(struct machine *m, struct pome_error *err)
     le64_put(cfg + FW_CFG_FDT_SIZE, m->fdt_bytes);
     le64_put(cfg + FW_CFG_RAM_BASE, p->ram_gpa);
     le64_put(cfg + FW_CFG_REPORT, FW_BOOT_REPORT);
+    le64_put(cfg + FW_CFG_TREE, p->ram_gpa + DARWIN_TREE_AT);
+    le64_put(cfg + FW_CFG_TREE_SIZE, m->darwin_tree_bytes);
     if (!mem_add_rom(m->mem, p->cfg_gpa, p->cfg_bytes, cfg, sizeof cfg, err))
         return pome_fail_context(err, "boot configuration");
     return true;
@@ -182,6 +185,8 @@ static bool prepare_rom_entry(struct machine *m, struct pome_error *err)
     size_t bytes;
     void *fdt = fdt_write(m, &(struct fdt_chosen){ 0 }, &bytes, err);
     if (!fdt || !machine_place_fdt(m, fdt, bytes, m->platform->ram_gpa, err))
+        return false;
+    if (m->platform->cfg_bytes && !darwin_tree_place(m, m->platform->ram_gpa + DARWIN_TREE_AT, &m->darwin_tree_bytes, err))
         return false;
     if (m->platform->cfg_bytes && !mem_find(m->mem, m->platform->cfg_gpa) && !add_cfg(m, err))
         return false;

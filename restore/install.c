@@ -118,6 +118,11 @@ bool install_open_members(struct install *in, struct pome_error *err)
     return in->aux_fd >= 0;
 }
 
+bool install_has(const struct install *in, const struct component_role *role)
+{
+    return manifest_component(&in->image->manifest, role->name);
+}
+
 /* Everything that can be known to fail is known before the disk is touched. */
 static bool check(struct install *in, struct pome_error *err)
 {
@@ -131,7 +136,7 @@ static bool check(struct install *in, struct pome_error *err)
     if (!install_check_machine(in, err))
         return false;
     for (size_t i = 0; i < COMPONENT_ROLES; i++)
-        if (component_roles[i].type &&
+        if (component_roles[i].type && install_has(in, &component_roles[i]) &&
             !restore_image_im4p(in->image, install_component(in, component_roles[i].name), component_roles[i].type, &p, err))
             return false;
     if (!layout_make(b->disk_bytes, install_component(in, "OS")->uncompressed_size, &in->gpt, err))

@@ -104,6 +104,7 @@ bool install_aux(struct install *in, struct pome_error *err);
 void install_empty_aux(struct install *in);
 
 /* A component of ours by name; the image was checked to have it. */
+bool install_has(const struct install *in, const struct component_role *role); /* an optional one may be absent */
 const struct manifest_component *install_component(const struct install *in, const char *name);
 
 #endif

@@ -163,7 +163,7 @@ static bool add_components(struct container *k, enum component_place place, cons
     for (size_t i = 0; i < COMPONENT_ROLES; i++) {
         const struct component_role *role = &component_roles[i];
         struct im4p p;
-        if (role->place != place)
+        if (role->place != place || !install_has(k->in, role))
             continue;
         k->contents[k->n].component = install_component(k->in, role->name);
         if (!restore_image_im4p(k->in->image, k->contents[k->n].component, role->type, &p, err))

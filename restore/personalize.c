@@ -197,7 +197,7 @@ static bool place_ticket(struct install *in, const struct personality *who, enum
     struct image_digest images[COMPONENT_ROLES + 1];
     size_t n = 0;
     for (size_t i = 0; i < COMPONENT_ROLES; i++)
-        if (component_roles[i].place == place)
+        if (component_roles[i].place == place && install_has(in, &component_roles[i]))
             images[n++] = (struct image_digest){component_roles[i].type, install_component(in, component_roles[i].name)->digest};
     if (place == PLACE_BOOT) /* the OS image belongs to what the boot set starts */
         images[n++] = (struct image_digest){"rosi", install_component(in, "OS")->uncompressed_digest};

@@ -26,6 +26,10 @@ const struct component_role component_roles[COMPONENT_ROLES] = {
     {"RecoveryRamDisk", "rrdk", PLACE_RECOVERY, "RAMDISK.IM4"},
     {"RecoveryCommandLine", "rcmd", PLACE_RECOVERY, "CMDLINE.IM4"},
     {"OS", NULL, PLACE_OS, NULL},
+    {"DeviceTree", "dtre", PLACE_BOOT, "DEVTREE.IM4", true},
+    {"StaticTrustCache", "trst", PLACE_BOOT, "TRUST.IM4", true},
+    {"RecoveryDeviceTree", "rdtr", PLACE_RECOVERY, "DEVTREE.IM4", true},
+    {"RecoveryTrustCache", "rtsc", PLACE_RECOVERY, "TRUST.IM4", true},
 };
 
 enum { ZSTD_WINDOW_LOG_MAX = 27 /* 128 MiB: what zstd --ultra --long needs at most */ };
@@ -110,6 +114,8 @@ static bool components_ok(const struct restore_image *image, struct pome_error *
 {
     for (size_t i = 0; i < COMPONENT_ROLES; i++) {
         const struct manifest_component *c = manifest_component(&image->manifest, component_roles[i].name);
+        if (!c && component_roles[i].optional)
+            continue;
         if (!c)
             return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: BuildManifest.plist has no component %s", zipin_path(image->zip),
                              component_roles[i].name);

@@ -30,9 +30,10 @@ struct component_role {
     const char *name, *type;     /* "KernelCache", "krnl" */
     enum component_place place;
     const char *file;            /* name in its container, "KERNEL.IM4"; NULL when it is none */
+    bool optional;               /* images of Linux have none */
 };
 extern const struct component_role component_roles[];
-enum { COMPONENT_ROLES = 8 };
+enum { COMPONENT_ROLES = 12, COMPONENTS_NEEDED = 8 };
 
 /* Errors: see pome_restore_image_load. */
 struct restore_image *restore_image_open(const char *path, struct pome_error *err);

@@ -52,11 +52,11 @@ static void right(void **state)
     assert_string_equal(image->manifest.version, "1.2");
     assert_string_equal(image->manifest.device_class, "pome1ap");
     assert_int_equal(image->manifest.min_cpus, 1);
-    assert_int_equal(image->manifest.n, COMPONENT_ROLES);
+    assert_int_equal(image->manifest.n, COMPONENTS_NEEDED);
     assert_true(image->restore.for_device);
     if (!restore_image_supported(image, &err) || !restore_image_verify(image, &r, NULL, NULL, &err))
         fail_msg("%s", err.message);
-    assert_int_equal(r.checked, COMPONENT_ROLES);
+    assert_int_equal(r.checked, COMPONENTS_NEEDED);
     assert_int_equal(r.unchecked, 0);
     restore_image_close(image);
 }

@@ -53,10 +53,18 @@ struct pome_image_build_options {
     size_t n_ssh_keys;
     const char *const *recovery_includes; /* folders copied over the Recovery ramdisk */
     size_t n_recovery_includes;
+
+    /* An image of a Darwin kernel, from files that are there: kernel (Mach-O), ramdisk (its root, also Recovery's unless recovery_ramdisk is given), and the
+     * next three. Each may be as it is, compressed, or in an Image4 payload. Of the options above the firmware, command lines, names and output count; none
+     * of the host's programs is run. Since: 0.2. */
+    bool darwin;
+    const char *device_tree; /* an Apple device tree; NULL: the machine describes itself */
+    const char *trust_cache; /* NULL: none */
+    const char *os_image;    /* the main container's content, a multiple of 4096 bytes; NULL: empty */
 };
 #define POME_IMAGE_BUILD_OPTIONS_INIT                                                                                  \
     {sizeof(struct pome_image_build_options), NULL, false, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL, NULL, \
-     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0}
+     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, false, NULL, NULL, NULL}
 
 /* Builds a restore image for arm64. Takes a minute or two; progress may be NULL. The host's programs it needs (apt-get,
  * dpkg-deb, mmdebstrap, fakeroot, mke2fs, cpio, depmod, ... as far as this build uses them) are checked first.

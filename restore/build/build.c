@@ -12,6 +12,7 @@
  */
 #include "restore/build/compose.h"
 #include "restore/build/configure.h"
+#include "restore/build/darwin.h"
 #include "restore/build/image_build.h"
 #include "restore/build/names.h"
 #include "restore/build/tool.h"
@@ -116,6 +117,8 @@ static bool check_options(struct build *b, struct pome_error *err)
     b->suite = o->suite ? o->suite : "bookworm";
     if (o->rootfs && (o->packages || o->package_list))
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "packages are for Debian; a root file system is taken as it is");
+    if (o->device_tree || o->trust_cache || o->os_image)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "device tree, trust cache and OS image are for Darwin kernels");
     if (o->modules && !o->kernel)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "modules belong to a kernel, and none is given");
     if (o->recovery_ramdisk && o->n_recovery_includes)
@@ -465,7 +468,8 @@ static bool check_output(const struct pome_image_build_options *o, struct pome_e
 /* Every file and folder that was given is there and of the right kind, before an hour is spent. */
 static bool check_inputs(const struct pome_image_build_options *o, struct pome_error *err)
 {
-    const char *const files[] = {o->package_list, o->rootfs, o->kernel, o->modules, o->ramdisk, o->recovery_ramdisk, o->firmware, o->root_password_file};
+    const char *const files[] = {o->package_list, o->rootfs, o->kernel, o->modules, o->ramdisk, o->recovery_ramdisk, o->firmware, o->root_password_file,
+                                 o->device_tree, o->trust_cache, o->os_image};
     for (size_t i = 0; i < ARRAY_SIZE(files); i++)
         if (files[i] && access(files[i], R_OK))
             return pome_fail_errno(err, "%s", files[i]);
@@ -484,9 +488,22 @@ static bool check_inputs(const struct pome_image_build_options *o, struct pome_e
     return true;
 }
 
+/* A Darwin kernel with what belongs to it: everything is given, nothing is fetched, installed or run. */
+static bool build_darwin(struct build *b, struct pome_error *err)
+{
+    const struct pome_image_build_options *o = b->options;
+    b->step = n_steps - 1; /* writing the restore image */
+    return darwin_check(o, err) && check_inputs(o, err) && work_open(&b->work, o->cache, err) && darwin_compose(o, &b->work, compose_line, b, err);
+}
+
 bool image_build(const struct pome_image_build_options *options, pome_progress_fn *progress, void *user, struct pome_error *err)
 {
     struct build b = {.options = options, .progress = progress, .user = user, .work.lock = -1};
+    if (options->darwin) {
+        bool made = check_output(options, err) && build_darwin(&b, err);
+        work_close(&b.work);
+        return made;
+    }
     bool ok = check_output(options, err) && check_options(&b, err) && check_inputs(options, err) && check_programs(&b, err) &&
               work_open(&b.work, options->cache, err) && run_steps(&b, err);
     if (!ok)

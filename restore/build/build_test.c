@@ -195,7 +195,7 @@ static void composed_image_is_accepted(void **state)
     assert_string_equal(image->product_name, "Test System");
     assert_true(restore_image_verify(image, &result, NULL, NULL, &err));
     const struct manifest *m = &image->manifest;
-    assert_int_equal(m->n, COMPONENT_ROLES);
+    assert_int_equal(m->n, COMPONENTS_NEEDED);
     for (size_t i = 0; i < m->n; i++) {
         const struct manifest_component *c = &m->components[i];
         if (!strcmp(c->name, "LLB")) {

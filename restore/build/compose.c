@@ -24,7 +24,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-enum { ZSTD_LEVEL = 8, ZSTD_WORKERS = 4, BLOCK = 1 << 20, N_COMPONENTS = 8, UNIQUE_ID_BYTES = 20 };
+enum { ZSTD_LEVEL = 8, ZSTD_WORKERS = 4, BLOCK = 1 << 20, COMPONENTS_MAX = 12, UNIQUE_ID_BYTES = 20 };
 
 #define DEVICE_CLASS  "pome1ap"
 #define PRODUCT_TYPE  "PomeMac1,1"
@@ -47,7 +47,8 @@ struct compose {
     uint8_t *block;
     uint64_t os_bytes, written, to_write;
     uint8_t os_digest[SHA384_BYTES]; /* not compressed */
-    struct component components[N_COMPONENTS];
+    size_t n_components;
+    struct component components[COMPONENTS_MAX];
 };
 
 /* Compression takes three quarters of the time. */
@@ -221,7 +222,7 @@ static struct pl *manifest_entry(const struct compose *c, size_t i)
 static struct pl *identity(const struct compose *c)
 {
     char number[24];
-    uint8_t all[N_COMPONENTS * SHA384_BYTES], unique[SHA384_BYTES];
+    uint8_t all[COMPONENTS_MAX * SHA384_BYTES], unique[SHA384_BYTES];
     struct pl *id = pl_new_dict(), *info = pl_new_dict(), *manifest = pl_new_dict();
     snprintf(number, sizeof number, "0x%X", FW_BOARD_ID);
     set_text(id, "ApBoardID", number);
@@ -238,11 +239,11 @@ static struct pl *identity(const struct compose *c)
     pl_set(info, "VirtualMachineMinCPUCount", pl_new_integer(1));
     pl_set(info, "VirtualMachineMinMemorySizeMB", pl_new_integer(FW_RAM_MIN >> 20));
     pl_set(info, "OSDiskImageSize", pl_new_integer(c->os_bytes >> 20));
-    for (size_t i = 0; i < N_COMPONENTS; i++) {
+    for (size_t i = 0; i < c->n_components; i++) {
         pl_set(manifest, c->components[i].name, manifest_entry(c, i));
         memcpy(all + i * SHA384_BYTES, c->components[i].digest, SHA384_BYTES);
     }
-    sha384(all, sizeof all, unique);
+    sha384(all, c->n_components * SHA384_BYTES, unique);
     pl_set(id, "UniqueBuildID", pl_new_data(unique, UNIQUE_ID_BYTES));
     pl_set(id, "Info", info);
     pl_set(id, "Manifest", manifest);
@@ -284,7 +285,7 @@ static struct pl *restore_plist(const struct compose *c)
     pl_set(ids, "Recovery", array_of(pl_new_integer(id)));
     pl_set(root, "SupportedProductTypeIDs", ids);
     pl_set(root, "SupportedProductTypes", array_of(pl_new_text(PRODUCT_TYPE)));
-    set_text(systems, c->components[OS_COMPONENT].path, "ext4");
+    set_text(systems, c->components[OS_COMPONENT].path, c->parts->os_file_system ? c->parts->os_file_system : "ext4");
     pl_set(root, "SystemRestoreImageFileSystems", systems);
     return root;
 }
@@ -323,15 +324,21 @@ static bool write_plist(struct compose *c, const char *path, struct pl *root, st
 static bool write_members(struct compose *c, struct pome_error *err)
 {
     struct stat s;
-    for (size_t i = 0; i < N_COMPONENTS; i++)
+    for (size_t i = 0; i < c->n_components; i++)
         c->to_write += c->components[i].file && !stat(c->components[i].file, &s) ? (uint64_t)s.st_size : c->components[i].n;
-    for (size_t i = 0; i < N_COMPONENTS; i++)
+    for (size_t i = 0; i < c->n_components; i++)
         if (!write_component(c, &c->components[i], err))
             return false;
     return write_plist(c, "Restore.plist", restore_plist(c), err) &&
            write_plist(c, "RestoreVersion.plist", restore_version(c), err) &&
            write_plist(c, "SystemVersion.plist", system_version(c), err) &&
            write_plist(c, "BuildManifest.plist", build_manifest(c), err);
+}
+
+static void add_file(struct compose *c, const char *name, const char *type, const char *path, const char *file)
+{
+    if (file)
+        c->components[c->n_components++] = (struct component){name, type, path, file, NULL, 0, {0}};
 }
 
 bool image_compose(const struct image_parts *p, const char *output, compose_report *report, void *user,
@@ -356,7 +363,13 @@ bool image_compose(const struct image_parts *p, const char *output, compose_repo
              strlen(p->recovery_cmdline), {0}},
             [OS_COMPONENT] = {"OS", NULL, "OS.img.zst", compressed, NULL, 0, {0}},
         },
+        .n_components = OS_COMPONENT + 1,
     };
+    /* Of a Darwin kernel; Recovery starts with the same. */
+    add_file(&c, "DeviceTree", "dtre", "Firmware/all_flash/DeviceTree.pome1.im4p", p->device_tree);
+    add_file(&c, "RecoveryDeviceTree", "rdtr", "Firmware/recovery/devicetree.im4p", p->device_tree);
+    add_file(&c, "StaticTrustCache", "trst", "Firmware/ramdisk.trustcache.im4p", p->trust_cache);
+    add_file(&c, "RecoveryTrustCache", "rtsc", "Firmware/recovery/ramdisk.trustcache.im4p", p->trust_cache);
     if (!c.block)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to write the restore image");
     bool ok = compress_os(&c, compressed, err) && (c.zip = zipout_create(output, err)) && write_members(&c, err);

@@ -10,7 +10,9 @@ struct image_parts {
     const char *firmware;                            /* file: stage 2; NULL: Pome's own */
     const char *kernel, *ramdisk, *recovery_ramdisk; /* files */
     const char *cmdline, *recovery_cmdline;          /* texts */
-    const char *os_image;                            /* file: raw ext4, a multiple of 4096 bytes */
+    const char *device_tree, *trust_cache;           /* files, for Darwin kernels; NULL: none */
+    const char *os_image;                            /* file: raw, a multiple of 4096 bytes */
+    const char *os_file_system;                      /* NULL: ext4 */
     const char *work;                                /* folder for the compressed OS image */
     const char *product_name, *product_version, *build_number;
 };

@@ -91,6 +91,38 @@ def given_tree(kernel):
     boot("--kernel", kernel, "--cpus", "3", "--device-tree", make("tree", "2", at("small")), status=1, err="2 nodes in /cpus, the machine has 3 CPUs")
 
 
+def pome_does(*args, status=0, **more):
+    r = subprocess.run([pome, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, env=env, errors="replace", **more)
+    if r.returncode != status:
+        sys.exit(f"pome {' '.join(args)}: status {r.returncode}, wanted {status}:\n{r.stdout}{r.stderr}")
+    return r.stdout
+
+
+def installed(kernel):
+    """A restore image, installed into a bundle, started by boot ROM and stage 2; an object whose bytes differ is not used."""
+    disk, image = write("root", b"RAMdisk!" + b"x" * 300000), at("darwin.ipsw")
+    cache = write("trust", struct.pack("<I16sI", 1, b"u" * 16, 2) + b"a" * 20 + b"\2\0" + b"b" * 20 + b"\2\0")
+    packed = make("im4p-lzfse", "krnl", kernel, at("packed"))
+    pome_does("image", "build", "--darwin", "--kernel", packed, "--ramdisk", disk, "--trust-cache", cache, "--device-tree", make("tree", "8", at("tree8")),
+              "-o", image)
+    pome_does("image", "build", "--darwin", "--kernel", disk, "--ramdisk", disk, "-o", at("no.ipsw"), status=1)
+    pome_does("image", "verify", image)
+    pome_does("create", "d", "--image", image, "--cpu-model", "apple", "--cpus", "2", "--memory", "512MiB", "--disk", "2GiB")
+    pome_does("bundle", "check", "d")
+    said = pome_does("start", "d")
+    for text in "device tree", "trust cache", "boot-args: serial=3 rd=md0\n", f"RAMDisk: first bytes 0x{struct.unpack('<Q', b'RAMdisk!')[0]:016x}", GOOD:
+        if text not in said.replace("\r", ""):
+            sys.exit(f"pome start: does not say {text!r}:\n{said}")
+    with open(at("vms/d.bundle/Disk.img"), "r+b") as f:
+        f.seek(0)
+        place = f.read(64 << 20).find(b"a" * 20)
+        f.seek(place)
+        f.write(b"A")
+    said = pome_does("start", "d")
+    if "trust cache, digest" not in said or "Recovery cannot" in said or GOOD not in said.replace("\r", ""):
+        sys.exit(f"pome start with another trust cache:\n{said}")
+
+
 def refused(kernel):
     text = write("text", b"hello\n" * 100)
     boot("--kernel", text, status=1, err="no kernel that can be started")
@@ -106,6 +138,6 @@ def refused(kernel):
 
 
 executable = make("executable", elf, at("kernel"))
-for part in plain, forms, companions, given_tree, refused:
+for part in plain, forms, companions, given_tree, installed, refused:
     part(executable)
 print(ran, "starts")
