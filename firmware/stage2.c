@@ -334,6 +334,6 @@ void fw_main(void)
     if (start & FW_START_VERBOSE)
         fw_print("pome stage2: kernel at 0x%lx, ramdisk 0x%lx-0x%lx, command line: %s\n", loaded.kernel, loaded.ramdisk,
                  loaded.ramdisk_end, loaded.bootargs);
-    fw_print("pome stage2: starting the kernel after %lu ms\n", (fw_now_us() - begin) / 1000);
+    fw_print("pome stage2: starting the %skernel after %lu ms\n", loaded.darwin ? "Darwin " : "", (fw_now_us() - begin) / 1000);
     fw_enter(entry, x0);
 }

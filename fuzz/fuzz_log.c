@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct console_line c;
     struct log_record r, again;
     size_t n = size < LOG_LINE_MAX ? size : LOG_LINE_MAX;
-    bool kernel = false;
+    enum console_speaker speaker = CONSOLE_FIRMWARE;
     memcpy(line, data, n);
     line[n] = 0;
     if (record_read(line, n, &r)) {
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < size; i++)
         if (console_line_feed(&c, data[i])) {
             struct log_record s = {0};
-            console_line_parse(c.text, &kernel, &s);
+            console_line_parse(c.text, &speaker, &s);
             if (!s.message || !s.process)
                 abort();
             record_write(&s, out);

@@ -82,6 +82,7 @@ static const struct {
     {"rcu_sched self-detected", LOG_LEVEL_FAULT}, {"WARNING:", LOG_LEVEL_ERROR}, {" error", LOG_LEVEL_ERROR},
     {"Error", LOG_LEVEL_ERROR},        {"failed", LOG_LEVEL_ERROR},      {"Failed", LOG_LEVEL_ERROR},
     {"FAILED", LOG_LEVEL_ERROR},       {"Call trace:", LOG_LEVEL_FAULT},
+    {"panic(cpu ", LOG_LEVEL_FAULT},   {"Debugger message: panic", LOG_LEVEL_FAULT}, /* Darwin */
 };
 
 static enum log_level guess_level(const char *text)
@@ -140,21 +141,46 @@ static char *program_text(char *s, const char **name, uint32_t *pid)
     return p + 3;
 }
 
-void console_line_parse(char *line, bool *kernel_seen, struct log_record *r)
+static bool begins(const char *line, const char *with)
+{
+    return !strncmp(line, with, strlen(with));
+}
+
+/* A Darwin kernel marks nothing: from its first line on all lines are its own, until it loads the first program. */
+static const char *darwin_process(const char *line, enum console_speaker *speaker)
+{
+    static const char *const firsts[] = {"kprintf initialized", "Darwin Kernel Version ", "iBoot version: "};
+    for (size_t i = 0; *speaker == CONSOLE_FIRMWARE && i < sizeof firsts / sizeof *firsts; i++)
+        if (begins(line, firsts[i]))
+            *speaker = CONSOLE_DARWIN;
+    if (*speaker == CONSOLE_FIRMWARE && begins(line, "pome stage2: starting the Darwin kernel")) {
+        *speaker = CONSOLE_DARWIN; /* from the next line on */
+        return "firmware";
+    }
+    if (*speaker == CONSOLE_DARWIN && begins(line, "load_init_program: attempting to load ")) {
+        *speaker = CONSOLE_DARWIN_USER;
+        return "kernel";
+    }
+    static const char *const processes[] = {
+        [CONSOLE_FIRMWARE] = "firmware", [CONSOLE_LINUX] = "console", [CONSOLE_DARWIN] = "kernel", [CONSOLE_DARWIN_USER] = "console"};
+    return processes[*speaker];
+}
+
+void console_line_parse(char *line, enum console_speaker *speaker, struct log_record *r)
 {
     int64_t ns;
     char *text = kernel_text(line, &ns), *rest;
     r->guest_ns = -1;
     r->pid = 0;
     if (text) {
-        *kernel_seen = true;
+        *speaker = CONSOLE_LINUX;
         r->guest_ns = ns;
         r->process = "kernel";
         if ((rest = program_text(text, &r->process, &r->pid)))
             text = rest;
     } else {
         text = line;
-        r->process = *kernel_seen ? "console" : "firmware";
+        r->process = darwin_process(text, speaker);
     }
     r->message = text;
     r->level = guess_level(text);

@@ -15,8 +15,16 @@ struct console_line {
 /* Feeds one byte. True when `text` holds a whole line (NUL-terminated): use it, then set n = 0. */
 bool console_line_feed(struct console_line *c, unsigned char byte);
 
+/* Who has the console, as far as it was heard in this boot. */
+enum console_speaker {
+    CONSOLE_FIRMWARE,    /* no kernel yet */
+    CONSOLE_LINUX,       /* its kernel marks its lines: what is not marked is somebody else's */
+    CONSOLE_DARWIN,      /* its kernel alone: nothing is marked */
+    CONSOLE_DARWIN_USER, /* the first program was loaded: it and the kernel, not to be told apart */
+};
+
 /* Fills process, pid, guest_ns, level and message of *r from a line; message and process point into `line`, which is
- * changed. kernel_seen says whether a kernel has spoken in this boot, and is set when this line is its first. */
-void console_line_parse(char *line, bool *kernel_seen, struct log_record *r);
+ * changed. *speaker is 0 at a boot's beginning, and is kept here. */
+void console_line_parse(char *line, enum console_speaker *speaker, struct log_record *r);
 
 #endif

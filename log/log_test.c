@@ -85,17 +85,47 @@ static void console_lines(void **state)
         {"[    2.000000] Kernel panic - not syncing", "kernel", "Kernel panic - not syncing", 2000000000, 0, LOG_LEVEL_FAULT},
         {"[FAILED] Failed to start", "console", "[FAILED] Failed to start", -1, 0, LOG_LEVEL_ERROR},
     };
-    bool kernel_seen = false;
+    enum console_speaker speaker = CONSOLE_FIRMWARE;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char line[128];
         struct log_record r = {0};
         strcpy(line, rows[i].line);
-        console_line_parse(line, &kernel_seen, &r);
+        console_line_parse(line, &speaker, &r);
         assert_string_equal(r.process, rows[i].process);
         assert_string_equal(r.message, rows[i].message);
         assert_true(r.guest_ns == rows[i].guest_ns);
         assert_int_equal(r.pid, rows[i].pid);
         assert_int_equal(r.level, rows[i].level);
+    }
+}
+
+/* As a virtual machine's macOS prints (XNU marks nothing). */
+static void darwin_lines(void **state)
+{
+    static const struct {
+        const char *line, *process;
+        enum log_level level;
+    } rows[] = {
+        {"pome stage2: version 0.1.0", "firmware", LOG_LEVEL_DEFAULT},
+        {"pome stage2: starting the Darwin kernel after 139 ms", "firmware", LOG_LEVEL_DEFAULT},
+        {"kprintf initialized", "kernel", LOG_LEVEL_DEFAULT},
+        {"Darwin Kernel Version 21.6.0: today; root:xnu.obj/DEVELOPMENT_ARM64_VMAPPLE", "kernel", LOG_LEVEL_DEFAULT},
+        {"arm_cpu_init(): cpu 1 online", "kernel", LOG_LEVEL_DEFAULT},
+        {"panic(cpu 0 caller 0xfffffe0007c0): no root", "kernel", LOG_LEVEL_FAULT},
+        {"load_init_program: attempting to load /sbin/launchd", "kernel", LOG_LEVEL_DEFAULT},
+        {"hello from pid 1", "console", LOG_LEVEL_DEFAULT},
+    };
+    for (size_t first = 0; first < 3; first += 2) { /* with and without our firmware's word */
+        enum console_speaker speaker = CONSOLE_FIRMWARE;
+        for (size_t i = first; i < sizeof rows / sizeof *rows; i++) {
+            char line[128];
+            struct log_record r = {0};
+            strcpy(line, rows[i].line);
+            console_line_parse(line, &speaker, &r);
+            assert_string_equal(r.process, rows[i].process);
+            assert_string_equal(r.message, rows[i].line);
+            assert_int_equal(r.level, rows[i].level);
+        }
     }
 }
 
@@ -405,6 +435,7 @@ int main(void)
         cmocka_unit_test(round_trip),
         cmocka_unit_test(foreign_lines),
         cmocka_unit_test(console_lines),
+        cmocka_unit_test(darwin_lines),
         cmocka_unit_test_setup_teardown(write_and_read, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(torn_line, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(bounded_and_last_boot, make_dir, remove_dir),

@@ -31,7 +31,8 @@ struct log {
     uint32_t segment;
     uint64_t segment_bytes, lost;
     uint64_t last_at; /* in the segment, of the record written last */
-    bool kernel_seen, torn;
+    enum console_speaker speaker;
+    bool torn;
     bool disorderly; /* the writer before us did not come to its log_close */
     struct console_line console;
     struct journal journal;
@@ -161,7 +162,7 @@ static void put_console(struct log *l)
     struct console_line *c = &l->console;
     struct log_record r = {.realtime_ns = c->realtime_ns, .monotonic_ns = c->monotonic_ns};
     if (c->n) {
-        console_line_parse(c->text, &l->kernel_seen, &r);
+        console_line_parse(c->text, &l->speaker, &r);
         if (*r.message)
             put(l, &r);
     }
@@ -243,7 +244,7 @@ void log_boot_begin(struct log *l, char uuid[37])
     pthread_mutex_lock(&l->lock);
     put_console(l);
     l->console.escape = 0;
-    l->kernel_seen = false;
+    l->speaker = CONSOLE_FIRMWARE;
     struct boot_place place = {.realtime_ns = now_ns(CLOCK_REALTIME)};
     put(l, &(struct log_record){.realtime_ns = place.realtime_ns, .monotonic_ns = now_ns(CLOCK_MONOTONIC),
                                 .guest_ns = -1, .level = LOG_LEVEL_DEFAULT, .boot = uuid, .message = text});

@@ -113,6 +113,12 @@ def installed(kernel):
     for text in "device tree", "trust cache", "boot-args: serial=3 rd=md0\n", f"RAMDisk: first bytes 0x{struct.unpack('<Q', b'RAMdisk!')[0]:016x}", GOOD:
         if text not in said.replace("\r", ""):
             sys.exit(f"pome start: does not say {text!r}:\n{said}")
+    log = [(r.get("process") or r.get("processImagePath", ""), r.get("eventMessage", "")) for r in json.loads(pome_does("log", "show", "d", "--last", "boot", "--style", "json"))]
+    for record in ("kernel", "darwin guest: all good"), ("firmware", "pome stage2: LocalPolicy ok, full security"):
+        if record not in log:
+            sys.exit(f"pome log show: no {record} in {log}")
+    if not any(process == "pome" and "cpu 1: brought online by CPU 0" in text for process, text in log):
+        sys.exit(f"pome log show: nothing of the host beside the guest: {log}")
     with open(at("vms/d.bundle/Disk.img"), "r+b") as f:
         f.seek(0)
         place = f.read(64 << 20).find(b"a" * 20)
