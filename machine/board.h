@@ -168,6 +168,9 @@ void darwin_tree_write(const struct machine *m, struct adt *t);
 bool darwin_tree_place(struct machine *m, uint64_t gpa, size_t *bytes, struct pome_error *err);
 
 /* What machine_load_kernel is made of. */
+bool load_elf(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
+/* Initial ramdisk and FDT behind a kernel that ends at kernel_end, and the entry with the FDT in x0. */
+bool place_companions(struct machine *m, const struct machine_kernel *what, uint64_t kernel_end, uint64_t entry, struct pome_error *err);
 bool load_linux(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
 bool load_darwin(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
 

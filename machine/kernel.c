@@ -67,6 +67,9 @@ bool machine_load_kernel(struct machine *m, const struct machine_kernel *what, s
     switch (kind) {
     case MACHINE_KERNEL_DARWIN: return load_darwin(m, what, err);
     case MACHINE_KERNEL_LINUX: return load_linux(m, what, err);
-    default: return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: an ELF or EFI program cannot be started directly yet", what->kernel_path);
+    case MACHINE_KERNEL_ELF: return load_elf(m, what, err);
+    case MACHINE_KERNEL_EFI: break;
     }
+    return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
+                     "%s: an EFI program (a boot loader, a unified or compressed kernel) needs firmware: put it on a disk and start that with --efi", what->kernel_path);
 }

@@ -228,13 +228,10 @@ static bool load(const struct machine *m, const char *path, struct image *image,
     return ok;
 }
 
-bool load_linux(struct machine *m, const struct machine_kernel *what, struct pome_error *err)
+bool place_companions(struct machine *m, const struct machine_kernel *what, uint64_t kernel_end, uint64_t entry, struct pome_error *err)
 {
-    struct image kernel = { 0 }, initrd = { 0 };
-    if (!load(m, what->kernel_path, &kernel, read_kernel, err))
-        return false;
-    uint64_t fdt_gpa = align_up(kernel.gpa + kernel.room, BLOCK);
-    initrd.gpa = fdt_gpa + BLOCK;
+    uint64_t fdt_gpa = align_up(kernel_end, BLOCK);
+    struct image initrd = { .gpa = fdt_gpa + BLOCK };
     if (what->initrd_path && !load(m, what->initrd_path, &initrd, read_initrd, err))
         return false;
     struct fdt_chosen chosen = {
@@ -246,7 +243,13 @@ bool load_linux(struct machine *m, const struct machine_kernel *what, struct pom
     void *fdt = fdt_write(m, &chosen, &bytes, err);
     if (!fdt || !machine_place_fdt(m, fdt, bytes, fdt_gpa, err))
         return false;
-    m->entry = (struct machine_entry){ .pc = kernel.gpa, .x0 = fdt_gpa };
+    m->entry = (struct machine_entry){ .pc = entry, .x0 = fdt_gpa };
     m->has_entry = true;
     return true;
+}
+
+bool load_linux(struct machine *m, const struct machine_kernel *what, struct pome_error *err)
+{
+    struct image kernel = { 0 };
+    return load(m, what->kernel_path, &kernel, read_kernel, err) && place_companions(m, what, kernel.gpa + kernel.room, kernel.gpa, err);
 }

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "dev/gicv3.h"
 
+#include <elf.h>
 #include <libfdt.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,6 +175,55 @@ static void gzip_is_unpacked(void **state)
     assert_int_equal(err.code, POME_ERROR_INVALID_DATA);
     assert_false(machine_entry(m, &e));
     forget_file(path);
+    machine_destroy(m);
+}
+
+/* One segment of code at a physical address, linked elsewhere. */
+static size_t make_elf(uint8_t *file, uint64_t physical, uint64_t entry)
+{
+    Elf64_Ehdr e = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT }, .e_type = ET_EXEC, .e_machine = EM_AARCH64, .e_version = 1,
+                     .e_entry = entry, .e_phoff = sizeof e, .e_ehsize = sizeof e, .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1 };
+    Elf64_Phdr p = { .p_type = PT_LOAD, .p_flags = 5, .p_offset = 256, .p_vaddr = 0xffff000000001000, .p_paddr = physical, .p_filesz = 8, .p_memsz = 0x3000 };
+    memset(file, 0, 512);
+    memcpy(file, &e, sizeof e);
+    memcpy(file + sizeof e, &p, sizeof p);
+    memcpy(file + 256, "the code", 8);
+    return 264;
+}
+
+static void an_elf_program_goes_to_its_physical_addresses(void **state)
+{
+    static const struct {
+        uint64_t physical, entry;
+        int machine;
+        const char *says;
+    } rows[] = {
+        { 0x40200000, 0xffff000000001004, EM_AARCH64, NULL },
+        { 0x30000000, 0xffff000000001004, EM_AARCH64, "physical address 0x30000000" },
+        { 0x40000000 + 128 * MiB - 0x1000, 0xffff000000001004, EM_AARCH64, "physical address" },
+        { UINT64_MAX - 0x1000, 0xffff000000001004, EM_AARCH64, "physical address" },
+        { 0x40200000, 0xffff000000004000, EM_AARCH64, "lies in no segment" },
+        { 0x40200000, 0xffff000000001004, EM_X86_64, "machine 62" },
+    };
+    struct machine *m = create_ok(MACHINE_GENERIC, 1, 128 * MiB);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint8_t file[512];
+        size_t n = make_elf(file, rows[i].physical, rows[i].entry);
+        file[18] = (uint8_t)rows[i].machine;
+        char *path = write_file("elf", file, n);
+        struct pome_error err = { 0 };
+        struct machine_entry e;
+        assert_int_equal(machine_load_kernel(m, &(struct machine_kernel){ .kernel_path = path }, &err), !rows[i].says);
+        assert_int_equal(machine_entry(m, &e), !rows[i].says);
+        if (rows[i].says && !strstr(err.message, rows[i].says))
+            fail_msg("row %zu: \"%s\"", i, err.message);
+        if (!rows[i].says) {
+            assert_true(e.pc == 0x40200004 && e.x0 == 0x40400000);
+            assert_memory_equal(mem_ptr(machine_mem(m), 0x40200000, 8, false), "the code", 8);
+            assert_int_equal(be32_get(mem_ptr(machine_mem(m), e.x0, 4, false)), FDT_MAGIC);
+        }
+        forget_file(path);
+    }
     machine_destroy(m);
 }
 
@@ -363,7 +413,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_configurations_are_named),    cmocka_unit_test(the_tree_is_clean_and_complete),
-        cmocka_unit_test(gzip_is_unpacked),                cmocka_unit_test(bad_kernels_are_refused),
+        cmocka_unit_test(gzip_is_unpacked),                cmocka_unit_test(an_elf_program_goes_to_its_physical_addresses),
+        cmocka_unit_test(bad_kernels_are_refused),
         cmocka_unit_test(a_rom_machine_starts_in_its_rom), cmocka_unit_test(wires_are_connected),
         cmocka_unit_test(disks_are_on_the_bus),            cmocka_unit_test(panics_and_power_are_told_apart),
     };

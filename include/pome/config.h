@@ -43,7 +43,7 @@ POME_API uint64_t pome_config_max_memory_size(void); /* 254 GiB */
 POME_API bool pome_config_set_cpu_model(pome_config *config, const char *name, struct pome_error *err);
 
 /* Boots a Linux kernel directly, without firmware.
- * kernel_path:  an arm64 Image, plain or gzip'ed. initrd_path: NULL for none. command_line: NULL for an empty one.
+ * kernel_path:  an arm64 Image, plain or gzip'ed, or an ELF program. initrd_path: NULL for none. command_line: NULL for an empty one.
  *               All copied; the files are read by pome_vm_new().
  * Like:   VZLinuxBootLoader.   Since: 0.1. */
 POME_API bool pome_config_set_linux_boot(pome_config *config, const char *kernel_path, const char *initrd_path,
@@ -60,8 +60,8 @@ POME_API bool pome_config_set_efi_boot(pome_config *config, const char *firmware
 /* What a kernel file is, by its first bytes and not by its name; also inside an Image4 payload (IM4P), and compressed. */
 enum pome_kernel_kind {
     POME_KERNEL_LINUX,  /* an arm64 Image, plain or gzip'ed: for pome_config_set_linux_boot() */
-    POME_KERNEL_ELF,    /* not startable yet */
-    POME_KERNEL_EFI,    /* an EFI program; not startable without a disk yet */
+    POME_KERNEL_ELF,    /* an arm64 program, segments at physical addresses in memory: for pome_config_set_linux_boot(), entered as an Image is */
+    POME_KERNEL_EFI,    /* an EFI program: for a disk, and pome_config_set_efi_boot() */
     POME_KERNEL_DARWIN, /* Mach-O for arm64: for pome_config_set_darwin_boot() */
 };
 
