@@ -69,9 +69,9 @@ bool darwin_plan(const struct darwin_parts *p, struct darwin_layout *l, struct p
     uint64_t at = below <= hole ? l->kernel.gpa - below : after;
     l->trust_cache = take(&at, p->trust_cache_bytes);
     at = MAX(at, after);
+    l->ramdisk = take(&at, p->ramdisk_bytes);
     l->tree = take(&at, p->tree_bytes);
     l->tree.bytes = pages(l->tree.bytes);
-    l->ramdisk = take(&at, p->ramdisk_bytes);
     l->boot_args = take(&at, DARWIN_BOOT_ARGS_BYTES);
     l->top = MAX(at, l->kernel.gpa + MIN(LEAST_ROOM, align_down(p->ram_bytes / 4, DARWIN_PAGE)));
     l->screen = (struct darwin_range){end, SCREEN_BYTES};

@@ -9,8 +9,8 @@
  *       ram_gpa ...     trust cache                   right below the kernel, in the hole that its link address leaves: a release kernel takes it nowhere else
  *                                                     (XNU, arm_vm_prot_init: "EXTRADATA")
  *       kernel          segments                      at their offsets
- *       above it        device tree,                  from the next page on; a tree below the kernel would be taken for one that hardware protects, and a
- *                       RAM disk, boot_args           kernel for machines without such hardware does not map it (SecureDTIsLockedDown)
+ *       above it        RAM disk, device tree,        from the next page on: the RAM disk's place depends on no size but the kernel's; a tree below the kernel would
+ *                       boot_args                     be taken for one that hardware protects, and a kernel for machines without it does not map that (SecureDTIsLockedDown)
  *       top             topOfKernelData               the kernel takes memory from here on
  *       ...             free
  *       mem_end         frame buffer                  the last MiBs of RAM are none of the kernel's

@@ -30,10 +30,10 @@ static void everything_has_its_place(void **state)
             fail_msg("%s", err.message);
         assert_true(l.virt_base == 0xfffffe0006000000 && l.kernel.gpa == RAM + 0x1004000);
         assert_true(l.entry_gpa == RAM + 0x100c000 && darwin_gpa(&l, LINK) == l.kernel.gpa);
-        /* trust cache, kernel, tree without a gap; then the RAM disk, boot_args, the end */
+        /* trust cache and kernel without a gap; then RAM disk, tree, boot_args, the end */
         assert_true(l.trust_cache.gpa >= RAM && l.trust_cache.gpa + align_up(l.trust_cache.bytes, DARWIN_PAGE) == l.kernel.gpa);
-        assert_true(l.tree.gpa == l.kernel.gpa + 40 * MiB && l.tree.bytes == align_up(700 * KiB, DARWIN_PAGE));
-        assert_true(l.ramdisk.gpa == l.tree.gpa + l.tree.bytes && l.boot_args.gpa == l.ramdisk.gpa + 3 * MiB + DARWIN_PAGE);
+        assert_true(l.ramdisk.gpa == l.kernel.gpa + 40 * MiB && l.tree.gpa == l.ramdisk.gpa + 3 * MiB + DARWIN_PAGE);
+        assert_true(l.tree.bytes == align_up(700 * KiB, DARWIN_PAGE) && l.boot_args.gpa == l.tree.gpa + l.tree.bytes);
         assert_true(l.top == l.kernel.gpa + 128 * MiB && l.top < l.screen.gpa);
         assert_true(l.screen.gpa + l.screen.bytes <= RAM + sizes[i]);
     }

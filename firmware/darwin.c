@@ -41,11 +41,11 @@ fw_why darwin_stage(const uint8_t *payload, size_t n, struct loaded *out)
     const struct darwin_parts p = parts_of(out, DARWIN_PAGE);
     if (!darwin_plan(&p, &l, &error))
         return error.message;
-    if (l.boot_args.gpa >= to)
+    if (l.tree.gpa >= to)
         return "needs more memory than the firmware can give";
     out->darwin = true;
     out->kernel = l.entry_gpa;
-    out->end = l.boot_args.gpa; /* the first place behind the kernel, which a RAM disk takes */
+    out->end = l.tree.gpa; /* the first place behind the kernel, which a RAM disk takes */
     out->limit = to;
     return NULL;
 }
@@ -110,8 +110,9 @@ fw_why darwin_place(struct loaded *l, const uint8_t *nvram, size_t nvram_bytes, 
         return "RAM disk is not where it must be";
     if (layout.boot_args.gpa + sizeof boot_args > l->limit)
         return "kernel and RAM disk are larger than the firmware's memory";
-    if (layout.tree.gpa < fw_cfg64(FW_CFG_TREE) + own.room)
-        return "kernel lies where the machine's device tree is";
+    uint64_t lowest = layout.trust_cache.bytes && layout.trust_cache.gpa < layout.kernel.gpa ? layout.trust_cache.gpa : layout.kernel.gpa;
+    if (lowest < fw_cfg64(FW_CFG_TREE) + own.room)
+        return "kernel or trust cache would lie where the machine's device tree is";
     darwin_fill(&t, &c);
     if (t.failed || t.n > layout.tree.bytes)
         return "device tree is too large";

@@ -130,11 +130,11 @@ static void place_segments(struct machine *m, const struct macho *k, const struc
     }
 }
 
-/* Reads it to where the plan without it has boot_args, the first free page behind the kernel. */
+/* Reads it to where the plan without it has the tree, the first free page behind the kernel. */
 static bool place_ramdisk(struct machine *m, const char *path, struct darwin_parts *parts, const struct darwin_layout *l, struct pome_error *err)
 {
-    uint64_t room = parts->ram_gpa + parts->ram_bytes - l->boot_args.gpa;
-    struct place place = {mem_ptr(m->mem, l->boot_args.gpa, room, true), room, 0};
+    uint64_t room = parts->ram_gpa + parts->ram_bytes - l->tree.gpa;
+    struct place place = {mem_ptr(m->mem, l->tree.gpa, room, true), room, 0};
     struct source *s = source_file(path, err);
     bool ok = s && image4_content(s, room, fill_place, &place, err);
     source_close(s);
