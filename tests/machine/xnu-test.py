@@ -13,7 +13,7 @@ from visit import Machine
 KERNEL, RAMDISK, TREE = (os.environ.get('POME_TEST_XNU' + x) for x in ('', '_RAMDISK', '_DEVICETREE'))
 ROUNDS = int(os.environ.get('POME_TEST_XNU_ROUNDS', '1'))
 # kprintf only prints with debug bit 3 and -enable_kprintf_spam; a busy host makes interrupt handlers and locks look slow
-APPEND = 'serial=3 debug=0x14e -enable_kprintf_spam kernPOST=1 interrupt-masked-debug-mode=0 arm64-ipi-test=60000'
+APPEND = 'serial=3 debug=0x14e -enable_kprintf_spam kernPOST=1 interrupt-masked-debug-mode=0 ml-timeout-global-scale=20 arm64-ipi-test=60000000000'
 START = ['kprintf initialized', 'Darwin Kernel Version ', '_ARM64_VMAPPLE', 'pmap_startup() init/release time', 'vm_page_bootstrap: ',
          '"vm_compressor_mode" is 4', 'VM bootstrap done: ', 'Log queues configured: ', 'standard timeslicing quantum is 10000 us',
          'mig_table_max_displ = ', 'iBoot version: ', '[KTEST]\tSTART\t']
