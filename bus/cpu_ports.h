@@ -16,11 +16,17 @@ enum icc_reg {
     ICC_REG_COUNT
 };
 
-/* Affinity of vCPU n as in MPIDR_EL1 (Aff0 bits 7:0, Aff1 15:8): 16 to a cluster, so that one ICC_SGI1R write reaches a
- * whole cluster. The vCPU's MPIDR_EL1, the redistributor's GICR_TYPER and the device tree's cpu@N/reg agree through it. */
-static inline uint32_t cpu_affinity(unsigned cpu)
+/* How vCPUs are numbered. */
+enum cpu_topology {
+    CPU_CLUSTERS, /* 16 to a cluster, so that one ICC_SGI1R write reaches a whole cluster */
+    CPU_FLAT,     /* one cluster: XNU finds a CPU's data by Aff0 alone */
+};
+
+/* Affinity of vCPU n as in MPIDR_EL1 (Aff0 bits 7:0, Aff1 15:8). The vCPU's MPIDR_EL1, the redistributor's GICR_TYPER and the device
+ * tree's cpu@N/reg agree through it. */
+static inline uint32_t cpu_affinity(enum cpu_topology topology, unsigned cpu)
 {
-    return cpu % 16 | cpu / 16 << 8;
+    return topology == CPU_FLAT ? cpu : cpu % 16 | cpu / 16 << 8;
 }
 
 /* What a vCPU can ask of the board. Every function is thread-safe (takes the locks it needs itself). */

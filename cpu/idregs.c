@@ -23,15 +23,10 @@ static unsigned pa_range(unsigned bits)
     return i;
 }
 
-uint64_t cpu_mpidr(unsigned cpu)
-{
-    return cpu_affinity(cpu);
-}
-
 void idregs_reset(struct vcpu *c)
 {
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         c->sr[rows[i].reg] |= (uint64_t)rows[i].value[c->set->o.model] << rows[i].lsb;
     c->sr[SR_ID_AA64MMFR0_EL1] |= pa_range(c->set->pa_bits);
-    c->sr[SR_MPIDR_EL1] = BIT(31) | cpu_mpidr(c->id);
+    c->sr[SR_MPIDR_EL1] = BIT(31) | cpu_affinity(c->set->o.topology, c->id);
 }

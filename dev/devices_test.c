@@ -40,7 +40,7 @@ static void panicked(void *ctx, unsigned event)
 static struct device *make_gicd(void)
 {
     static const struct cpu_irq_port port = { .set_irq = no_irq, .set_fiq = no_irq };
-    return gicv3_dist(gicv3_create(3, 96, &port));
+    return gicv3_dist(gicv3_create(3, CPU_CLUSTERS, 96, &port));
 }
 static struct device *make_flash(void)
 {

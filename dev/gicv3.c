@@ -115,7 +115,7 @@ void gic_route(struct gicv3 *g, unsigned intid, uint64_t route)
     g->s.route[intid] = route & UINT64_C(0xff00ffffff);
     for (unsigned i = 0; i < g->n_cpus; i++) {
         uint32_t *word = &g->target[i][intid / 32], bit = 1u << intid % 32;
-        *word = g->s.route[intid] == cpu_affinity(i) ? *word | bit : *word & ~bit;
+        *word = g->s.route[intid] == cpu_affinity(g->topology, i) ? *word | bit : *word & ~bit;
     }
 }
 
@@ -206,7 +206,7 @@ const struct state_field gic_fields[GIC_N_FIELDS] = {
     STATE(struct gic_state, route), STATE(struct gic_state, cpu),
 };
 
-struct gicv3 *gicv3_create(unsigned n_cpus, unsigned n_spis, const struct cpu_irq_port *port)
+struct gicv3 *gicv3_create(unsigned n_cpus, enum cpu_topology topology, unsigned n_spis, const struct cpu_irq_port *port)
 {
     assert(n_cpus && n_cpus <= GIC_MAX_CPUS && n_spis && n_spis % 32 == 0 && n_spis <= 960);
     struct gicv3 *g = calloc(1, sizeof *g);
@@ -217,6 +217,7 @@ struct gicv3 *gicv3_create(unsigned n_cpus, unsigned n_spis, const struct cpu_ir
     pthread_mutex_init(&g->lock, NULL);
     g->port = *port;
     g->n_cpus = n_cpus;
+    g->topology = topology;
     g->n_banks = 1 + n_spis / 32;
     gic_reset(&g->dist);
     return g;

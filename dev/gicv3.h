@@ -17,7 +17,7 @@
 struct gicv3;
 
 /* n_cpus 1..GIC_MAX_CPUS, n_spis a multiple of 32, 32..960. */
-struct gicv3 *gicv3_create(unsigned n_cpus, unsigned n_spis, const struct cpu_irq_port *port);
+struct gicv3 *gicv3_create(unsigned n_cpus, enum cpu_topology topology, unsigned n_spis, const struct cpu_irq_port *port);
 
 struct device *gicv3_dist(struct gicv3 *g);   /* to be mapped: GIC_DIST_BYTES; owns the state and the memory */
 struct device *gicv3_redist(struct gicv3 *g); /* to be mapped: n_cpus * GIC_FRAME_BYTES */

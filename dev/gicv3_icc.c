@@ -60,11 +60,11 @@ static void end_of_interrupt(struct gicv3 *g, unsigned cpu, unsigned group, uint
     gic_update(g, cpu);
 }
 
-static bool sgi_selects(unsigned cpu, unsigned target, uint64_t v)
+static bool sgi_selects(const struct gicv3 *g, unsigned cpu, unsigned target, uint64_t v)
 {
     if (v & BIT(40)) /* IRM: everybody but this one */
         return target != cpu;
-    uint32_t aff = cpu_affinity(target);
+    uint32_t aff = cpu_affinity(g->topology, target);
     uint32_t cluster = (uint32_t)(bits_get(v, 23, 16) | bits_get(v, 39, 32) << 8 | bits_get(v, 55, 48) << 16);
     uint32_t aff0 = aff & 0xff;
     return aff >> 8 == cluster && aff0 / 16 == bits_get(v, 47, 44) && v >> aff0 % 16 & 1;
@@ -77,7 +77,7 @@ static void send_sgi(struct gicv3 *g, unsigned cpu, bool group_0_only, uint64_t 
     uint32_t bit = 1u << bits_get(v, 27, 24);
     for (unsigned i = 0; i < g->n_cpus; i++) {
         struct gic_bank *b = &g->s.cpu[i].own;
-        if (!sgi_selects(cpu, i, v) || (group_0_only && b->group & bit))
+        if (!sgi_selects(g, cpu, i, v) || (group_0_only && b->group & bit))
             continue;
         b->latch |= bit;
         gic_update(g, i);

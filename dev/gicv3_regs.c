@@ -250,7 +250,7 @@ static void dist_write(struct gicv3 *g, uint32_t o, unsigned bytes, uint64_t v)
 
 static uint64_t redist_typer(const struct gicv3 *g, unsigned cpu)
 {
-    return (uint64_t)cpu_affinity(cpu) << 32 | (uint64_t)cpu << 8 | (cpu == g->n_cpus - 1 ? BIT(4) : 0);
+    return (uint64_t)cpu_affinity(g->topology, cpu) << 32 | (uint64_t)cpu << 8 | (cpu == g->n_cpus - 1 ? BIT(4) : 0);
 }
 
 static uint64_t redist_read(struct gicv3 *g, unsigned cpu, uint32_t o, unsigned bytes)

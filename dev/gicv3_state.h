@@ -38,6 +38,7 @@ struct gicv3 {
     struct device dist, redist;
     pthread_mutex_t lock;
     struct cpu_irq_port port;
+    enum cpu_topology topology;
     unsigned n_cpus, n_banks; /* n_banks counts bank 0 */
     struct gic_state s;
     /* Made from s: which SPIs are routed to which CPU, and what each CPU's inputs are now. */

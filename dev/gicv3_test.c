@@ -35,7 +35,7 @@ static int setup(void **state)
     memset(fiq, 0, sizeof fiq);
     mem = mem_create();
     bus_init(&bus, mem, NULL);
-    g = gicv3_create(CPUS, 256, &port);
+    g = gicv3_create(CPUS, CPU_CLUSTERS, 256, &port);
     bus_map(&bus, DIST, GIC_DIST_BYTES, gicv3_dist(g));
     bus_map(&bus, REDIST, CPUS * GIC_FRAME_BYTES, gicv3_redist(g));
     return 0;
@@ -271,6 +271,35 @@ static void sgis_reach_their_targets(void **state)
         assert_int_equal(irq[i], i != 3 && i != 17); /* 17 runs at the same priority */
     gicv3_icc_write(g, 3, ICC_SGI0R, BIT(40) | 8 << 24); /* SGI 8 is of group 1: nothing */
     assert_int_equal(rd(sgi_frame(0) + 0x200, 4), 1u << 7);
+}
+
+/* One cluster of 32: the target list counts from Aff0's range of 16. */
+static void flat_numbers(void **state)
+{
+    static const struct cpu_irq_port port = { .set_irq = set_irq, .set_fiq = set_fiq };
+    struct gicv3 *clustered = g;
+    struct bus other;
+    g = gicv3_create(CPUS, CPU_FLAT, 256, &port);
+    bus_init(&other, mem, NULL);
+    bus_map(&other, DIST, GIC_DIST_BYTES, gicv3_dist(g));
+    bus_map(&other, REDIST, CPUS * GIC_FRAME_BYTES, gicv3_redist(g));
+    struct bus first = bus;
+    bus = other;
+    bring_up();
+    assert_int_equal(rd(frame(18) + 8, 8) >> 32, 18);
+    gicv3_icc_write(g, 0, ICC_SGI1R, UINT64_C(6) << 24 | UINT64_C(1) << 44 | 4);
+    for (unsigned i = 0; i < CPUS; i++)
+        assert_int_equal(irq[i], i == 18);
+    assert_int_equal(ack(18), 6);
+    enable_spi(33);
+    wr(DIST + 0x6000 + 8 * 33, 8, 19);
+    struct irq_line line = gicv3_spi(g, 1);
+    irq_set(&line, true);
+    assert_true(irq[19]);
+    gicv3_dist(g)->type->destroy(gicv3_dist(g));
+    bus_finish(&bus);
+    bus = first;
+    g = clustered;
 }
 
 /* ---- group 0: what XNU does with its timer ---- */
@@ -599,7 +628,7 @@ int main(void)
         T(priorities_preempt), T(split_end_of_interrupt),
         T(sgis_reach_their_targets),  T(the_timer_as_fiq_beside_irqs),
         T(groups_preempt_each_other), T(group_0_ends_in_two_steps),
-        T(sgis_and_groups),    T(group_0_is_saved),
+        T(flat_numbers),       T(sgis_and_groups),    T(group_0_is_saved),
         T(timers_are_private), T(sleeping_cpus_get_nothing),
         T(reset_is_like_new),  T(agrees_with_a_model),
     };

@@ -44,7 +44,7 @@ static void start(void)
     if (!loop || !mem)
         abort();
     bus_init(&bus, mem, loop);
-    gic = gicv3_create(CPUS, 96, &port);
+    gic = gicv3_create(CPUS, CPU_CLUSTERS, 96, &port);
     dev[0] = gicv3_dist(gic);
     dev[1] = pl011_create(gicv3_spi(gic, 1), NULL);
     dev[2] = pl031_create(gicv3_spi(gic, 2), loop);

@@ -168,7 +168,7 @@ static void write_madt(struct acpi *a)
         le32_put(gicc + 4, i);
         le32_put(gicc + 8, i);
         le32_put(gicc + 12, 1); /* enabled */
-        le64_put(gicc + 68, cpu_affinity(i));
+        le64_put(gicc + 68, cpu_affinity(m->platform->topology, i));
         aml_put(&a->tables, gicc, sizeof gicc);
     }
     uint8_t gicd[24] = {0x0c, sizeof gicd}, frame[24] = {0x0d, sizeof frame}, gicr[16] = {0x0e, sizeof gicr};

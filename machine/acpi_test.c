@@ -174,7 +174,7 @@ static void the_madt_tells_of_every_cpu(void **state)
     for (const uint8_t *p = madt + 44; p < end; p += p[1]) {
         assert_true(p[1] >= 16 && p[1] <= end - p);
         if (p[0] == 0x0b) {
-            assert_int_equal(le64_get(p + 68), cpu_mpidr(cpus) & 0xff00ffffff);
+            assert_int_equal(le64_get(p + 68), cpu_affinity(CPU_CLUSTERS, cpus) & 0xff00ffffff);
             cpus++;
         }
         frames += p[0] == 0x0d && le64_get(p + 8) == 0x08020000;

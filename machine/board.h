@@ -31,6 +31,7 @@ struct part {
 
 struct platform {
     const char *model, *compatible; /* compatible: strings one after the other, an empty one at the end */
+    enum cpu_topology topology;
     uint64_t ram_gpa;
     unsigned n_spis;
     unsigned first_msi_spi; /* SPIs from here to the last are for messages */

@@ -68,12 +68,12 @@ static void write_cpus(const struct machine *m, void *fdt)
     FDT_CELLS(fdt, "#size-cells", 0);
     for (unsigned i = 0; i < m->config.n_cpus; i++) {
         char name[16];
-        snprintf(name, sizeof name, "cpu@%x", cpu_affinity(i));
+        snprintf(name, sizeof name, "cpu@%x", cpu_affinity(m->platform->topology, i));
         fdt_begin_node(fdt, name);
         FDT_STRINGS(fdt, "device_type", "cpu");
         FDT_STRINGS(fdt, "compatible", "arm,armv8");
         FDT_STRINGS(fdt, "enable-method", "psci");
-        FDT_CELLS(fdt, "reg", cpu_affinity(i));
+        FDT_CELLS(fdt, "reg", cpu_affinity(m->platform->topology, i));
         fdt_end_node(fdt);
     }
     fdt_end_node(fdt);

@@ -262,6 +262,11 @@ const struct cpu_board *machine_board(const struct machine *m)
     return &m->board;
 }
 
+enum cpu_topology machine_topology(const struct machine *m)
+{
+    return m->platform->topology;
+}
+
 struct mem *machine_mem(const struct machine *m)
 {
     return m->mem;

@@ -81,6 +81,7 @@ bool machine_plug_disk(struct machine *m, const struct machine_disk *disk, struc
 void machine_destroy(struct machine *m);
 
 const struct cpu_board *machine_board(const struct machine *m);
+enum cpu_topology machine_topology(const struct machine *m); /* for the vCPUs */
 struct mem *machine_mem(const struct machine *m);
 
 /* What a kernel file is, by its first bytes. */

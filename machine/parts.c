@@ -51,7 +51,7 @@ uint64_t machine_redistributors(const struct machine *m)
 
 bool make_gic(struct machine *m, const struct part *p, struct pome_error *err)
 {
-    m->gic = gicv3_create(m->config.n_cpus, m->platform->n_spis, &m->irq_port);
+    m->gic = gicv3_create(m->config.n_cpus, m->platform->topology, m->platform->n_spis, &m->irq_port);
     if (!m->gic)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "interrupt controller");
     machine_add(m, gicv3_dist(m->gic), p->gpa, p->bytes, err);

@@ -20,6 +20,7 @@ static const struct part parts[] = {
 const struct platform platform_apple = {
     .model = "Pome Apple-style",
     .compatible = "pome,apple-style\0",
+    .topology = CPU_FLAT,
     .ram_gpa = 0x70000000,
     .pci_mmio_gpa = 0x50000000,
     .pci_mmio_bytes = 0x1fff0000,
