@@ -17,7 +17,7 @@
     R(DISK_SIZE, "foreign-disk-size", ERROR, "at least 1 MiB, a multiple of 512 bytes", "check that it is whole", false)                            \
     R(ARCH, "foreign-architecture", ERROR, "a 64-bit Arm guest", "run it elsewhere", false)                                                         \
     R(IDENTITY, "foreign-identity", ERROR, "a hardware model and machine identifier", "put the files back", false)                                  \
-    R(CPUS, "foreign-cpu-count", WARNING, "1 to 8", "nothing: the nearest number is taken", false)                                                  \
+    R(CPUS, "foreign-cpu-count", WARNING, "1 to 32", "nothing: the nearest number is taken", false)                                                  \
     R(MEMORY, "foreign-memory", WARNING, "whole MiB, 128 MiB to 254 GiB", "nothing: the nearest size is taken", false)                              \
     R(KERNEL, "foreign-kernel", ERROR, "a plain arm64 Image or a gzip'ed one", "give the uncompressed kernel", false)                               \
     R(EFI, "foreign-efi", NOTE, "a boot loader on the disk",                                                                                      \

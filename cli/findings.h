@@ -14,7 +14,7 @@ struct cli_findings {
 };
 
 /* The pome_finding_fn; user is the struct cli_findings. Text is
- *     error: dev.bundle/Config.json:3:5: cpuCount: 9, needed 1 to 8  [cpu-count-range]
+ *     error: dev.bundle/Config.json:3:5: cpuCount: 33, needed 1 to 32  [cpu-count-range]
  *       do:  choose ...
  * JSON is items of the list that cli_findings_begin and cli_findings_end put brackets around. */
 void cli_finding(void *user, const struct pome_finding *f);

@@ -21,7 +21,7 @@
     R(VERSION, "version", ERROR, "1", "use a newer Pome, or correct the number", "ours")                                                             \
     R(ITEMS, "too-many-items", ERROR, "fewer items", "remove some", "ours")                                                                          \
     /* processor and memory */                                                                                                                       \
-    R(CPU_COUNT, "cpu-count-range", ERROR, "1 to 8", "choose a number in this range (pome config set NAME cpuCount N, before installing)",           \
+    R(CPU_COUNT, "cpu-count-range", ERROR, "1 to 32", "choose a number in this range (pome config set NAME cpuCount N, before installing)",           \
       "VZ: minimumAllowedCPUCount..maximumAllowedCPUCount")                                                                                          \
     R(MEMORY_RANGE, "memory-range", ERROR, "134217728 (128 MiB) to 272730423296 (254 GiB)", "choose a size in this range (pome config set NAME memorySize 4GiB)", \
       "VZ: minimumAllowedMemorySize..maximumAllowedMemorySize")                                                                                      \

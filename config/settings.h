@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SETTINGS_MAX_BYTES = 65536, SETTINGS_MAX_CPUS = 8, SETTINGS_MAX_ITEMS = 16, SETTINGS_MAX_PORTS = 14, SETTINGS_MAX_COMMAND_LINE = 2047 };
+enum { SETTINGS_MAX_BYTES = 65536, SETTINGS_MAX_CPUS = 32, SETTINGS_MAX_ITEMS = 16, SETTINGS_MAX_PORTS = 14, SETTINGS_MAX_COMMAND_LINE = 2047 };
 #define SETTINGS_MIN_MEMORY (UINT64_C(128) << 20)
 #define SETTINGS_MAX_MEMORY (UINT64_C(254) << 30)
 
@@ -67,7 +67,7 @@ struct settings_device { /* a device of which only the kind is known */
 
 struct settings {
     uint32_t platform;
-    uint32_t cpu_count;    /* 1..8; fixed when the machine was installed */
+    uint32_t cpu_count;    /* 1..32; fixed when the machine was installed */
     uint64_t memory_bytes; /* 128 MiB..254 GiB, a multiple of 1 MiB */
     char cpu_model[16];    /* "default" or "apple" */
     uint32_t boot;

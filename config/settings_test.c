@@ -34,8 +34,8 @@ static void wrong(void **state)
         {"{\"cpuCount\":1,\"memorySize\":1073741824}", "version"},
         {"{\"version\":2,\"cpuCount\":1,\"memorySize\":1073741824}", "version"},
         {"{\"version\":1,\"memorySize\":1073741824}", "cpuCount is missing"},
-        {"{\"version\":1,\"cpuCount\":0,\"memorySize\":1073741824}", "cpuCount is 0, needed 1 to 8"},
-        {"{\"version\":1,\"cpuCount\":9,\"memorySize\":1073741824}", "cpuCount is 9"},
+        {"{\"version\":1,\"cpuCount\":0,\"memorySize\":1073741824}", "cpuCount is 0, needed 1 to 32"},
+        {"{\"version\":1,\"cpuCount\":33,\"memorySize\":1073741824}", "cpuCount is 33"},
         {"{\"version\":1,\"cpuCount\":-1,\"memorySize\":1073741824}", "cpuCount is a negative number"},
         {"{\"version\":1,\"cpuCount\":\"2\",\"memorySize\":1073741824}", "cpuCount is a text, needed a whole number"},
         {"{\"version\":1,\"cpuCount\":2,\"memorySize\":1073741825}", "multiple of 1048576"},
@@ -63,7 +63,7 @@ static void all_at_once(void **state)
     static const struct {
         const char *json, *codes; /* code@field@line:column, ... */
     } rows[] = {
-        {"{\n \"version\": 1, \"cpuCount\": 9,\n  \"memorySize\": 1073741825, \"cpuModel\": \"z80\", \"memory\": 5}",
+        {"{\n \"version\": 1, \"cpuCount\": 33,\n  \"memorySize\": 1073741825, \"cpuModel\": \"z80\", \"memory\": 5}",
          "key-unknown@memory@3:48 cpu-count-range@cpuCount@2:16 memory-multiple@memorySize@3:3 value-unknown@cpuModel@3:29"},
         {"{\"version\":1,\"cpuCount\":1,\"memorySize\":134217728,\n\"networks\":[{\"macAddress\":\"01:00:00:00:00:00\",\"mtu\":10},\n{\"typ\":\"nat\"}]}",
          "key-unknown@networks[1].typ@3:2 mac-address@networks[0].macAddress@2:14 mtu-range@networks[0].mtu@2:47"},

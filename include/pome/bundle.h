@@ -19,7 +19,7 @@ typedef struct pome_bundle pome_bundle;
 
 struct pome_bundle_options {
     size_t size;           /* of this struct: POME_BUNDLE_OPTIONS_INIT */
-    unsigned cpu_count;    /* 1..8; fixed at installation */
+    unsigned cpu_count;    /* 1..32; fixed at installation */
     uint64_t memory_size;  /* bytes, a multiple of 1 MiB */
     uint64_t disk_size;    /* bytes; Disk.img is sparse */
     const char *cpu_model; /* NULL: "default" */

@@ -27,7 +27,7 @@ POME_API void pome_config_free(pome_config *config); /* NULL is fine */
 POME_API void pome_config_set_cpu_count(pome_config *config, unsigned count);
 POME_API unsigned pome_config_cpu_count(const pome_config *config);
 POME_API unsigned pome_config_min_cpu_count(void); /* 1 */
-POME_API unsigned pome_config_max_cpu_count(void); /* 8 */
+POME_API unsigned pome_config_max_cpu_count(void); /* 32 */
 
 /* Size of the guest's memory.
  * bytes:  pome_config_min_memory_size() .. pome_config_max_memory_size(), a multiple of 1 MiB; checked by

@@ -36,7 +36,7 @@ def usage():
     run("create", status=2, err="something is missing")
     run("create", "a", "b", "--image", image, status=2, err="one word too many")
     run("create", "a", status=2, err="--image FILE is missing")
-    run("create", "a", "--image", image, "--cpus", "9", status=2, err="must be 1 to 8")
+    run("create", "a", "--image", image, "--cpus", "33", status=2, err="must be 1 to 32")
     run("create", "a", "--image", image, "--cpus", "two", status=2, err="not a number")
     run("create", "a", "--image", image, "--memory", "2 parsecs", status=2, err="not a size")
     run("create", "a", "--image", image, "--memory", "99999999999999999999G", status=2, err="not a size")
