@@ -46,9 +46,11 @@ struct cpu_options {
     enum cpu_model model;
     struct mem *mem;
     const struct cpu_board *board; /* copied */
+    enum cpu_topology topology;    /* what MPIDR_EL1 says */
     uint64_t cntfrq_hz;            /* 0: 1 GHz. What CNTFRQ_EL0 says and CNTVCT_EL0 counts at */
     size_t code_bytes;             /* 0: 128 MiB. Size of the buffer for translated code */
     const char *cache_path;        /* file of kept translations; "on": the user's cache folder; "off"; NULL: as POME_CACHE says, else "on" */
+    bool apple_calls;              /* HVC offers what Apple's hypervisor does, beside PSCI */
     bool no_psci;                  /* HVC is UNDEFINED: the machine has no firmware interface */
     /* Called once per start, on a vCPU thread, when the set ends by itself (not for STOPPED): `err` belongs to the
      * callee for the call only. All other vCPUs have been asked to stop. May be NULL. Must not call cpu_set_join. */
@@ -70,11 +72,11 @@ void cpu_set_destroy(struct cpu_set *set);
 /* What the interrupt controller calls to move the IRQ and FIQ lines. Valid until destroy. */
 struct cpu_irq_port cpu_set_irq_port(struct cpu_set *set);
 
-/* MPIDR_EL1 affinity bits of a vCPU (Aff0 0..15, then Aff1), as the FDT's "reg" and GICR_TYPER give it. */
-uint64_t cpu_mpidr(unsigned cpu);
-
 /* The next start begins there: EL1h, MMU off, DAIF set, x0 as given, x1..x3 zero. Before start. */
 void cpu_power_on(struct cpu_set *set, unsigned cpu, uint64_t pc, uint64_t x0);
+
+/* The identity of this boot that guests of Apple's can ask for; without it a random one. Before start, after a reset. */
+void cpu_set_boot_session(struct cpu_set *set, const uint8_t uuid[16]);
 
 /* Creates the threads and runs. vCPUs not powered on wait for PSCI CPU_ON. */
 bool cpu_set_start(struct cpu_set *set, struct pome_error *err);

@@ -67,7 +67,8 @@ bool take_interrupt(struct vcpu *c)
 uint64_t canonical_pc(const struct vcpu *c, uint64_t pc)
 {
     bool upper = pc >> 55 & 1;
-    if (!(c->sr[SR_TCR_EL1] >> (upper ? 38 : 37) & 1))
+    uint64_t tcr = c->sr[SR_TCR_EL1];
+    if (!(tcr >> (upper ? 38 : 37) & 1) || tcr >> (upper ? 52 : 51) & 1) /* TBI, TBID */
         return pc;
     /* AArch64.BranchAddr: at EL1 and EL0 the tag becomes a copy of bit 55 */
     return sext(pc, 56);

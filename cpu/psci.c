@@ -1,30 +1,19 @@
 /*
- * psci.c - the firmware interface by HVC: PSCI 1.1 (DEN 0022D) and SMC Calling Convention 1.1 (DEN 0028).
+ * psci.c - PSCI 1.1 (DEN 0022D) and the general calls of SMCCC 1.1 (DEN 0028), as rows of hypercalls (cpu/hypercall.h).
  *
- * A function is a row. 32- and 64-bit forms share one; the 64-bit form has bit 30 set.
+ * Every power state of CPU_SUSPEND is a standby state. SYSTEM_SUSPEND (5.20) waits for an interrupt of the CPU that called, with all others
+ * off, and enters at the address given with the CPU as after power-on.
  */
-#include "cpu/vcpu.h"
+#include "cpu/hypercall.h"
 
 enum psci_status {
-    SUCCESS = 0, NOT_SUPPORTED = -1, INVALID_PARAMETERS = -2, DENIED = -3, ALREADY_ON = -4, ON_PENDING = -5,
-    INTERNAL_FAILURE = -6, INVALID_ADDRESS = -9,
+    SUCCESS = 0, INVALID_PARAMETERS = -2, DENIED = -3, ALREADY_ON = -4, ON_PENDING = -5, INTERNAL_FAILURE = -6, INVALID_ADDRESS = -9,
 };
-
-struct arguments { uint64_t a[3]; }; /* x1..x3, cut to 32 bits for the 32-bit forms */
-
-typedef int64_t call_fn(struct vcpu *c, const struct arguments *x);
-struct function {
-    uint32_t id;
-    bool has_64;
-    call_fn *call;
-    const char *name;
-};
-static const struct function *find(uint32_t id);
 
 static struct vcpu *target(struct vcpu *c, uint64_t mpidr)
 {
     for (unsigned i = 0; i < c->set->o.n_cpus; i++)
-        if (cpu_mpidr(i) == mpidr)
+        if (cpu_affinity(c->set->o.topology, i) == mpidr)
             return c->set->cpu[i];
     return NULL;
 }
@@ -35,7 +24,7 @@ static int64_t migrate_info_type(struct vcpu *c, const struct arguments *x) { re
 
 static int64_t cpu_suspend(struct vcpu *c, const struct arguments *x)
 {
-    c->wait = WAIT_INTERRUPT; /* every power state is a standby state */
+    c->wait = WAIT_INTERRUPT;
     c->wait_until = UINT64_MAX;
     return SUCCESS;
 }
@@ -59,13 +48,18 @@ static int64_t cpu_off(struct vcpu *c, const struct arguments *x)
     return SUCCESS;
 }
 
+static bool can_start_at(const struct vcpu *c, uint64_t gpa)
+{
+    return !(gpa & 3) && mem_find(c->set->o.mem, gpa);
+}
+
 static int64_t cpu_on(struct vcpu *c, const struct arguments *x)
 {
     struct vcpu *t = target(c, x->a[0]);
     int off = CPU_OFF;
     if (!t)
         return INVALID_PARAMETERS;
-    if ((x->a[1] & 3) || !mem_find(c->set->o.mem, x->a[1]))
+    if (!can_start_at(c, x->a[1]))
         return INVALID_ADDRESS;
     /* on_pc is written between the two states, where nobody else reads it */
     pthread_mutex_lock(&c->set->lock);
@@ -94,6 +88,21 @@ static int64_t affinity_info(struct vcpu *c, const struct arguments *x)
     return power == CPU_ON ? 0 : power == CPU_OFF ? 1 : 2;
 }
 
+static int64_t system_suspend(struct vcpu *c, const struct arguments *x)
+{
+    for (unsigned i = 0; i < c->set->o.n_cpus; i++)
+        if (c->set->cpu[i] != c && atomic_load(&c->set->cpu[i]->power) != CPU_OFF)
+            return DENIED;
+    if (!can_start_at(c, x->a[0]))
+        return INVALID_ADDRESS;
+    note(c, "suspended the system");
+    c->on_pc = x->a[0];
+    c->on_x0 = x->a[1];
+    c->wait = WAIT_SUSPENDED;
+    c->wait_until = UINT64_MAX;
+    return SUCCESS;
+}
+
 static void system_end(struct vcpu *c, bool reset)
 {
     const struct cpu_board *b = &c->set->board;
@@ -107,28 +116,28 @@ static int64_t system_reset(struct vcpu *c, const struct arguments *x) { system_
 static int64_t system_reset2(struct vcpu *c, const struct arguments *x)
 {
     if (x->a[0]) /* only the architectural warm reset */
-        return x->a[0] >> 31 & 1 ? NOT_SUPPORTED : INVALID_PARAMETERS;
+        return x->a[0] >> 31 & 1 ? HYPERCALL_UNKNOWN : INVALID_PARAMETERS;
     return system_reset(c, x);
 }
 
 static int64_t psci_features(struct vcpu *c, const struct arguments *x)
 {
-    return find(x->a[0]) ? SUCCESS : NOT_SUPPORTED;
+    return hypercall_find(c, (uint32_t)x->a[0]) ? SUCCESS : HYPERCALL_UNKNOWN;
 }
 
 static int64_t workaround(struct vcpu *c, const struct arguments *x) { return SUCCESS; }
 
 static int64_t arch_features(struct vcpu *c, const struct arguments *x)
 {
-    const struct function *f = find(x->a[0]);
+    const struct hypercall *f = hypercall_find(c, (uint32_t)x->a[0]);
     if (!f || f->id < 0x80000000 || f->id >= 0x84000000)
-        return NOT_SUPPORTED;
+        return HYPERCALL_UNKNOWN;
     if (f->call == workaround) /* 1: this processor is not affected; SSBD (7fff) has its own "not required" */
         return f->id == 0x80007fff ? -2 : 1;
     return SUCCESS;
 }
 
-static const struct function functions[] = {
+const struct hypercall psci_calls[] = {
     {0x80000000, false, smccc_version, "SMCCC_VERSION"},
     {0x80000001, false, arch_features, "SMCCC_ARCH_FEATURES"},
     {0x80008000, false, workaround, "SMCCC_ARCH_WORKAROUND_1"},
@@ -143,27 +152,7 @@ static const struct function functions[] = {
     {0x84000008, false, system_off, "SYSTEM_OFF"},
     {0x84000009, false, system_reset, "SYSTEM_RESET"},
     {0x8400000a, false, psci_features, "PSCI_FEATURES"},
+    {0x8400000e, true, system_suspend, "SYSTEM_SUSPEND"},
     {0x84000012, true, system_reset2, "SYSTEM_RESET2"},
+    {0},
 };
-
-static const struct function *find(uint32_t id)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
-        if (functions[i].id == id || (functions[i].has_64 && (functions[i].id | 0x40000000) == id))
-            return &functions[i];
-    return NULL;
-}
-
-void psci_call(struct vcpu *c)
-{
-    uint32_t id = c->s.x[0];
-    const struct function *f = find(id);
-    struct arguments x;
-    for (unsigned i = 0; i < 3; i++)
-        x.a[i] = id & 0x40000000 ? c->s.x[1 + i] : (uint32_t)c->s.x[1 + i];
-    int64_t result = f ? f->call(c, &x) : NOT_SUPPORTED;
-    if (c->set->trace & TRACE_PSCI)
-        fprintf(stderr, "cpu %u: %s (%#x) %#llx %#llx %#llx = %lld\n", c->id, f ? f->name : "unknown call", id,
-                (unsigned long long)x.a[0], (unsigned long long)x.a[1], (unsigned long long)x.a[2], (long long)result);
-    c->s.x[0] = (uint64_t)result;
-}

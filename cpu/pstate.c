@@ -66,7 +66,8 @@ void vcpu_reset(struct vcpu *c)
     c->s.sp_el[0] = c->s.sp_el[1] = 0;
     c->monitor.valid = false;
     c->wait = WAIT_NONE;
-    c->event = false;
+    c->event = c->kicked = false;
+    c->pac_diversifier = c->pac_diversified = 0;
     timer_reset(c);
     tlb_flush_all(c);
     vcpu_update_mode(c);

@@ -12,12 +12,14 @@
 #include "base/error.h"
 #include "fp/fp.h"
 
-/* Fields of struct vcpu: name, and what they may be. */
-#define FIELD(f, most) {#f, offsetof(struct vcpu, f), sizeof(((struct vcpu *)0)->f), most}
+/* Fields of struct vcpu: name, and what they may be. Where one that came LATER is not in an old state, it is as after a reset. */
+#define FIELD(f, most) {#f, offsetof(struct vcpu, f), sizeof(((struct vcpu *)0)->f), most, false}
+#define LATER(f, most) {#f, offsetof(struct vcpu, f), sizeof(((struct vcpu *)0)->f), most, true}
 static const struct field {
     const char *name;
     uint32_t offset, bytes;
     uint64_t most; /* of a number; UINT64_MAX: any */
+    bool may_lack;
 } fields[] = {
     FIELD(s.x, UINT64_MAX), FIELD(s.sp, UINT64_MAX), FIELD(s.pc, UINT64_MAX), FIELD(s.fpcr, FPCR_MASK), FIELD(s.fpsr, 0x0800009f),
     FIELD(s.tpidr_el0, UINT64_MAX), FIELD(s.tpidrro_el0, UINT64_MAX), FIELD(s.tpidr_el1, UINT64_MAX), FIELD(s.sp_el, UINT64_MAX),
@@ -25,7 +27,8 @@ static const struct field {
     FIELD(s.far_el1, UINT64_MAX), FIELD(s.v, UINT64_MAX), FIELD(el, 1), FIELD(spsel, 1), FIELD(pan, 1), FIELD(dit, 1), FIELD(ssbs, 1),
     FIELD(btype, 3), FIELD(il, 1), FIELD(ss, 1), FIELD(monitor.valid, 1), FIELD(monitor.bytes, 31), FIELD(monitor.pa, UINT64_MAX),
     FIELD(monitor.value, UINT64_MAX), FIELD(timer.level, 0x0101), FIELD(event, 1), FIELD(power, CPU_ON), FIELD(on_pc, UINT64_MAX),
-    FIELD(on_x0, UINT64_MAX), FIELD(wait, WAIT_EVENT), FIELD(wait_until, UINT64_MAX),
+    FIELD(on_x0, UINT64_MAX), FIELD(wait, WAIT_KINDS - 1), FIELD(wait_until, UINT64_MAX),
+    LATER(kicked, 1), LATER(pac_diversifier, UINT64_MAX), LATER(pac_diversified, PAC_DIVERSIFIED_EL0 | PAC_DIVERSIFIED_EL1),
 };
 
 static void *at(const struct vcpu *c, const struct field *f)
@@ -38,6 +41,7 @@ void cpu_save(struct cpu_set *set, unsigned cpu, struct records *out)
     const struct vcpu *c = set->cpu[cpu];
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         records_put(out, fields[i].name, at(c, &fields[i]), fields[i].bytes);
+    records_put(out, "boot session", &set->session, sizeof set->session);
     records_put_u64(out, "NZCV", ir_flags_to_nzcv(c->s.flags));
     for (unsigned r = 0; r < SR_COUNT; r++)
         if (sysreg_storage(r) != SYSREG_NO_STORAGE)
@@ -111,10 +115,17 @@ bool cpu_load(struct cpu_set *set, unsigned cpu, const uint8_t *bytes, size_t n,
     struct record r;
     uint64_t v;
     vcpu_reset(c);
-    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-        if (!(records_find(bytes, n, fields[i].name, &r) || wrong(err, fields[i].name, "is not in the saved state")) ||
-            !load_field(c, &fields[i], &r, err))
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        const struct field *f = &fields[i];
+        if (!records_find(bytes, n, f->name, &r)) {
+            if (!f->may_lack)
+                return wrong(err, f->name, "is not in the saved state");
+        } else if (!load_field(c, f, &r, err)) {
             return false;
+        }
+    }
+    if (records_find(bytes, n, "boot session", &r) && r.n == sizeof set->session)
+        memcpy(&set->session, r.bytes, sizeof set->session);
     if (!records_find(bytes, n, "NZCV", &r) || !record_u64(&r, &v))
         return wrong(err, "NZCV", "is not in the saved state");
     c->s.flags = ir_flags_from_nzcv(v);

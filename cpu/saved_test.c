@@ -57,7 +57,10 @@ static void make_random(struct vcpu *c)
     c->btype = random64() & 3;
     c->s.sp = random64();
     c->s.sp_el[0] = random64();
-    c->wait = random64() % 3;
+    c->wait = random64() % WAIT_KINDS;
+    c->kicked = random64() & 1;
+    c->pac_diversifier = random64();
+    c->pac_diversified = random64() & 3;
     c->wait_until = random64();
     atomic_store(&c->event, random64() & 1);
     atomic_store(&c->power, CPU_ON);
@@ -125,7 +128,7 @@ static void hostile_states_do_no_harm(void **state)
             assert_true(cpu_load(set, 0, b.bytes, b.n, NULL));
             cpu_save(set, 0, &c);
             assert_memory_equal(b.bytes, c.bytes, b.n);
-            assert_true(set->cpu[0]->el <= 1 && set->cpu[0]->wait <= WAIT_EVENT);
+            assert_true(set->cpu[0]->el <= 1 && set->cpu[0]->wait < WAIT_KINDS);
         }
         records_free(&b);
         records_free(&c);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 static const char *const model_names[CPU_MODEL_COUNT] = {
@@ -134,6 +135,18 @@ static void init_locks(struct cpu_set *set)
     pthread_condattr_destroy(&attr);
 }
 
+/* Random keys and identity, as a machine's firmware draws them at power-on. */
+static void begin_session(struct cpu_set *set)
+{
+    if (getrandom(&set->session, sizeof set->session, 0) != sizeof set->session)
+        set->session.key = host_now_ns(); /* a kernel without: what guests sign is secret from nobody but themselves */
+}
+
+void cpu_set_boot_session(struct cpu_set *set, const uint8_t uuid[16])
+{
+    memcpy(set->session.uuid, uuid, 16);
+}
+
 struct cpu_set *cpu_set_create(const struct cpu_options *options, struct pome_error *err)
 {
     if (!check_options(options, err))
@@ -159,6 +172,7 @@ struct cpu_set *cpu_set_create(const struct cpu_options *options, struct pome_er
     set->count_base_ns = host_now_ns();
     set->timer_next_ns = UINT64_MAX;
     init_locks(set);
+    begin_session(set);
     for (unsigned i = 0; i < set->o.n_cpus; i++)
         if (!(set->cpu[i] = vcpu_create(set, i, err)))
             goto fail;
@@ -299,6 +313,7 @@ enum cpu_end cpu_set_join(struct cpu_set *set, struct pome_error *err)
 
 void cpu_set_reset(struct cpu_set *set)
 {
+    begin_session(set);
     jit_reset(set->jit);
     for (unsigned i = 0; i < set->o.n_cpus; i++) {
         struct vcpu *c = set->cpu[i];

@@ -1,4 +1,5 @@
 /* sysreg_test.c - the table of system registers: encodings, rights at each level, trap syndromes, masks, ID registers. */
+#include "cpu/qarma.h"
 #include "cpu/vcpu.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -157,7 +158,7 @@ static void identification(void **state)
     assert_false(sysreg_read(cpu, SYSREG_ENC(3, 0, 2, 1, 0), 0, 0, &v)); /* keys: UNDEFINED */
     drop();
     make(CPU_MODEL_APPLE);
-    assert_int_equal(get(SYSREG_ENC(3, 0, 0, 6, 1)) >> 8 & 15, 1);
+    assert_int_equal(get(SYSREG_ENC(3, 0, 0, 6, 1)) >> 4 & 15, 4);
     assert_int_equal(get(SYSREG_ENC(3, 0, 0, 4, 1)) & 15, 1); /* BTI */
     drop();
 }
@@ -179,6 +180,12 @@ static void fpcr_keeps_len_and_stride(void **state)
     drop();
 }
 
+/* The paper's example, and what else of it is known. */
+static void qarma(void **state)
+{
+    assert_true(qarma5(0xfb623599da6e8127, 0x477d469dec0b8762, 0x84be85ce9804e94b, 0xec2802d4e0a488e9) == 0xc003b93999b33765);
+}
+
 static void pointer_authentication(void **state)
 {
     make(CPU_MODEL_APPLE);
@@ -188,15 +195,27 @@ static void pointer_authentication(void **state)
     unsigned changed = 0;
     for (uint64_t i = 0; i < 1000; i++) {
         uint64_t p = i & 1 ? 0xffff800008000000 + i * 64 : 0x0000aaaa00000000 + i * 64;
-        uint64_t s = pauth_sign(cpu, p, i, 0);
+        uint64_t s = pauth_sign(cpu, p, i, 0), good = s, bad = s ^ BIT(50);
         changed += s != p;
-        assert_true(pauth_check(cpu, s, i, 0) == p);
+        assert_true(s == pauth_sign(cpu, p, i, 0)); /* remembered */
+        assert_true((s ^ p) == (qarma5(p, i, 0, 0x1234567890abcdef) & 0xff7f000000000000));
+        assert_true(pauth_check(cpu, &good, i, 0) && good == p);
         assert_true(pauth_strip(cpu, s, false) == p);
-        uint64_t bad = pauth_check(cpu, s ^ BIT(50), i, 0);
-        assert_true(bad != p && (bad >> 61 & 3) == 1);
+        assert_true(!pauth_check(cpu, &bad, i, 0) && bad == (p ^ BIT(50)));
         assert_true(pauth_sign(cpu, p, i, 1) == p); /* IB is off */
+        cpu->sr[SR_APIAKEYHI_EL1] = i + 1; /* another key, another code */
+        assert_true(pauth_sign(cpu, p, i, 0) != s);
+        cpu->sr[SR_APIAKEYHI_EL1] = 0;
     }
     assert_true(changed > 990);
+    /* the tag: kept where it is ignored, part of the code where it is not; TBID is for pointers to code */
+    cpu->sr[SR_TCR_EL1] = 16 | 16 << 16 | BIT(37);
+    uint64_t p = 0x5a00aaaabbbbcccc;
+    assert_true(pauth_sign(cpu, p, 1, 0) >> 56 == 0x5a);
+    assert_true(pauth_strip(cpu, p, false) == p);
+    cpu->sr[SR_TCR_EL1] |= BIT(51);
+    assert_true(pauth_strip(cpu, p, false) == 0xaaaabbbbcccc);
+    assert_true(pauth_strip(cpu, p, true) == p);
     drop();
 }
 
@@ -205,7 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodings_are_unique), cmocka_unit_test(rights_at_el1), cmocka_unit_test(rights_at_el0),
         cmocka_unit_test(masks), cmocka_unit_test(identification), cmocka_unit_test(fpcr_keeps_len_and_stride),
-        cmocka_unit_test(pointer_authentication),
+        cmocka_unit_test(qarma), cmocka_unit_test(pointer_authentication),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,7 +62,7 @@ enum sysreg {
 /* ---- exception classes (ESR_ELx.EC, D17.2.37) ---- */
 enum esr_ec {
     EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_FP = 0x07, EC_BTI = 0x0d, EC_ILLEGAL = 0x0e, EC_SVC = 0x15, EC_HVC = 0x16,
-    EC_SYSREG = 0x18, EC_IABORT = 0x20, EC_IABORT_SAME = 0x21, EC_PC_ALIGN = 0x22, EC_DABORT = 0x24,
+    EC_SYSREG = 0x18, EC_PAC_FAIL = 0x1c, EC_IABORT = 0x20, EC_IABORT_SAME = 0x21, EC_PC_ALIGN = 0x22, EC_DABORT = 0x24,
     EC_DABORT_SAME = 0x25, EC_SP_ALIGN = 0x26, EC_BREAKPOINT = 0x30, EC_STEP = 0x32, EC_WATCHPOINT = 0x34, EC_BRK = 0x3c, /* 0x30..0x34: one more from EL1 */
 };
 
@@ -172,8 +172,24 @@ struct timer_state {
     bool level[2];          /* as last told to the board: virtual, physical */
 };
 
+/* Codes of pointer authentication made before, by a hash of all that went into them (pauth.c). */
+enum { PAUTH_MEMO_BITS = 8 };
+struct pauth_memo {
+    uint64_t data, modifier, lo, hi, code;
+    bool valid;
+};
+
 /* What the vCPU waits for before it goes on. */
-enum wait_kind { WAIT_NONE, WAIT_INTERRUPT, WAIT_EVENT };
+enum wait_kind {
+    WAIT_NONE, WAIT_INTERRUPT, WAIT_EVENT,
+    WAIT_SUSPENDED,         /* SYSTEM_SUSPEND: an interrupt turns it on again at on_pc */
+    WAIT_KICK,              /* apple_calls.c: another vCPU's call, */
+    WAIT_KICK_OR_INTERRUPT, /* or an interrupt */
+    WAIT_KINDS
+};
+
+/* Where the A keys are used with the diversifier (apple_calls.c). */
+enum { PAC_DIVERSIFIED_EL0 = 1, PAC_DIVERSIFIED_EL1 = 2 };
 
 struct vcpu {
     struct cpu_state s;
@@ -191,10 +207,13 @@ struct vcpu {
     struct requests requests;                /* shared */
     uint64_t sent[CPU_MAX];                  /* sequence numbers this vCPU waits for at its next DSB */
     _Atomic bool event;                      /* shared: event register */
+    _Atomic bool kicked;                     /* shared: likewise for VCPU_WFK */
     _Atomic bool sleeping;                   /* shared: in futex wait on s.pending */
     _Atomic bool parked;                     /* shared: runs no guest code */
     _Atomic int power;                       /* shared: enum cpu_power */
     uint64_t on_pc, on_x0;                   /* for power on; written before power = CPU_ON_PENDING */
+    uint64_t pac_diversifier;
+    uint8_t pac_diversified;                 /* PAC_DIVERSIFIED_* */
     enum wait_kind wait;                     /* before the next instruction */
     uint64_t wait_until;                     /* counter value; UINT64_MAX: none */
     bool single;                             /* in jit_step: watchpoints are looked at */
@@ -208,6 +227,7 @@ struct vcpu {
     uint32_t insn;                           /* word of the last undefined instruction, for messages */
     unsigned n_notes;
     struct cpu_stats stats;
+    struct pauth_memo pauth_memo[1 << PAUTH_MEMO_BITS];
     struct ir_block *ir;                     /* scratch of the translator */
 };
 
@@ -226,6 +246,7 @@ struct cpu_set {
     unsigned trace;         /* enum trace */
     uint64_t seed;          /* 0: not randomised */
     unsigned pa_bits, host_cpus;
+    struct { uint8_t uuid[16]; uint64_t key; } session; /* of this boot, for apple_calls.c */
     /* the world: parking, stopping, the end */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -334,12 +355,12 @@ void timer_reset(struct vcpu *c);  /* registers are at reset: levels down, no de
 bool timer_start(struct cpu_set *set, struct pome_error *err);
 void timer_stop(struct cpu_set *set);
 
-/* ---- psci.c ---- */
-void psci_call(struct vcpu *c); /* HVC: arguments and result in x0..x3 */
+/* ---- hypercall.c ---- */
+void hypercall(struct vcpu *c, unsigned imm); /* HVC: arguments and result in registers */
 
 /* ---- pauth.c ---- */
 uint64_t pauth_sign(struct vcpu *c, uint64_t ptr, uint64_t modifier, unsigned key);
-uint64_t pauth_check(struct vcpu *c, uint64_t ptr, uint64_t modifier, unsigned key);
+bool pauth_check(struct vcpu *c, uint64_t *ptr, uint64_t modifier, unsigned key); /* false: it is not signed so; *ptr leads nowhere */
 uint64_t pauth_generic(struct vcpu *c, uint64_t value, uint64_t modifier);
 uint64_t pauth_strip(struct vcpu *c, uint64_t ptr, bool data);
 

@@ -7,6 +7,8 @@
 #include "base/bits.h"
 #include "base/error.h"
 
+#include <stdio.h>
+
 /* Places what is to run. A restored machine has it in memory. */
 static bool load(struct vm *vm, struct pome_error *err)
 {
@@ -152,6 +154,18 @@ static void describe(void *ctx, const char *text)
     board_note(ctx, "device", text);
 }
 
+/* A guest that asks its hypervisor gets the identity that the log has for this boot. */
+static void name_session(struct vm *vm, const char *uuid)
+{
+    uint8_t bytes[16];
+    size_t n = 0;
+    for (const char *p = uuid; *p && n < sizeof bytes; p += *p == '-' ? 1 : 2)
+        if (*p != '-')
+            sscanf(p, "%2hhx", &bytes[n++]);
+    if (n == sizeof bytes && !vm->restored)
+        cpu_set_boot_session(vm->cpus, bytes);
+}
+
 void *supervisor_main(void *arg)
 {
     struct vm *vm = arg;
@@ -160,6 +174,7 @@ void *supervisor_main(void *arg)
         enum pome_stop_reason reason;
         char uuid[37];
         log_boot_begin(vm->config.log, uuid);
+        name_session(vm, uuid);
         NOTE(vm, "boot", "%u CPUs, %llu MiB of memory, %zu disks", vm->config.n_cpus,
              (unsigned long long)(vm->config.ram_bytes / MiB), vm->config.n_disks);
         machine_describe(vm->machine, describe, vm);

@@ -88,8 +88,10 @@ static bool build(struct vm *vm, struct pome_error *err)
     const struct cpu_options co = {
         .n_cpus = c->n_cpus, .model = c->cpu_model, .mem = machine_mem(vm->machine),
         .board = machine_board(vm->machine),
+        .topology = machine_topology(vm->machine),
         .cntfrq_hz = machine_counter_hz(vm->machine),
         .cache_path = c->translation_cache,
+        .apple_calls = c->platform == MACHINE_APPLE,
     };
     vm->cpus = cpu_set_create(&co, err);
     return vm->cpus != NULL;

@@ -40,7 +40,7 @@ HELPER_FN(hvc)
         return 0;
     }
     c->s.pc = pc + 4;
-    psci_call(c);
+    hypercall(c, (unsigned)a & 0xffff);
     return 0;
 }
 
@@ -74,7 +74,7 @@ HELPER_FN(eret)
     }
     uint64_t target = c->s.elr_el1;
     if (a)
-        target = pauth_check(c, target, c->s.sp, a == 1 ? 0 : 1);
+        pauth_check(c, &target, c->s.sp, a == 1 ? 0 : 1); /* what fails is an address that leads nowhere */
     exception_return(c, target);
     return 0;
 }
@@ -303,7 +303,22 @@ HELPER_FN(set_btype)
 }
 
 HELPER_FN(pac) { return pauth_sign(vcpu_of(state), a, b, c3 & 3); }
-HELPER_FN(aut) { return pauth_check(vcpu_of(state), a, b, c3 & 3); }
+
+/* FEAT_FPAC: ISS bit 0: a B key, bit 1: of data */
+HELPER_FN(aut)
+{
+    BEGIN;
+    if (!pauth_check(c, &a, b, c3 & 3))
+        raise_sync(c, EC_PAC_FAIL, c3 & 3, pc);
+    return a;
+}
+
+HELPER_FN(aut_use)
+{
+    pauth_check(vcpu_of(state), &a, b, c3 & 3);
+    return a;
+}
+
 HELPER_FN(pacga) { return pauth_generic(vcpu_of(state), a, b); }
 HELPER_FN(xpac) { return pauth_strip(vcpu_of(state), a, b); }
 HELPER_FN(cntvct) { return counter_now(vcpu_of(state)->set); }

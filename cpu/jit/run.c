@@ -251,7 +251,10 @@ bool jit_fetch(struct vcpu *c, uint64_t pc, struct fetched *at)
         c->s.far_el1 = pc;
         return false;
     }
-    const struct tlb2_entry *e = tlb_lookup(c, pc, TLB_FETCH, false, &f);
+    bool tag = c->sr[SR_TCR_EL1] >> (pc >> 55 & 1 ? 52 : 51) & 1 && pc != (uint64_t)sext(pc, 56); /* TBID: data may have one, code may not */
+    const struct tlb2_entry *e = tag ? NULL : tlb_lookup(c, pc, TLB_FETCH, false, &f);
+    if (tag)
+        f.fsc = FSC_TRANSLATION;
     if (!e || !e->hva) {
         raise_fault(c, &f, pc, 0, true, pc);
         return false;
@@ -340,14 +343,35 @@ static void wait_for_event(struct vcpu *c)
     }
 }
 
+/* VCPU_WFK: like an event register that only VCPU_KICK sets. */
+static void wait_for_kick(struct vcpu *c)
+{
+    if (atomic_exchange(&c->kicked, false))
+        c->wait = WAIT_NONE;
+    else
+        sleep_for_interrupt(c);
+}
+
+/* SYSTEM_SUSPEND ends as a start does, on the vCPU's own thread. */
+static void wake_from_suspension(struct vcpu *c)
+{
+    c->wait = WAIT_NONE;
+    atomic_store(&c->power, CPU_ON_PENDING);
+}
+
 static void do_wait(struct vcpu *c)
 {
-    if (line_up(c))
+    bool interrupt = line_up(c);
+    if (interrupt && c->wait == WAIT_SUSPENDED)
+        wake_from_suspension(c);
+    else if (interrupt && c->wait != WAIT_KICK)
         c->wait = WAIT_NONE;
-    else if (c->wait == WAIT_INTERRUPT)
-        sleep_for_interrupt(c);
-    else
+    else if (c->wait == WAIT_EVENT)
         wait_for_event(c);
+    else if (c->wait == WAIT_KICK || c->wait == WAIT_KICK_OR_INTERRUPT)
+        wait_for_kick(c);
+    else
+        sleep_for_interrupt(c);
 }
 
 /* ---- the loop ---- */

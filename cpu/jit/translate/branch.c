@@ -149,7 +149,7 @@ static bool no_pauth(struct tr *t, const struct a64_insn *i)
 
 static ir_ref authenticated(struct tr *t, const struct a64_insn *i, ir_ref pointer, ir_ref modifier)
 {
-    return tr_call(t, HELPER_aut, pointer, modifier, konst(t, (uint64_t)i->m));
+    return tr_call(t, HELPER_aut_use, pointer, modifier, konst(t, (uint64_t)i->m));
 }
 
 void translate_BRAZ(struct tr *t, const struct a64_insn *i)

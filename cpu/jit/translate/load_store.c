@@ -183,7 +183,7 @@ PAIR_PRE(LDPSW_pre, ldpsw)
 static ir_ref authenticated_address(struct tr *t, const struct a64_insn *i)
 {
     int64_t offset = sext((uint64_t)i->s << 9 | ((uint64_t)i->imm9 & 511), 10) * 8;
-    ir_ref base = tr_call(t, HELPER_aut, base_reg(t, i->rn), konst(t, 0), konst(t, 2 + (uint64_t)i->m));
+    ir_ref base = tr_call(t, HELPER_aut_use, base_reg(t, i->rn), konst(t, 0), konst(t, 2 + (uint64_t)i->m));
     return plus(t, base, offset);
 }
 
