@@ -77,6 +77,18 @@ void timer_update(struct vcpu *c)
     arm(c, deadline);
 }
 
+/* D11.2.5: EVNTEN; an event each time that a bit of the counter (EVNTI, 256 times slower with EVNTIS) rises, with EVNTDIR falls. */
+uint64_t event_stream_ns(const struct vcpu *c)
+{
+    uint64_t cntkctl = c->sr[SR_CNTKCTL_EL1];
+    if (!(cntkctl & BIT(2)))
+        return UINT64_MAX;
+    unsigned bit = (unsigned)bits_get(cntkctl, 7, 4) + (cntkctl & BIT(17) ? 8 : 0);
+    uint64_t half = BIT(bit), phase = cntkctl & BIT(3) ? 0 : half;
+    uint64_t since = (counter_now(c->set) - phase) & (2 * half - 1);
+    return counter_to_host_ns(c->set, counter_now(c->set) + 2 * half - since);
+}
+
 void timer_reset(struct vcpu *c)
 {
     static const unsigned ppi[2] = {PPI_VIRTUAL, PPI_PHYSICAL};

@@ -352,6 +352,7 @@ uint64_t counter_now(const struct cpu_set *set);
 uint64_t counter_to_host_ns(const struct cpu_set *set, uint64_t count); /* UINT64_MAX: never */
 void timer_update(struct vcpu *c); /* levels and the next deadline, from the registers */
 void timer_reset(struct vcpu *c);  /* registers are at reset: levels down, no deadline */
+uint64_t event_stream_ns(const struct vcpu *c); /* host clock of the next event that CNTKCTL_EL1 asks for; UINT64_MAX: none */
 bool timer_start(struct cpu_set *set, struct pome_error *err);
 void timer_stop(struct cpu_set *set);
 

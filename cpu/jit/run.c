@@ -330,16 +330,18 @@ static void sleep_for_interrupt(struct vcpu *c)
         c->wait = WAIT_NONE;
 }
 
+/* XNU's locks count on an event stream of a microsecond: there the host's other threads get their turn, but nobody sleeps. */
 static void wait_for_event(struct vcpu *c)
 {
+    uint64_t now = host_now_ns(), until = MIN(now + WFE_SLEEP_NS, event_stream_ns(c));
     c->wait = WAIT_NONE; /* WFE may end for any reason */
     if (atomic_exchange(&c->event, false)) {
         c->idle_spins = 0;
-    } else if (++c->idle_spins < SPINS_BEFORE_SLEEP) {
+    } else if (++c->idle_spins < SPINS_BEFORE_SLEEP || until < now + SPIN_NS) {
         sched_yield();
     } else {
         c->idle_spins = 0;
-        vcpu_sleep(c, host_now_ns() + WFE_SLEEP_NS);
+        vcpu_sleep(c, until);
     }
 }
 

@@ -119,15 +119,27 @@ static void lrcpc2(void)
     CHECK_EQ(data[2], 2);
 }
 
-/* WFE, with nobody to send an event: ends by the stream, every 32 ticks as XNU sets it. How long it takes is the host's affair. */
+/* WFE with nobody to send an event: ends by the stream, every 32 ticks as XNU sets it. The host may be busy: a good hundred among many will do. */
 static void event_stream(void)
 {
+    unsigned fewest = 100;
     MSR(cntkctl_el1, 0x4f);
+    for (unsigned tries = 0; tries < 50 && fewest; tries++) {
+        unsigned late = 0;
+        for (unsigned i = 0; i < 100; i++) {
+            uint64_t start = MRS(cntvct_el0);
+            asm volatile("wfe" : : : "memory");
+            late += MRS(cntvct_el0) - start > 24 * 60; /* microseconds */
+        }
+        fewest = late < fewest ? late : fewest;
+    }
+    CHECK_EQ(fewest, 0);
+    MSR(cntkctl_el1, 0xbf); /* bit 11: 170 us */
     uint64_t start = MRS(cntvct_el0);
-    for (unsigned i = 0; i < 1000; i++)
+    for (unsigned i = 0; i < 100; i++)
         asm volatile("wfe" : : : "memory");
-    uint64_t each = (MRS(cntvct_el0) - start) / 1000;
-    CHECK(each < 24000); /* 1 ms */
+    CHECK(MRS(cntvct_el0) - start < 24000000);
+    MSR(cntkctl_el1, 0x4f);
 }
 
 static void identification(void)
