@@ -117,7 +117,7 @@ static void write_cpus(const struct machine *m, struct adt *t)
         size_t cpu = adt_add(t, cpus, name);
         adt_set_text(t, cpu, "device_type", "cpu");
         adt_set_u32(t, cpu, "cpu-id", i);
-        adt_set_u32(t, cpu, "reg", cpu_affinity(i));
+        adt_set_u32(t, cpu, "reg", cpu_affinity(m->platform->topology, i));
     }
 }
 
