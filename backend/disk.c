@@ -280,6 +280,13 @@ bool disk_read_now(struct disk *d, uint64_t offset, uint64_t bytes, const struct
     return done >= 0 && (uint64_t)done == bytes;
 }
 
+bool disk_run(struct disk *d, struct disk_io *io)
+{
+    io->disk = d;
+    io->error = perform(d, io);
+    return !io->error;
+}
+
 void disk_submit(struct disk *d, struct disk_io *io)
 {
     struct disk_pool *p = d->pool;

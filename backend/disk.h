@@ -58,5 +58,7 @@ struct disk_io {
  * with disk_submit. Any thread; never waits for the disk. */
 bool disk_read_now(struct disk *d, uint64_t offset, uint64_t bytes, const struct iovec *iov, unsigned n_iov);
 void disk_submit(struct disk *d, struct disk_io *io); /* any thread; never blocks on the disk */
+/* Carries the request out on the calling thread, which waits for the disk; `done` is not called. false: io->error says why. */
+bool disk_run(struct disk *d, struct disk_io *io);
 
 #endif

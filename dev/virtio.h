@@ -47,9 +47,15 @@ struct virtio_state {
     uint8_t config[VIRTIO_CONFIG_BYTES];
 };
 
+/* What a driver finds the device by on PCI, when it is not VIRTIO's own (4.1.2). */
+struct virtio_pci_id {
+    uint16_t vendor, device; /* 0: VIRTIO's */
+};
+
 struct virtio {
     struct device device;
     const struct virtio_type *type;
+    struct virtio_pci_id pci;
     struct virtio_state s;
     uint64_t offered;
     uint8_t initial_config[VIRTIO_CONFIG_BYTES];

@@ -35,7 +35,7 @@ enum {
 };
 
 /* 5.2.6 */
-enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
+enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13, T_APPLE_BARRIER = 0x10000 };
 enum { S_OK, S_IOERR, S_UNSUPP };
 
 struct blk {
@@ -88,6 +88,7 @@ struct blk_request blk_parse(const uint8_t header[16], uint64_t out_bytes, uint6
     switch (type) {
     case T_IN: return out_bytes ? nothing(S_IOERR) : io(DISK_READ, sector, in_bytes, disk_bytes);
     case T_OUT: return in_bytes ? nothing(S_IOERR) : io(DISK_WRITE, sector, out_bytes, disk_bytes);
+    case T_APPLE_BARRIER: /* what was written before is on the medium before what comes after */
     case T_FLUSH: return (struct blk_request){ .kind = BLK_IO, .op = DISK_FLUSH };
     case T_GET_ID: return (struct blk_request){ .kind = BLK_ID };
     case T_DISCARD: return erase(DISK_DISCARD, out_bytes, segment, disk_bytes);
@@ -277,7 +278,7 @@ static void fill_config(uint8_t *c, uint64_t bytes, uint32_t role)
     le32_put(c + CONFIG_ROLE, role);
 }
 
-struct virtio *virtio_blk_create(struct bus *bus, struct disk *disk, const char *serial, uint32_t role)
+struct virtio *virtio_blk_create(struct bus *bus, struct disk *disk, const char *serial, uint32_t role, bool apple)
 {
     struct blk *b = calloc(1, sizeof *b);
     if (!b)
@@ -286,6 +287,8 @@ struct virtio *virtio_blk_create(struct bus *bus, struct disk *disk, const char 
     if (serial)
         memcpy(b->id, serial, strnlen(serial, ID_BYTES));
     virtio_init(&b->v, &blk_type, bus);
+    if (apple)
+        b->v.pci = (struct virtio_pci_id){ .vendor = 0x106b, .device = 0x1a00 };
     if (disk_is_read_only(disk))
         b->v.offered = (b->v.offered | F_RO) & ~(F_DISCARD | F_WRITE_ZEROES);
     fill_config(b->v.initial_config, disk_bytes(disk), role);

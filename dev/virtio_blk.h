@@ -6,8 +6,8 @@
 #include "dev/virtio.h"
 
 /* disk: owned from here on. serial: at most 20 bytes, NULL: none. role: Apple's number in the configuration field that
- * VIRTIO calls max_secure_erase_sectors, 0: none. NULL: no memory. */
-struct virtio *virtio_blk_create(struct bus *bus, struct disk *disk, const char *serial, uint32_t role);
+ * VIRTIO calls max_secure_erase_sectors, 0: none. apple: with Apple's PCI identifiers. NULL: no memory. */
+struct virtio *virtio_blk_create(struct bus *bus, struct disk *disk, const char *serial, uint32_t role, bool apple);
 
 /* What a request asks for, once its 16 header bytes are known; the parser is pure so that it can be tested alone. */
 struct blk_request {

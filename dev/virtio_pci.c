@@ -334,7 +334,8 @@ struct virtio_pci *virtio_pci_create(struct pci_bus *pci, unsigned slot, struct 
         return NULL;
     t->device = (struct device){ .type = &virtio_pci_type, .bus = pci->bus };
     t->v = v;
-    struct pci_id id = { .vendor = VENDOR, .device = (uint16_t)(DEVICE_BASE + v->type->id), .subvendor = VENDOR,
+    struct pci_id id = { .vendor = v->pci.vendor ? v->pci.vendor : VENDOR,
+                         .device = v->pci.vendor ? v->pci.device : (uint16_t)(DEVICE_BASE + v->type->id), .subvendor = VENDOR,
                          .subdevice = 0x1100, .class_code = v->type->class_code, .revision = 1 };
     pci_function_init(&t->f, &id);
     pci_function_add_bar(&t->f, BAR, &(struct pci_bar){ .bytes = BAR_BYTES, .read = bar_read, .write = bar_write });

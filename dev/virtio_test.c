@@ -48,7 +48,7 @@ static void start_blk(bool read_only, uint64_t features)
     pool = disk_pool_create(r.loop, 2, NULL);
     struct disk *d = disk_open(pool, path, read_only, NULL);
     assert_non_null(d);
-    rig_plug(&r, virtio_blk_create(&r.bus, d, "serial-7", 1));
+    rig_plug(&r, virtio_blk_create(&r.bus, d, "serial-7", 1, false));
     assert_int_equal(rig_start(&r, features), 15);
 }
 

@@ -24,7 +24,7 @@ static void start(void)
     close(fd);
     if (!d)
         abort();
-    rig_plug(&rig, virtio_blk_create(&rig.bus, d, "fuzz", 1));
+    rig_plug(&rig, virtio_blk_create(&rig.bus, d, "fuzz", 1, true));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

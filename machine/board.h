@@ -58,6 +58,7 @@ struct machine_ports {
 
 struct machine {
     struct machine_config config;
+    uint8_t first_mac[6]; /* of the first network, for the configuration region; zero: none */
     struct machine_events events;
     struct cpu_irq_port irq_port;
     const struct platform *platform;
@@ -93,6 +94,7 @@ bool make_gic(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pl011(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pl031(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pl061(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_backdoor(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pcie(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_fw_cfg(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_message_frame(struct machine *m, const struct part *p, struct pome_error *err);

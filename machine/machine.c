@@ -9,6 +9,7 @@
 #include "firmware/cfg.h"
 #include "firmware/platform.h"
 #include "machine/board.h"
+#include "machine/boot_info.h"
 #include "mem/lazy.h"
 
 #include <inttypes.h>
@@ -148,35 +149,6 @@ bool machine_place_fdt(struct machine *m, void *fdt, size_t bytes, uint64_t gpa,
     return true;
 }
 
-/* What the boot ROM and stage 2 read about this machine (firmware/cfg.h). Known once the tree's size is. */
-static bool add_cfg(struct machine *m, struct pome_error *err)
-{
-    uint8_t cfg[4096] = { 0 };
-    const struct platform *p = m->platform;
-    if (m->config.boot_info_bytes > sizeof cfg)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "boot configuration: %zu bytes, at most %zu",
-                         m->config.boot_info_bytes, sizeof cfg);
-    if (m->config.boot_info_bytes)
-        memcpy(cfg, m->config.boot_info, m->config.boot_info_bytes);
-    le32_put(cfg + FW_CFG_VERSION, 2);
-    le32_put(cfg + FW_CFG_CPUS, m->config.n_cpus);
-    le32_put(cfg + FW_CFG_BOARD, FW_BOARD_ID);
-    if (m->config.ecid)
-        le64_put(cfg + FW_CFG_ECID, m->config.ecid);
-    le64_put(cfg + FW_CFG_RAM_SIZE, m->config.ram_bytes);
-    if (m->config.boot_flags)
-        le32_put(cfg + FW_CFG_START, m->config.boot_flags);
-    le64_put(cfg + FW_CFG_FDT, p->ram_gpa);
-    le64_put(cfg + FW_CFG_FDT_SIZE, m->fdt_bytes);
-    le64_put(cfg + FW_CFG_RAM_BASE, p->ram_gpa);
-    le64_put(cfg + FW_CFG_REPORT, FW_BOOT_REPORT);
-    le64_put(cfg + FW_CFG_TREE, p->ram_gpa + DARWIN_TREE_AT);
-    le64_put(cfg + FW_CFG_TREE_SIZE, m->darwin_tree_bytes);
-    if (!mem_add_rom(m->mem, p->cfg_gpa, p->cfg_bytes, cfg, sizeof cfg, err))
-        return pome_fail_context(err, "boot configuration");
-    return true;
-}
-
 /* With a boot ROM or firmware the machine can start as it is: that at pc, the tree at the start of RAM. */
 static bool prepare_rom_entry(struct machine *m, struct pome_error *err)
 {
@@ -188,7 +160,7 @@ static bool prepare_rom_entry(struct machine *m, struct pome_error *err)
         return false;
     if (m->platform->cfg_bytes && !darwin_tree_place(m, m->platform->ram_gpa + DARWIN_TREE_AT, &m->darwin_tree_bytes, err))
         return false;
-    if (m->platform->cfg_bytes && !mem_find(m->mem, m->platform->cfg_gpa) && !add_cfg(m, err))
+    if (!boot_info_place(m, err))
         return false;
     m->entry = (struct machine_entry){ .pc = m->platform->rom_gpa, .x0 = m->platform->ram_gpa };
     m->has_entry = true;
@@ -289,18 +261,10 @@ const void *machine_fdt(const struct machine *m, size_t *bytes)
     return m->fdt;
 }
 
-/* Start options are for one start: a guest that reboots from Recovery comes up normally. */
-static void forget_boot_flags(struct machine *m)
-{
-    uint32_t flags = m->config.boot_flags & FW_START_VERBOSE;
-    if (m->config.rom_bytes && m->platform->cfg_bytes)
-        mem_rom_write(m->mem, m->platform->cfg_gpa + FW_CFG_START, &flags, sizeof flags);
-}
-
 void machine_reset(struct machine *m)
 {
     mem_settle(m->mem); /* a kernel is going to be read into it */
-    forget_boot_flags(m);
+    boot_info_forget_options(m);
     machine_quiesce(m, 60000);
     bus_lock(&m->bus);
     for (size_t i = m->n_devices; i-- > 0;)

@@ -50,9 +50,11 @@ struct machine_config {
     const struct machine_peripherals *peripherals; /* machine/peripherals.h; NULL: none. Borrowed during machine_create */
     const void *rom;                  /* MACHINE_APPLE: its boot ROM. MACHINE_GENERIC: firmware in flash at 0. Copied; NULL: none */
     size_t rom_bytes;                 /* at most 1 MiB, 64 MiB */
+    bool foreign_rom;                 /* MACHINE_APPLE: the user's, not ours: it finds Apple's configuration region, backdoor and disks */
     const char *variables;            /* with such firmware: the file behind its second flash, where it keeps variables; NULL: not kept */
     const void *boot_info;            /* MACHINE_APPLE: first bytes of the configuration region (firmware/cfg.h), copied; */
     size_t boot_info_bytes;           /* at most 4096. The machine fills in the fields below, CPUs, memory and FDT */
+    bool apple_disks;                 /* MACHINE_APPLE: disks show Apple's PCI identifiers, which Apple's drivers look for */
     uint64_t ecid;                    /* MACHINE_APPLE: what the boot ROM checks tickets against; 0: as in boot_info */
     uint32_t boot_flags;              /* MACHINE_APPLE: FW_START_* of firmware/cfg.h; 0: as in boot_info */
 };

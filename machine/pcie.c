@@ -8,6 +8,7 @@
 #include "machine/board.h"
 
 #include "base/error.h"
+#include "dev/backdoor.h"
 #include "dev/virtio_blk.h"
 #include "dev/virtio_input.h"
 #include "dev/virtio_pci.h"
@@ -44,7 +45,7 @@ static bool plug_disk(struct machine *m, unsigned slot, const struct machine_dis
         disk_close(d);
         return false;
     }
-    struct virtio *v = virtio_blk_create(&m->bus, d, c->serial, (uint32_t)c->role);
+    struct virtio *v = virtio_blk_create(&m->bus, d, c->serial, (uint32_t)c->role, m->config.apple_disks);
     if (v)
         m->disk[slot] = d;
     else
@@ -58,6 +59,21 @@ bool machine_plug_disk(struct machine *m, const struct machine_disk *disk, struc
         if (!m->virtio[slot] && m->n_devices + 3 <= MAX_DEVICES)
             return plug_disk(m, slot, disk, err);
     return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: no place on the PCI bus is free", disk->path);
+}
+
+static struct disk *disk_with_role(const struct machine *m, enum machine_disk_role role)
+{
+    for (unsigned i = 0; i < m->config.n_disks; i++)
+        if (m->config.disks[i].role == role)
+            return m->disk[machine_disk_slot(i)];
+    return NULL;
+}
+
+/* Only for a boot ROM of the user's: ours reads disks through their virtio device. */
+bool make_backdoor(struct machine *m, const struct part *p, struct pome_error *err)
+{
+    return !m->config.foreign_rom ||
+           machine_add(m, backdoor_create(&m->bus, disk_with_role(m, MACHINE_DISK_ROOT), disk_with_role(m, MACHINE_DISK_AUX)), p->gpa, p->bytes, err);
 }
 
 unsigned machine_disk_slot(unsigned i)

@@ -124,6 +124,8 @@ bool machine_plug_peripherals(struct machine *m, unsigned slot, struct pome_erro
             return pome_fail_context(err, "shares[%zu]", i);
     if (p->n_networks > MACHINE_MAX_NETWORKS)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "networks: found %zu, at most %d", p->n_networks, MACHINE_MAX_NETWORKS);
+    if (p->n_networks)
+        memcpy(m->first_mac, p->networks[0].mac, sizeof m->first_mac);
     for (size_t i = 0; i < p->n_networks; i++)
         if (!plug_network(m, FIRST_NETWORK_SLOT + (unsigned)i, &p->networks[i], err))
             return pome_fail_context(err, "networks[%zu]", i);

@@ -15,6 +15,7 @@ static const struct part parts[] = {
     { "pvpanic", 0x20070000, 0x00000002, -1, make_pvpanic, describe_pvpanic, NULL, darwin_pvpanic },
     { "boot-report", FW_BOOT_REPORT, 0x00001000, -1, make_boot_report, describe_nothing, NULL, NULL }, /* the firmware's only */
     { "pcie",    0x40000000, 0x10000000, 32, make_pcie,    describe_pcie,    NULL, darwin_pcie }, /* SPIs 32 to 35 */
+    { "backdoor", 0x30000000, 0x00200000, -1, make_backdoor, describe_nothing, NULL, NULL }, /* to disks that exist by now */
 };
 
 const struct platform platform_apple = {

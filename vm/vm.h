@@ -33,6 +33,7 @@ struct vm_config {
     const struct machine_kernel *kernel_boot; /* direct boot; NULL: the boot ROM below */
     const void *rom;                        /* or firmware, see machine_config; borrowed during vm_create */
     size_t rom_bytes;
+    bool foreign_rom, apple_disks; /* see machine_config */
     const char *variables; /* see machine_config; borrowed during vm_create */
     uint64_t ecid;       /* see machine_config */
     uint32_t boot_flags; /* see machine_config */
