@@ -49,7 +49,7 @@ static void bad_configurations_are_named(void **state)
         const char *word;
     } rows[] = {
         { { .n_cpus = 0, .ram_bytes = 256 * MiB }, "cpuCount" },
-        { { .n_cpus = 9, .ram_bytes = 256 * MiB }, "cpuCount" },
+        { { .n_cpus = 33, .ram_bytes = 256 * MiB }, "cpuCount" },
         { { .n_cpus = 1, .ram_bytes = 127 * MiB }, "memory" },
         { { .n_cpus = 1, .ram_bytes = 256 * GiB }, "memory" },
         { { .n_cpus = 1, .ram_bytes = 256 * MiB + 4096 }, "memory" },

@@ -49,7 +49,7 @@ def config():
     open(path, "w").write('{"version": 1,\n "cpuCount": 33, "memory": 5}')
     found = json.loads(run("config", "validate", "a", "--json", status=1))
     expect([f["code"] for f in found["findings"]] == ["key-unknown", "key-missing", "cpu-count-range"], str(found))
-    expect(found["errors"] == 3 and found["findings"][0]["line"] == 2 and found["findings"][0]["column"] == 17, str(found))
+    expect(found["errors"] == 3 and found["findings"][0]["line"] == 2 and found["findings"][0]["column"] == 18, str(found))
     run("config", "validate", path, status=1, says=":2:2: cpuCount: 33, needed 1 to 32")
     run("config", "validate", os.path.basename(path), cwd=os.path.dirname(path), status=1, says=":2:2: cpuCount: 33") # a file that is here needs no slash
     open(path, "w").write(good)
