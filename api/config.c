@@ -124,6 +124,12 @@ bool pome_config_set_darwin_boot(pome_config *c, const struct pome_darwin_boot_o
            set_text(&c->trust_cache_path, o.trust_cache_path, err);
 }
 
+bool pome_config_set_rom_boot(pome_config *c, const char *rom_path, struct pome_error *err)
+{
+    c->boot = CONFIG_BOOT_ROM;
+    return set_text(&c->firmware_path, rom_path, err);
+}
+
 bool pome_config_add_disk(pome_config *c, const struct pome_disk_options *options, struct pome_error *err)
 {
     if (c->n_disks == CONFIG_MAX_DISKS)
@@ -231,6 +237,8 @@ static void check(const pome_config *c, struct findings *out, enum pome_error_co
     settings_check_memory(c->ram_bytes, NULL, out);
     if (c->objects.restore_image_loader)
         ; /* told above */
+    else if (c->boot == CONFIG_BOOT_ROM)
+        check_file("bootLoader.rom", c->firmware_path, false, out, code);
     else if (c->boot == CONFIG_BOOT_EFI)
         check_efi(c, out, code);
     else if (c->boot == CONFIG_BOOT_DARWIN)

@@ -9,7 +9,7 @@
 
 enum { CONFIG_MAX_DISKS = 16 };
 
-enum config_boot { CONFIG_BOOT_LINUX, CONFIG_BOOT_EFI, CONFIG_BOOT_DARWIN };
+enum config_boot { CONFIG_BOOT_LINUX, CONFIG_BOOT_EFI, CONFIG_BOOT_DARWIN, CONFIG_BOOT_ROM };
 
 struct config_disk {
     char *path;
@@ -24,7 +24,7 @@ struct pome_config {
     char *kernel_path, *initrd_path, *command_line; /* Linux, Darwin */
     char *device_tree_path, *trust_cache_path;      /* Darwin */
     unsigned revision;
-    char *firmware_path, *variables_path;           /* EFI */
+    char *firmware_path, *variables_path;           /* EFI; the first: of a boot ROM */
     struct config_disk disks[CONFIG_MAX_DISKS];
     size_t n_disks;
     int console_in, console_out;

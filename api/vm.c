@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "vm/bundle_vm.h"
 #include "vm/efi_firmware.h"
+#include "vm/rom_file.h"
 #include "vm/vm.h"
 
 #include <errno.h>
@@ -41,10 +42,21 @@ static pome_vm *allocate(struct pome_error *err)
     return v;
 }
 
+static bool load_rom(const char *path, struct efi_firmware *f, struct pome_error *err)
+{
+    struct rom_file rom;
+    if (!rom_file_load(path, &rom, err))
+        return false;
+    *f = (struct efi_firmware){rom.bytes, rom.n};
+    return true;
+}
+
 /* The variable store is made when it is not there. */
 static bool prepare_efi(const pome_config *c, struct efi_firmware *f, struct pome_error *err)
 {
     *f = (struct efi_firmware){0};
+    if (c->boot == CONFIG_BOOT_ROM)
+        return load_rom(c->firmware_path, f, err);
     if (c->boot != CONFIG_BOOT_EFI)
         return true;
     return (!c->variables_path || efi_variables_create(c->variables_path, err)) && efi_firmware_load(c->firmware_path, f, err);
@@ -60,15 +72,18 @@ pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
     struct machine_disk disks[CONFIG_MAX_DISKS] = {0};
     for (size_t i = 0; i < c->n_disks; i++)
         disks[i] = (struct machine_disk){.path = c->disks[i].path, .read_only = c->disks[i].read_only};
-    const bool darwin = c->boot == CONFIG_BOOT_DARWIN;
+    const bool darwin = c->boot == CONFIG_BOOT_DARWIN, rom = c->boot == CONFIG_BOOT_ROM;
+    for (size_t i = 0; rom && i < c->n_disks; i++) /* the ROM asks for them by what they are */
+        disks[i].role = i == 0 ? MACHINE_DISK_ROOT : i == 1 ? MACHINE_DISK_AUX : MACHINE_DISK_PLAIN;
     const struct machine_kernel boot = {
         .kernel_path = c->kernel_path, .initrd_path = c->initrd_path, .cmdline = c->command_line,
         .device_tree_path = darwin ? c->device_tree_path : NULL, .trust_cache_path = darwin ? c->trust_cache_path : NULL, .revision = c->revision,
     };
     struct vm_config vc = {
-        .platform = darwin ? MACHINE_APPLE : MACHINE_GENERIC, .cpu_model = darwin ? CPU_MODEL_APPLE : CPU_MODEL_DEFAULT,
+        .platform = darwin || rom ? MACHINE_APPLE : MACHINE_GENERIC, .cpu_model = darwin || rom ? CPU_MODEL_APPLE : CPU_MODEL_DEFAULT,
+        .foreign_rom = rom, .apple_disks = darwin || rom,
         .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = disks,
-        .n_disks = c->n_disks, .kernel_boot = c->boot == CONFIG_BOOT_EFI ? NULL : &boot, .rom = firmware.bytes, .rom_bytes = firmware.n,
+        .n_disks = c->n_disks, .kernel_boot = c->boot == CONFIG_BOOT_EFI || rom ? NULL : &boot, .rom = firmware.bytes, .rom_bytes = firmware.n,
         .variables = c->variables_path, .peripherals = &peripherals, .console_in = c->console_in, .console_out = c->console_out,
         .stops_at_reset = c->stops_at_reset, .translation_cache = c->translation_cache,
     };
@@ -111,7 +126,7 @@ static bool open_bundle(pome_vm *v, struct bundle *b, const struct pome_start_op
     const struct bundle_start start = {
         .recovery = o->recovery, .verbose = o->verbose, .stops_at_reset = o->stops_at_reset, .dfu = o->dfu,
         .stop_in_stage1 = o->stop_in_stage1, .stop_in_stage2 = o->stop_in_stage2, .picker = o->picker, .medium = o->medium,
-        .netboot_root = o->netboot_root, .netboot_file = o->netboot_file,
+        .rom = o->rom, .netboot_root = o->netboot_root, .netboot_file = o->netboot_file,
         .memory_bytes = o->memory_size, .console_in = o->console_in, .console_out = o->console_out,
     };
     v->vm = vm_create_from_bundle(b, &start, v->log, err);

@@ -19,7 +19,7 @@ struct boot_options {
     uint64_t cpus, memory;
     const char *device_tree, *ramdisk, *trust_cache;
     enum pome_kernel_kind kind;
-    const char *firmware, *variables;
+    const char *firmware, *variables, *rom;
     const char *saved, *key_file;
     bool efi, resume, no_reboot, stats;
 };
@@ -38,6 +38,8 @@ static bool add_disks(pome_config *config, const struct cli_list *list, bool rea
 
 static bool set_boot(pome_config *config, const struct boot_options *o, struct pome_error *err)
 {
+    if (o->rom)
+        return pome_config_set_rom_boot(config, o->rom, err);
     if (o->efi)
         return pome_config_set_efi_boot(config, o->firmware, o->variables, err);
     if (o->kind != POME_KERNEL_DARWIN)
@@ -77,6 +79,7 @@ int cmd_boot(int argc, char **argv)
         {"efi", 'e', CLI_FLAG, &o.efi, NULL, "boot from the disks through UEFI firmware instead of a kernel", 0, 0},
         {"firmware", 0, CLI_TEXT, &o.firmware, "FILE", "with --efi: this firmware, not the installed one", 0, 0},
         {"variables", 0, CLI_TEXT, &o.variables, "FILE", "with --efi: keep its variables there (made if it is not there)", 0, 0},
+        {"rom", 0, CLI_TEXT, &o.rom, "FILE", "start this boot ROM on the Apple-style platform; first disk: root, second: its flash", 0, 0},
         {"disk", 'd', CLI_LIST, &o.disks, "FILE", "raw disk image (several: vda, vdb, ...)", 0, 0},
         {"disk-ro", 0, CLI_LIST, &o.read_only_disks, "FILE", "the same, read-only; after the others", 0, 0},
         CLI_DEVICE_OPTIONS(&o.devices),
@@ -94,15 +97,15 @@ int cmd_boot(int argc, char **argv)
     int status = cli_options(argc, argv, options, 0, 0, NULL);
     if (status != CLI_GO_ON)
         return status;
-    if (!o.kernel == !o.efi)
-        return cli_usage("boot", "--kernel FILE or --efi is needed, one of them");
+    if (!!o.kernel + o.efi + !!o.rom != 1)
+        return cli_usage("boot", "--kernel FILE, --efi or --rom FILE is needed, one of them");
     if (!o.efi && (o.firmware || o.variables))
         return cli_usage("boot", "--firmware and --variables go with --efi");
-    if (o.efi && (o.initrd || o.append[0]))
+    if (!o.kernel && (o.initrd || o.append[0]))
         return cli_usage("boot", "--initrd and --append go with --kernel");
     if (o.initrd && o.ramdisk)
         return cli_usage("boot", "--initrd and --ramdisk are the same");
-    if (o.efi && (o.ramdisk || o.device_tree || o.trust_cache))
+    if (!o.kernel && (o.ramdisk || o.device_tree || o.trust_cache))
         return cli_usage("boot", "--ramdisk, --device-tree and --trust-cache go with --kernel");
     if (!o.saved && (o.resume || o.key_file))
         return cli_usage("boot", "--resume and --key-file go with --saved");

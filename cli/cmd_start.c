@@ -14,7 +14,7 @@
 command_run cmd_start;
 
 struct start_arguments {
-    const char *name, *approve, *key_file, *medium, *netboot, *netboot_root;
+    const char *name, *approve, *key_file, *rom, *medium, *netboot, *netboot_root;
     uint64_t memory;
     bool recovery, verbose, no_reboot, stats, dfu, stop1, stop2, picker, resume, discard, detach, json;
 };
@@ -77,6 +77,7 @@ static int start(pome_bundle *bundle, struct start_arguments *a)
     o.stop_in_stage2 = a->stop2;
     o.picker = a->picker;
     o.medium = a->medium;
+    o.rom = a->rom;
     o.netboot_file = a->netboot;
     o.netboot_root = a->netboot_root ? a->netboot_root : ".";
     o.memory_size = a->memory;
@@ -147,6 +148,7 @@ int cmd_start(int argc, char **argv)
         {"dfu", 0, CLI_FLAG, &a.dfu, NULL, "wait for a restore: the boot ROM says who the machine is and starts nothing", 0, 0},
         {"stop-in-stage1", 0, CLI_FLAG, &a.stop1, NULL, "stop in the boot ROM", 0, 0},
         {"stop-in-stage2", 0, CLI_FLAG, &a.stop2, NULL, "stop in the stage-2 firmware, which was verified", 0, 0},
+        {"rom", 0, CLI_TEXT, &a.rom, "FILE", "this boot ROM instead of ours, for this start (machines of the platform \"apple\")", 0, 0},
         {"medium", 0, CLI_TEXT, &a.medium, "FILE", "one more disk for this start, read-only: an installer's image (machines made with --efi)", 0, 0},
         {"netboot", 0, CLI_TEXT, &a.netboot, "FILE", "what UEFI firmware gets from the network when no disk boots (machines made with --efi)", 0, 0},
         {"netboot-root", 0, CLI_TEXT, &a.netboot_root, "DIR", "the folder that FILE is in, which the guest can read; FILE is relative to it (default: here)", 0, 0},

@@ -34,10 +34,17 @@ static const struct mmio_reg regs[] = { REGS(ROW) };
 enum { UNIT_BYTES = 0x10000, ROOT = 0, AUX = 1, USB = 16 };
 enum { DATA_TO_GUEST = 1 << 17, DATA_MAX = 64 << 20 };
 
+struct backdoor_state {
+    uint32_t channel_control; /* of the USB unit; as it was written */
+};
+
 struct backdoor {
     struct device device;
+    struct backdoor_state s;
     struct disk *root, *aux;
 };
+
+static const struct state_field state[] = { STATE(struct backdoor_state, channel_control) };
 
 struct descriptor {
     uint64_t gpa;
@@ -64,6 +71,7 @@ static uint64_t read(void *dev, uint32_t offset, unsigned bytes)
     case REG_STATUS: case REG_READY: case REG_CHANNEL: return 1;
     case REG_CONFIG: return usb ? 0x1a01 : 2;
     case REG_BLOCK_CONFIG: return REG_SECTORS;
+    case REG_CHANNEL_CONTROL: return usb ? d->s.channel_control : 0;
     case REG_SECTORS: return disk ? disk_bytes(disk) / DISK_SECTOR : 0;
     }
     return 0;
@@ -98,6 +106,8 @@ static void write(void *dev, uint32_t offset, unsigned bytes, uint64_t value)
     struct disk *disk = disk_of(d, offset);
     struct mem *mem = d->device.bus->mem;
     struct descriptor request[3];
+    if (offset / UNIT_BYTES == USB && offset % UNIT_BYTES == REG_CHANNEL_CONTROL)
+        d->s.channel_control = (uint32_t)value;
     if (offset % UNIT_BYTES != REG_COMMAND || !disk)
         return;
     if (!read_descriptors(mem, value, request)) {
@@ -109,9 +119,10 @@ static void write(void *dev, uint32_t offset, unsigned bytes, uint64_t value)
         bus_note(d->device.bus, "backdoor: a request without a place for its result");
 }
 
-static void nothing(void *dev)
+static void reset(void *dev)
 {
-    (void)dev; /* no state */
+    struct backdoor *d = dev;
+    d->s.channel_control = 0;
 }
 
 static const struct device_type backdoor_type = {
@@ -122,8 +133,9 @@ static const struct device_type backdoor_type = {
     .own_lock = true,
     .read = read,
     .write = write,
-    .reset = nothing,
+    .reset = reset,
     .destroy = free,
+    DEVICE_STATE(struct backdoor, s, state),
 };
 
 struct device *backdoor_create(struct bus *bus, struct disk *root, struct disk *aux)

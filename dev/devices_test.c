@@ -2,6 +2,7 @@
  * devices_test.c - what must hold for every device type: tables are sound, reset equals fresh, state survives save and
  * restore, every offset and size can be hit. A new device gets a row in `rows`.
  */
+#include "dev/backdoor.h"
 #include "dev/boot_report.h"
 #include "dev/cfi_flash.h"
 #include "dev/fw_cfg.h"
@@ -41,6 +42,10 @@ static struct device *make_gicd(void)
 {
     static const struct cpu_irq_port port = { .set_irq = no_irq, .set_fiq = no_irq };
     return gicv3_dist(gicv3_create(3, CPU_CLUSTERS, 96, &port));
+}
+static struct device *make_backdoor(void)
+{
+    return backdoor_create(&r.bus, NULL, NULL);
 }
 static struct device *make_flash(void)
 {
@@ -87,7 +92,7 @@ static const struct row {
 } rows[] = {
     { "gicd", make_gicd, GIC_DIST_BYTES }, { "pl011", make_pl011, 0x1000 },   { "pl031", make_pl031, 0x1000 },
     { "pl061", make_pl061, 0x1000 },       { "pvpanic", make_pvpanic, 2 },    { "boot_report", make_boot_report, 4 }, { "flash", make_flash, CFI_FLASH_BLOCK },
-    { "fw_cfg", make_fw_cfg, FW_CFG_MMIO_BYTES },
+    { "fw_cfg", make_fw_cfg, FW_CFG_MMIO_BYTES }, { "backdoor", make_backdoor, BACKDOOR_BYTES },
 };
 
 static struct device *start(const struct row *row)

@@ -76,6 +76,12 @@ static void check(unsigned cpu)
         abort();
     if (id < 1020)
         gicv3_icc_write(gic, cpu, ICC_EOIR1, id);
+    fiq = level[0][cpu];
+    id = gicv3_icc_read(gic, cpu, ICC_IAR0);
+    if ((id < 1020) != fiq)
+        abort();
+    if (id < 1020)
+        gicv3_icc_write(gic, cpu, ICC_EOIR0, id);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -10,6 +10,7 @@
 #include "vm/bundle_devices.h"
 #include "vm/bundle_disks.h"
 #include "vm/recovery_disks.h"
+#include "vm/rom_file.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -66,18 +67,11 @@ static uint32_t boot_flags(const struct bundle_start *s)
            (s->picker ? FW_START_PICKER : 0);
 }
 
-struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_start *start, struct log *log,
-                                 struct pome_error *err)
+/* rom: of the user's; its bytes are NULL: ours. */
+static struct vm *create_apple(const struct bundle *b, const struct bundle_start *start, const struct rom_file *rom, struct log *log,
+                               struct pome_error *err)
 {
     uint8_t boot_info[4096] = {0};
-    if (!check(b, start, err))
-        return NULL;
-    if ((start->medium || start->netboot_file) && b->settings.platform != SETTINGS_GENERIC) {
-        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its platform installs from restore images; a medium and netboot are for machines made with --efi", b->path);
-        return NULL;
-    }
-    if (b->settings.platform == SETTINGS_GENERIC)
-        return vm_create_generic(b, start, log, err);
     struct bundle_devices devices;
     if (!read_trust(b, boot_info, err) || !bundle_devices_init(&devices, b, log, err))
         return NULL;
@@ -113,8 +107,10 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         .disks = disks,
         .n_disks = 2 + more.n + own->n,
         .peripherals = &devices.peripherals,
-        .rom = pome_boot_rom,
-        .rom_bytes = pome_boot_rom_bytes,
+        .rom = rom->bytes ? rom->bytes : pome_boot_rom,
+        .rom_bytes = rom->bytes ? rom->n : pome_boot_rom_bytes,
+        .foreign_rom = rom->bytes,
+        .apple_disks = rom->bytes,
         .ecid = b->ecid,
         .boot_flags = boot_flags(start),
         .boot_info = boot_info,
@@ -134,5 +130,28 @@ struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_sta
         pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", b->settings.cpu_model);
     recovery_disks_finish(&more);
     free(own);
+    return vm;
+}
+
+struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_start *start, struct log *log,
+                                 struct pome_error *err)
+{
+    if (!check(b, start, err))
+        return NULL;
+    if ((start->medium || start->netboot_file) && b->settings.platform != SETTINGS_GENERIC) {
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its platform installs from restore images; a medium and netboot are for machines made with --efi", b->path);
+        return NULL;
+    }
+    if (start->rom && b->settings.platform == SETTINGS_GENERIC) {
+        pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a boot ROM is for machines of the platform \"apple\"", b->path);
+        return NULL;
+    }
+    if (b->settings.platform == SETTINGS_GENERIC)
+        return vm_create_generic(b, start, log, err);
+    struct rom_file rom = {0};
+    if (start->rom && !rom_file_load(start->rom, &rom, err))
+        return NULL;
+    struct vm *vm = create_apple(b, start, &rom, log, err);
+    rom_file_free(&rom); /* is in the machine's memory */
     return vm;
 }

@@ -10,6 +10,7 @@ struct bundle_start {
     uint64_t memory_bytes; /* 0: as Config.json says */
     int console_in, console_out;
     const char *netboot_root, *netboot_file; /* what the first network offers firmware to boot: a file in a folder; NULL: nothing. Generic platform */
+    const char *rom; /* this boot ROM instead of ours; NULL: ours. Apple-style platform */
     const char *medium; /* one more disk, read-only; NULL: none. Generic platform */
 };
 

@@ -85,6 +85,12 @@ struct pome_darwin_boot_options {
  * Errors: OUT_OF_MEMORY.   Like: VZMacOSBootLoader.   Since: 0.2. */
 POME_API bool pome_config_set_darwin_boot(pome_config *config, const struct pome_darwin_boot_options *options, struct pome_error *err);
 
+/* Starts a boot ROM of the user's, at most 1 MiB, on the Apple-style platform: it finds Apple's configuration region, a backdoor to the first disk (root)
+ * and the second (flash), and disks with Apple's PCI identifiers; the CPU model is "apple" unless pome_config_set_cpu_model() chose. rom_path:
+ * copied; read by pome_vm_new(). The last of the set_*_boot() calls counts.
+ * Errors: OUT_OF_MEMORY.   Like: VZMacOSBootLoader._romURL.   Since: 0.2. */
+POME_API bool pome_config_set_rom_boot(pome_config *config, const char *rom_path, struct pome_error *err);
+
 struct pome_disk_options {
     size_t size;      /* of this struct: POME_DISK_OPTIONS_INIT */
     const char *path; /* a raw image, a multiple of 512 bytes long */

@@ -45,8 +45,11 @@ struct pome_start_options {
     /* What its first network (POME_NETWORK_NAT) offers UEFI firmware that finds nothing on its disks: a file in a folder, all of which the guest can
      * read by TFTP. Generic platform only. Borrowed during the call. NULL: nothing. Since: 0.2 */
     const char *netboot_root, *netboot_file;
+    /* This boot ROM instead of Pome's, at most 1 MiB; Apple-style platform only. Read during the call. NULL: Pome's. Like: VZMacOSBootLoader._romURL.
+     * Since: 0.2 */
+    const char *rom;
 };
-#define POME_START_OPTIONS_INIT {sizeof(struct pome_start_options), false, 0, -1, -1, false, false, false, false, false, false, NULL, NULL, NULL}
+#define POME_START_OPTIONS_INIT {sizeof(struct pome_start_options), false, 0, -1, -1, false, false, false, false, false, false, NULL, NULL, NULL, NULL}
 
 /* A machine from an installed bundle, which is locked until pome_vm_free(). The bundle is borrowed and must outlive it. What the host does and
  * what the guest says goes to the bundle's log.

@@ -142,7 +142,7 @@ void guest_main(uint64_t fdt)
         void (*run)(void);
     } tests[] = {
         {"gic", test_gic}, {"hypercalls", test_hypercalls}, {"suspend", test_suspend}, {"features", test_features},
-        {"devices", test_devices}, {"smp", test_smp},
+        {"devices", test_devices}, {"boot rom", test_boot_rom}, {"smp", test_smp},
     };
     test_entry(fdt);
     uart_start();

@@ -107,6 +107,7 @@ void test_hypercalls(void);
 void test_suspend(void);
 void test_features(void);
 void test_devices(void);
+void test_boot_rom(void);
 void test_smp(void);
 
 #endif

@@ -39,7 +39,7 @@ static void listen(struct vm *vm, int fd, char *text, size_t room)
     }
 }
 
-static void run(unsigned n_cpus)
+static void run_with(unsigned n_cpus, struct machine_disk *disks, size_t n_disks)
 {
     struct pome_error err = {0};
     static char text[65536];
@@ -47,7 +47,7 @@ static void run(unsigned n_cpus)
     assert_int_equal(pipe(out), 0);
     const struct vm_config config = {
         .platform = MACHINE_APPLE, .cpu_model = CPU_MODEL_APPLE, .n_cpus = n_cpus, .ram_bytes = 256 << 20, .rom = rom, .rom_bytes = rom_bytes,
-        .console_in = -1, .console_out = out[1], .stops_at_reset = true, .translation_cache = "off",
+        .disks = disks, .n_disks = n_disks, .foreign_rom = n_disks, .apple_disks = n_disks, .console_in = -1, .console_out = out[1], .stops_at_reset = true, .translation_cache = "off",
     };
     struct vm *vm = vm_create(&config, &err);
     if (!vm)
@@ -68,6 +68,38 @@ static void run(unsigned n_cpus)
     vm_destroy(vm);
     close(out[0]);
     close(out[1]);
+}
+
+static void run(unsigned n_cpus)
+{
+    run_with(n_cpus, NULL, 0);
+}
+
+/* A disk whose sectors begin with their numbers. */
+static void make_disk(char path[], uint32_t sectors)
+{
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    for (uint32_t i = 0; i < sectors; i++)
+        assert_int_equal(pwrite(fd, (uint32_t[128]){i}, 512, i * 512), 512);
+    close(fd);
+}
+
+/* As a ROM of the user's: Apple's configuration region, disks by the backdoor. */
+static void as_the_users_rom(void **state)
+{
+    char root[] = "/tmp/pome-rom-root-XXXXXX", aux[] = "/tmp/pome-rom-aux-XXXXXX";
+    uint32_t written;
+    make_disk(root, 2048);
+    make_disk(aux, 64);
+    struct machine_disk disks[] = {{.path = root, .role = MACHINE_DISK_ROOT}, {.path = aux, .role = MACHINE_DISK_AUX}};
+    run_with(2, disks, 2);
+    FILE *f = fopen(aux, "rb");
+    assert_true(f && !fseek(f, 5 * 512, SEEK_SET) && fread(&written, 4, 1, f) == 1);
+    fclose(f);
+    unlink(root);
+    unlink(aux);
+    assert_int_equal(written, 0xabcd0005);
 }
 
 static void compiled(void **state)
@@ -99,7 +131,7 @@ static void randomised(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(compiled), cmocka_unit_test(evaluator), cmocka_unit_test(randomised)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(compiled), cmocka_unit_test(as_the_users_rom), cmocka_unit_test(evaluator), cmocka_unit_test(randomised)};
     FILE *f = argc > 1 ? fopen(argv[1], "rb") : NULL;
     if (!f)
         return 2;
