@@ -4,6 +4,8 @@
 
 #include "machine/machine.h"
 
+#define DARWIN_TREE_AT MiB     /* from the start of RAM: the Apple device tree for a boot ROM, behind the FDT */
+
 /* Once the device tree is placed; on platforms without such a region: nothing to do. */
 bool boot_info_place(struct machine *m, struct pome_error *err);
 void boot_info_forget_options(struct machine *m); /* at a reset */

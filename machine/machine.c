@@ -19,7 +19,6 @@
 #define POWER_PIN    3
 #define BUTTON_NS    200000000
 #define MAX_FDT      (2 * MiB) /* booting.rst 2 */
-#define DARWIN_TREE_AT MiB     /* from the start of RAM: the Apple device tree for a boot ROM, behind the FDT */
 
 static bool board_mmio_read(void *ctx, unsigned cpu, uint64_t gpa, unsigned size_bytes, uint64_t *value)
 {
