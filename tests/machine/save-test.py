@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # machines that are saved and restored: in the middle of disk and console traffic, many times; differences told; snapshots; a key
-"""save-test.py [PART]...: parts boot, stream, differences, bundle."""
+"""save-test.py [PART]...: parts boot, stream, differences, hosts, bundle."""
 import hashlib
 import json
 import os
@@ -182,6 +182,25 @@ def differences():
         fail("differences: a damaged file")
 
 
+def hosts():
+    """Saved on one host, resumed on others: on one whose CPU has less, on one without a compiler's help, and back."""
+    poor = "avx,aes,pclmul,popcnt,bmi1,bmi2,lzcnt,sha,gfni,fptraps"
+    command = ["boot", "-k", kernel, "-i", initrd, "-a", "console=ttyAMA0 quiet pome.test=shell", "--cpus", "2", "--saved", path("saved")]
+    count = b"i=0; while [ $i -lt 500 ]; do i=$((i+1)); done; "
+    for n, (without, engine) in enumerate([("", ""), (poor, ""), ("", "eval"), (poor, ""), ("", "")]):
+        for name, value in (("POME_X64_WITHOUT", without), ("POME_ENGINE", engine)):
+            os.environ.pop(name, None)
+            if value:
+                os.environ[name] = value
+        m = Machine(*command, *(["--resume"] if n else []))
+        if not n:
+            m.until(b"TEST-SHELL")
+            m.type(b"x=kept\n")
+        m.type(count + b'echo "$x-$((i+%d))-$(echo abc | sha256sum | cut -c1-8)"\n' % n)
+        m.until(b"kept-%d-edeaaff3" % (500 + n))
+        m.end(signal.SIGUSR1, 0)
+
+
 def bundle():
     """An installed machine: saved, gone on from, snapshots with memory and without."""
     image = os.path.join(guests, "debian.ipsw")
@@ -241,7 +260,7 @@ def bundle():
     subprocess.run([pome, "bundle", "check", "vm"], check=True, capture_output=True)
 
 
-parts = {"boot": boot, "stream": stream, "differences": differences, "bundle": bundle}
+parts = {"boot": boot, "stream": stream, "differences": differences, "hosts": hosts, "bundle": bundle}
 if not os.path.exists(cycles):
     print("save-cycles is not built", file=sys.stderr)
     sys.exit(77)
