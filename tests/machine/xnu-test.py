@@ -13,7 +13,7 @@ from visit import Machine
 KERNEL, RAMDISK, TREE = (os.environ.get('POME_TEST_XNU' + x) for x in ('', '_RAMDISK', '_DEVICETREE'))
 ROUNDS = int(os.environ.get('POME_TEST_XNU_ROUNDS', '1'))
 # kprintf only prints with debug bit 3 and -enable_kprintf_spam; a busy host makes interrupt handlers and locks look slow
-APPEND = 'serial=3 debug=0x14e -enable_kprintf_spam kernPOST=1 interrupt-masked-debug-mode=0 ml-timeout-global-scale=20 arm64-ipi-test=60000000000'
+APPEND = 'serial=3 debug=0x14e -enable_kprintf_spam kernPOST=1 interrupt-masked-debug-mode=0 ml-timeout-global-scale=20'
 START = ['kprintf initialized', 'Darwin Kernel Version ', '_ARM64_VMAPPLE', 'pmap_startup() init/release time', 'vm_page_bootstrap: ',
          '"vm_compressor_mode" is 4', 'VM bootstrap done: ', 'Log queues configured: ', 'standard timeslicing quantum is 10000 us',
          'mig_table_max_displ = ', 'iBoot version: ', '[KTEST]\tSTART\t']
@@ -26,9 +26,15 @@ def in_order(text, lines):
         assert at >= 0, 'not said, or not in this place: %r' % line
 
 
+class Busy(Exception):
+    """XNU's ipi_test waits less than a millisecond for the other CPU: too short where a vCPU waits for a core of the host."""
+
+
 def without_failure(text):
     """XNU compares FEAT_FP16 with what it was compiled for: on VMAPPLE that fails on each processor that has it."""
     for line in text.splitlines():
+        if 'get correct responses within 0ms' in line:
+            raise Busy(line)
         bad = 'panic(cpu' in line or ('[KTEST]\tFAIL' in line and 'neon fp16 value should match legacy' not in line)
         assert not bad, line
 
@@ -42,7 +48,11 @@ def boot(cpus):
     took = time.monotonic() - began
     in_order(start, START)
     without_failure(start)
-    rest = m.wait_for('load_init_program: attempting to load' if RAMDISK else 'Waiting on <dict', 300)
+    try:
+        rest = m.wait_for('load_init_program: attempting to load' if RAMDISK else 'Waiting on <dict', 300)
+    except AssertionError:
+        without_failure(m.seen.decode(errors='replace'))
+        raise
     without_failure(rest)
     for i in range(cpus):
         assert 'cpu_number %d is type' % i in start + rest, 'CPU %d was not registered' % i
@@ -53,9 +63,18 @@ def boot(cpus):
     return took
 
 
+def patiently(cpus, tries=8):
+    for _ in range(tries - 1):
+        try:
+            return boot(cpus)
+        except Busy as why:
+            print('once more: %s' % why)
+    return boot(cpus)
+
+
 if not KERNEL:
     print('POME_TEST_XNU names no kernel', file=sys.stderr)
     sys.exit(77)
 for cpus in [int(a) for a in sys.argv[1:]] or [1, 2, 4, 8]:
-    times = [boot(cpus) for _ in range(ROUNDS)]
+    times = [patiently(cpus) for _ in range(ROUNDS)]
     print('%d CPUs: %d times to the end of the self tests, %s s' % (cpus, ROUNDS, ' '.join('%.1f' % t for t in times)))
