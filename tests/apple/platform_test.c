@@ -89,7 +89,7 @@ static void make_disk(char path[], uint32_t sectors)
 static void as_the_users_rom(void **state)
 {
     char root[] = "/tmp/pome-rom-root-XXXXXX", aux[] = "/tmp/pome-rom-aux-XXXXXX";
-    uint32_t written;
+    uint32_t written = 0;
     make_disk(root, 2048);
     make_disk(aux, 64);
     struct machine_disk disks[] = {{.path = root, .role = MACHINE_DISK_ROOT}, {.path = aux, .role = MACHINE_DISK_AUX}};
