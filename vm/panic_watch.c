@@ -1,4 +1,4 @@
-/* panic_watch.c - notices from its console that a Linux guest panicked. */
+/* panic_watch.c - notices from its console that a guest's kernel panicked. */
 #include "vm/panic_watch.h"
 
 #include "base/bits.h"
@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 static const char panic[] = "Kernel panic - not syncing", end[] = "---[ end Kernel panic", boot_failed[] = "boot failed: ";
+static const char darwin_panic[] = "panic(cpu ";
 static const uint64_t silence_ns = 1000000000;
 
 static void fire(void *ctx)
@@ -22,7 +23,7 @@ void panic_watch_init(struct panic_watch *w, struct loop *loop, void (*dead)(voi
 void panic_watch_reset(struct panic_watch *w)
 {
     loop_timer_cancel(w->loop, &w->timer);
-    w->armed = false;
+    w->armed = w->linux_spoke = false;
     w->n = 0;
     w->why[0] = w->boot_failed[0] = 0;
 }
@@ -39,16 +40,25 @@ static const char *kernel_text(const char *line)
     return line[0] == ']' && line[1] == ' ' ? line + 2 : NULL;
 }
 
+/* The firmware's, Darwin's, or a program's. */
+static void other_line(struct panic_watch *w)
+{
+    if (!strncmp(w->line, boot_failed, sizeof boot_failed - 1))
+        snprintf(w->boot_failed, sizeof w->boot_failed, "%s", w->line);
+    else if (!w->linux_spoke && !w->why[0] && !strncmp(w->line, darwin_panic, sizeof darwin_panic - 1))
+        snprintf(w->why, sizeof w->why, "%s", w->line);
+}
+
 static void whole_line(struct panic_watch *w)
 {
     w->line[w->n] = 0;
     w->n = 0;
     const char *text = kernel_text(w->line);
     if (!text) {
-        if (!strncmp(w->line, boot_failed, sizeof boot_failed - 1))
-            snprintf(w->boot_failed, sizeof w->boot_failed, "%s", w->line);
+        other_line(w);
         return;
     }
+    w->linux_spoke = true;
     w->boot_failed[0] = 0;
     if (!w->why[0] && !strncmp(text, panic, sizeof panic - 1))
         snprintf(w->why, sizeof w->why, "%s", text);

@@ -57,12 +57,30 @@ static void text_of_users_does_not_count(void **state)
     assert_false(dies("Kernel panic - not syncing: fake\n---[ end Kernel panic - not syncing: fake ]---\n"));
 }
 
+static const char *why(const char *text)
+{
+    static struct panic_watch w;
+    loop = loop_create(NULL);
+    panic_watch_init(&w, loop, dead, NULL);
+    panic_watch_bytes(&w, (const uint8_t *)text, strlen(text));
+    loop_destroy(loop);
+    return w.why;
+}
+
+static void darwin_says_it_otherwise(void **state)
+{
+    assert_string_equal(why("Darwin Kernel Version 21.6.0\r\npanic(cpu 1 caller 0xfffffe00071c2d4c): ipi\r\nDebugger message: panic\r\n"),
+                        "panic(cpu 1 caller 0xfffffe00071c2d4c): ipi");
+    assert_string_equal(why("[    0.0] Booting Linux\n[    1.0] Run /init\npanic(cpu 1 caller 0x0): fake\n"), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_panic_that_spins_is_death),
         cmocka_unit_test(output_after_it_is_life),
         cmocka_unit_test(text_of_users_does_not_count),
+        cmocka_unit_test(darwin_says_it_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
