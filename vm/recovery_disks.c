@@ -3,7 +3,7 @@
 
 #include "base/bits.h"
 #include "bundle/flash.h"
-#include "log/log.h"
+#include "log/timeline.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -43,11 +43,12 @@ static int make_log(const char *folder)
 {
     struct log_record r;
     struct log_reader *reader = folder && folder[0] ? log_read_open(folder, NULL) : NULL;
+    struct log_timeline *timeline = reader ? log_timeline_open(reader) : NULL;
     int fd = memfd_create("pome-log", MFD_CLOEXEC);
     FILE *f = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
-    while (f && reader && log_read_next(reader, &r))
+    while (f && timeline && log_timeline_next(timeline, &r))
         write_record(f, &r);
-    log_read_close(reader);
+    log_timeline_close(timeline);
     if (f && !fclose(f) && !ftruncate(fd, (off_t)align_up((uint64_t)lseek(fd, 0, SEEK_END), 512))) /* whole sectors; NUL is no text */
         return fd;
     if (fd >= 0)

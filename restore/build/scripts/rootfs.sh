@@ -93,6 +93,7 @@ wants()
 }
 wants multi-user.target /lib/systemd/system/pome-first-start.service
 wants multi-user.target /lib/systemd/system/pome-grow.service
+wants sockets.target /lib/systemd/system/pome-renew.socket
 wants multi-user.target /lib/systemd/system/systemd-networkd.service
 # Timers and services that cost an emulated CPU time and give a virtual machine nothing. Without dbus, logind only
 # fails: it is masked until dbus is there.
