@@ -1,7 +1,7 @@
 #!/bin/bash
 # fuzz.sh TARGET SECONDS: one fuzz target with libFuzzer, ASan and UBSan, on this terminal.
-# fuzz.sh all SECONDS: every target of fuzz/meson.build, one for each processor at a time; "ok|FAILED|skip NAME" for each as it ends,
-# and to standard error what failing ones said.
+# fuzz.sh all SECONDS: every target of fuzz/meson.build, so long for what is read from files of others, half of it for the rest, one for each
+# processor at a time; "ok|FAILED|skip NAME" for each as it ends, and to standard error what failing ones said.
 # New inputs stay in build-fuzz/corpus/TARGET, inputs that crash in build-fuzz/crashes/TARGET, output in build-fuzz/logs.
 set -u
 cd "$(dirname "$0")/.."
@@ -59,6 +59,19 @@ verdict() { # target seconds
     } >&2
 }
 
+# Restore images, bundles, disks: what people pass on.
+files_of_others=' adt aea apfs fat fw_disk gpt image4 lzfse lzss macho nvram plist settings udif zip '
+
+with_seconds() { # seconds
+    local t
+    targets | while read -r t; do
+        case $files_of_others in
+        *" $t "*) echo "$t $1" ;;
+        *) echo "$t $((($1 + 1) / 2))" ;;
+        esac
+    done
+}
+
 every() { # seconds
     local why log
     [ "$1" != 0 ] || { echo "skip fuzz: FUZZ_SECONDS is 0"; return; }
@@ -67,7 +80,7 @@ every() { # seconds
     log=$(mktemp)
     if build >"$log" 2>&1; then
         echo "ok build: fuzz targets"
-        targets | xargs -P "$(nproc)" -I{} "$0" verdict {} "$1"
+        with_seconds "$1" | xargs -P "$(nproc)" -n 2 "$0" verdict
     else
         echo "FAILED build: fuzz targets"
         tail -n 60 "$log" >&2

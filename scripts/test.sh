@@ -1,7 +1,7 @@
 #!/bin/bash
 # test.sh all|san: builds and runs the tests; the last line counts what ran.
 # all: the ordinary build with every test, the unit tests again under ASan and UBSan, a clang build, a cross build for arm64,
-# FUZZ_SECONDS (60; 0: none) of each fuzz target, and the whole-machine tests.
+# FUZZ_SECONDS (60; 0: none) of fuzzing for each target (scripts/fuzz.sh), and the whole-machine tests.
 set -u
 cd "$(dirname "$0")/.."
 passed=0 failed=0 skipped=0
