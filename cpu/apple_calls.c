@@ -126,9 +126,7 @@ static int64_t pac_set_el0_diversifier_at_el1(struct vcpu *c, const struct argum
 /* What the guest adds to its counter to have the host's time, in ticks: traces of both can be put beside each other. */
 static int64_t get_mabs_offset(struct vcpu *c, const struct arguments *x)
 {
-    const struct cpu_set *set = c->set;
-    unsigned __int128 host = (unsigned __int128)host_now_ns() * set->o.cntfrq_hz / 1000000000;
-    c->s.x[1] = (uint64_t)host - counter_now(set);
+    c->s.x[1] = (uint64_t)counter_offset(c->set);
     return 0;
 }
 

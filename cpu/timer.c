@@ -32,6 +32,12 @@ uint64_t counter_now(const struct cpu_set *set)
     return set->o.cntfrq_hz == 1000000000 ? ns : scale(ns, set->o.cntfrq_hz, 1000000000);
 }
 
+/* From where the counter began, not from two readings of a clock: whatever the host did in between would be in their difference. */
+int64_t counter_offset(const struct cpu_set *set)
+{
+    return (int64_t)((__int128)(int64_t)set->count_base_ns * set->o.cntfrq_hz / 1000000000);
+}
+
 uint64_t counter_to_host_ns(const struct cpu_set *set, uint64_t count)
 {
     uint64_t ns = scale(count, 1000000000, set->o.cntfrq_hz), host;

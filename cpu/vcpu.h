@@ -349,6 +349,7 @@ void set_end(struct vcpu *c, enum cpu_end why, const struct pome_error *err);
 /* ---- timer.c ---- */
 uint64_t host_now_ns(void);
 uint64_t counter_now(const struct cpu_set *set);
+int64_t counter_offset(const struct cpu_set *set); /* the host's clock in ticks less counter_now; changes only with a pause */
 uint64_t counter_to_host_ns(const struct cpu_set *set, uint64_t count); /* UINT64_MAX: never */
 void timer_update(struct vcpu *c); /* levels and the next deadline, from the registers */
 void timer_reset(struct vcpu *c);  /* registers are at reset: levels down, no deadline */

@@ -135,12 +135,10 @@ static void host_and_boot(void)
         CHECK_EQ(out[i], again[i]);
         CHECK_EQ(out[i] >> 32, 0);
     }
-    uint64_t before = MRS(cntvct_el0);
     call(0xc3000003, 1, 2, 2, out);
     CHECK_EQ(out[0], 0);
     call(0xc3000003, 1, 2, 2, again);
-    uint64_t after = MRS(cntvct_el0), drift = again[1] - out[1] + 2;
-    CHECK(drift < 5 && after - before < 24000000); /* the offset is one number, but for rounding */
+    CHECK_EQ(again[1], out[1]); /* one number, however long the host keeps us waiting in between */
     /* a kick that came first ends the wait */
     call(0xc3000006, me(), 2, 1, out);
     CHECK_EQ(out[0], 0);
