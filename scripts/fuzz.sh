@@ -2,6 +2,7 @@
 # fuzz.sh TARGET SECONDS: one fuzz target with libFuzzer, ASan and UBSan, on this terminal.
 # fuzz.sh all SECONDS: every target of fuzz/meson.build, so long for what is read from files of others, half of it for the rest, one for each
 # processor at a time; "ok|FAILED|skip NAME" for each as it ends, and to standard error what failing ones said.
+# `all` begins from the same seed each time (FUZZ_SEED; 0: another each time), so that what it finds has to do with the change under test.
 # New inputs stay in build-fuzz/corpus/TARGET, inputs that crash in build-fuzz/crashes/TARGET, output in build-fuzz/logs.
 set -u
 cd "$(dirname "$0")/.."
@@ -35,7 +36,7 @@ fuzz() { # target seconds
     mkdir -p "build-fuzz/corpus/$1" "build-fuzz/crashes/$1"
     [ -d "$seeds" ] || seeds=
     [ -f "$words" ] && words=-dict=$words || words=
-    exec "build-fuzz/fuzz/fuzz_$1" -max_total_time="$2" -timeout=60 -print_final_stats=1 $words \
+    exec "build-fuzz/fuzz/fuzz_$1" -seed="${FUZZ_SEED:-0}" -max_total_time="$2" -timeout=60 -print_final_stats=1 $words \
         -artifact_prefix="build-fuzz/crashes/$1/" "build-fuzz/corpus/$1" $seeds
 }
 
@@ -73,6 +74,7 @@ with_seconds() { # seconds
 }
 
 every() { # seconds
+    export FUZZ_SEED=${FUZZ_SEED:-1}
     local why log
     [ "$1" != 0 ] || { echo "skip fuzz: FUZZ_SECONDS is 0"; return; }
     why=$(missing)
