@@ -20,6 +20,7 @@ enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET 
 enum { NET = 1, BLK = 2, CONSOLE = 3, RNG = 4, BALLOON = 5, INPUT = 18, VSOCK = 19, FS = 26 };
 #define F_INDIRECT  (UINT64_C(1) << 28)
 #define F_VERSION_1 (UINT64_C(1) << 32)
+#define F_MULTIPORT (UINT64_C(1) << 1) /* of the console, 5.3.3 */
 
 /* Registers of the structures that the capabilities point to: struct virtio_pci_common_cfg, 4.1.4.3. */
 enum { FEATURE_SELECT = 0, FEATURE = 4, DRIVER_SELECT = 8, DRIVER_FEATURE = 12, NUM_QUEUES = 0x12, STATUS = 0x14, QUEUE_SELECT = 0x16, QUEUE_SIZE = 0x18,
@@ -201,7 +202,7 @@ static void set_queue(const struct dev *d, unsigned q, uint64_t used)
 
 static uint64_t wanted(const struct dev *d)
 {
-    return F_VERSION_1 | (d->offered & F_INDIRECT);
+    return F_VERSION_1 | (d->offered & (F_INDIRECT | (d->type == CONSOLE ? F_MULTIPORT : 0)));
 }
 
 static bool start(const struct dev *d, uint64_t features)
@@ -366,7 +367,7 @@ static bool looks(const struct dev *d, unsigned q)
     switch (d->type) {
     case BLK: case RNG: case FS: return true;
     case NET: return q == 1;
-    case CONSOLE: return q == 1;
+    case CONSOLE: return q % 2; /* of each port, and of control messages */
     case VSOCK: return q == 1;
     case BALLOON: return q < 2;
     case INPUT: return q == 1;
@@ -509,6 +510,58 @@ static void resets_in_the_middle(const struct dev *d)
         surprise(d, 0, "reset in the middle", why);
 }
 
+/* ---- control messages of the console: 5.3.6.2 ---- */
+
+enum { CONTROL_IN = 2, CONTROL_OUT, DEVICE_READY = 0, DEVICE_ADD, PORT_OPEN = 6, MESSAGE = 8 };
+
+static void say_control(const struct dev *d, uint32_t port, uint16_t event, uint16_t value, uint32_t bytes)
+{
+    REG(32, B) = port;
+    REG(16, B + 4) = event;
+    REG(16, B + 6) = value;
+    put(CONTROL_OUT, 0, B, bytes, 0, 0);
+    offer(CONTROL_OUT, 0);
+    notify(d, CONTROL_OUT);
+}
+
+/* Every event for ports that are there and that are not, while there is no buffer for an answer; then buffers that are too small for one. */
+static void control_messages(const struct dev *d)
+{
+    static const uint32_t ports[] = {0, 1, 2, 31, 0xffffffff};
+    static const uint16_t values[] = {0, 1, 0xffff};
+    uint16_t said = 0;
+    if (!(wanted(d) & F_MULTIPORT))
+        return;
+    start(d, wanted(d));
+    for (unsigned i = 0; i < 5; i++)
+        for (uint16_t event = 0; event < 10; event++)
+            for (unsigned k = 0; k < 3; k++) {
+                say_control(d, ports[i], event, values[k], MESSAGE + (event == 9));
+                if (!answers(CONTROL_OUT, ++said))
+                    surprise(d, CONTROL_OUT, "control message", "is not taken");
+            }
+    say_control(d, 0, PORT_OPEN, 1, 3); /* half of one */
+    if (!answers(CONTROL_OUT, ++said) || status(d) & NEEDS_RESET)
+        surprise(d, CONTROL_OUT, "half a control message", "breaks it");
+
+    start(d, wanted(d));
+    put(CONTROL_IN, 0, B + 512, 64, WRITE, 0);
+    offer(CONTROL_IN, 0);
+    say_control(d, 0, DEVICE_READY, 1, MESSAGE);
+    if (!answers(CONTROL_IN, 1) || REG(32, B + 512) != 0 || REG(16, B + 516) != DEVICE_ADD)
+        surprise(d, CONTROL_IN, "device ready", "does not tell of port 0");
+
+    start(d, wanted(d));
+    put(CONTROL_IN, 0, B + 512, MESSAGE - 1, WRITE, 0);
+    offer(CONTROL_IN, 0);
+    say_control(d, 0, DEVICE_READY, 1, MESSAGE);
+    if (!waits_for_break(d, 5000000))
+        surprise(d, CONTROL_IN, "too small for a control message", "the device does not say that it needs a reset");
+    const char *why = reset(d) ? works(d) : "is not reset within 5 s";
+    if (why)
+        surprise(d, CONTROL_IN, "control messages", why);
+}
+
 static void torture(struct dev *d)
 {
     unsigned before = bad;
@@ -524,6 +577,8 @@ static void torture(struct dev *d)
                 run(d, q, i, F_VERSION_1);
         }
     resets_in_the_middle(d);
+    if (d->type == CONSOLE)
+        control_messages(d);
     say("DEVICE ");
     say_number(d->type);
     say(" in slot ");

@@ -3,7 +3,7 @@
 devices say what VIRTIO 1.2 wants them to say, and work after a reset."""
 import os, re, subprocess, sys, tempfile
 
-TYPES = {1: 'net', 2: 'blk', 4: 'rng', 5: 'balloon', 18: 'input', 19: 'vsock', 26: 'fs'}
+TYPES = {1: 'net', 2: 'blk', 3: 'console', 4: 'rng', 5: 'balloon', 18: 'input', 19: 'vsock', 26: 'fs'}
 
 pome, guest = sys.argv[1:3]
 with tempfile.TemporaryDirectory(prefix='pome-virtio-') as work:
@@ -12,7 +12,7 @@ with tempfile.TemporaryDirectory(prefix='pome-virtio-') as work:
     with open(disk, 'wb') as f:
         f.truncate(1 << 20)
     r = subprocess.run([pome, 'boot', '--kernel', guest, '--memory', '256MiB', '--disk', disk, '--net', 'user', '--vsock', os.path.join(work, 's'), '--balloon',
-                        '--share', 't=' + share, '--no-reboot'], stdin=subprocess.DEVNULL, capture_output=True, timeout=380, env=dict(os.environ, POME_HOME=work))
+                        '--share', 't=' + share, '--port', 'hvc0=' + os.path.join(work, 'hvc0'), '--port', 'org.test=' + os.path.join(work, 'named'), '--no-reboot'], stdin=subprocess.DEVNULL, capture_output=True, timeout=380, env=dict(os.environ, POME_HOME=work))
 said = r.stdout.decode(errors='replace')
 print(said, r.stderr.decode(errors='replace')[-4000:], sep='\n')
 assert r.returncode == 0, 'status %d' % r.returncode
