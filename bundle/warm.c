@@ -45,22 +45,29 @@ bool bundle_warm_write(struct bundle *b, const struct bundle_warm *w, struct pom
     return ok;
 }
 
-static bool parse(json_t *j, struct bundle_warm *out)
+static bool take(json_t *j, struct bundle_warm *out)
 {
     const char *ecid;
     int version;
     json_t *macs, *mac;
     size_t i;
-    char *end;
     *out = (struct bundle_warm){0};
     if (json_unpack_ex(j, NULL, JSON_STRICT, "{s:i, s:s, s:o}", "version", &version, "ecid", &ecid, "macAddresses", &macs) || version != WARM_VERSION ||
-        !json_is_array(macs) || json_array_size(macs) > SETTINGS_MAX_ITEMS || strlen(ecid) != 16)
+        !json_is_array(macs) || json_array_size(macs) > SETTINGS_MAX_ITEMS || strlen(ecid) != 16 || strspn(ecid, "0123456789abcdefABCDEF") != 16)
         return false;
-    out->ecid = strtoull(ecid, &end, 16);
+    out->ecid = strtoull(ecid, NULL, 16);
     json_array_foreach(macs, i, mac)
         if (!json_is_string(mac) || !settings_parse_mac(json_string_value(mac), out->mac[out->n_macs++]))
             return false;
-    return !*end && out->ecid;
+    return out->ecid;
+}
+
+bool bundle_warm_parse(const void *text, size_t n, struct bundle_warm *out)
+{
+    json_t *j = n < WARM_BYTES_MAX ? json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    bool ok = j && take(j, out);
+    json_decref(j);
+    return ok;
 }
 
 bool bundle_warm_read(const struct bundle *b, struct bundle_warm *out, bool *there, struct pome_error *err)
@@ -75,8 +82,5 @@ bool bundle_warm_read(const struct bundle *b, struct bundle_warm *out, bool *the
         return false;
     ssize_t n = read(fd, text, sizeof text);
     close(fd);
-    json_t *j = n > 0 && n < WARM_BYTES_MAX ? json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    bool ok = j && parse(j, out);
-    json_decref(j);
-    return ok || pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s/%s: does not say whose memory the saved machine is", b->path, bundle_member_name(BUNDLE_WARM));
+    return (n > 0 && bundle_warm_parse(text, (size_t)n, out)) || pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s/%s: does not say whose memory the saved machine is", b->path, bundle_member_name(BUNDLE_WARM));
 }

@@ -24,4 +24,7 @@ bool bundle_warm_write(struct bundle *b, const struct bundle_warm *w, struct pom
 /* *there: false: it is no warm clone that has not gone on yet. Errors: INVALID_BUNDLE. */
 bool bundle_warm_read(const struct bundle *b, struct bundle_warm *out, bool *there, struct pome_error *err);
 
+/* The text of a Warm.json, n bytes. false: it is none. */
+bool bundle_warm_parse(const void *text, size_t n, struct bundle_warm *out);
+
 #endif
