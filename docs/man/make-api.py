@@ -233,6 +233,11 @@ def check(page_path, inventory_path, headers):
     bad += [f"{n}: named by a Like: label, and not in {inventory_path}: correct it, or add its row" for n in strange]
     if open(page_path, encoding="utf-8").read() != text:
         bad.append(f"{page_path}: is not current; run: docs/man/make-api.py apple docs/man/apple.txt include/pome/*.h > docs/apple-api.md")
+    said = "".join(open(h, encoding="utf-8").read() for h in headers)
+    for kind, name, note in inventory(inventory_path):
+        for ours in re.findall(r"`(?:struct |enum )?([\w/.]+)(?:\(\))?`", note):
+            if not re.search(rf"\b{re.escape(ours)}\b", said):
+                bad.append(f"{inventory_path}: {name}: `{ours}` is in no header")
     seen = set()
     for name, _, b, _ in functions(headers):
         if name in seen:

@@ -44,12 +44,12 @@ struct pome_control_status {
 POME_API bool pome_control_status(pome_control *control, struct pome_control_status *status, struct pome_error *err);
 
 /* As the functions of the same names in pome/vm.h. stop, pause and resume return when it is done, request_stop and reset when it was asked for.
- * Like:   VZVirtualMachine.requestStop(), stop(), pause(), resume().   Since: 0.2. */
-POME_API bool pome_control_request_stop(pome_control *control, const struct pome_stop_options *options, struct pome_error *err);
-POME_API bool pome_control_stop(pome_control *control, struct pome_error *err);
-POME_API bool pome_control_reset(pome_control *control, struct pome_error *err);
-POME_API bool pome_control_pause(pome_control *control, struct pome_error *err);
-POME_API bool pome_control_resume(pome_control *control, struct pome_error *err);
+ * Since: 0.2. */
+POME_API bool pome_control_request_stop(pome_control *control, const struct pome_stop_options *options, struct pome_error *err); /* Like: VZVirtualMachine.requestStop */
+POME_API bool pome_control_stop(pome_control *control, struct pome_error *err);   /* Like: VZVirtualMachine.stop */
+POME_API bool pome_control_reset(pome_control *control, struct pome_error *err);  /* Like: VZVirtualMachine._resetWithType */
+POME_API bool pome_control_pause(pome_control *control, struct pome_error *err);  /* Like: VZVirtualMachine.pause */
+POME_API bool pome_control_resume(pome_control *control, struct pome_error *err); /* Like: VZVirtualMachine.resume */
 
 /* As pome_vm_balloon_set_target() and pome_vm_balloon_status().   Since: 0.2. */
 POME_API bool pome_control_balloon_set_target(pome_control *control, uint64_t bytes, struct pome_error *err);
