@@ -3,16 +3,14 @@
 #define RESTORE_HASHER_H
 
 #include "formats/sha384.h"
-
-#include <stddef.h>
-#include <stdint.h>
+#include "restore/relay.h"
 
 struct hasher;
 
 /* NULL when memory or threads are short. */
 struct hasher *hasher_begin(void);
 
-enum { HASHER_PIECE = 1 << 20 };
+enum { HASHER_PIECE = RELAY_PIECE };
 
 /* The place for the next piece, HASHER_PIECE bytes; waits while the thread is behind by all pieces. */
 uint8_t *hasher_piece(struct hasher *h);

@@ -61,7 +61,8 @@ struct os_target {
 
 enum { START_WRITING = 16 << 20 };
 
-/* Writes what is not zero. The host's disk is to write while we uncompress: it is told so, piece by piece, and there is less to wait for at the end. */
+/* On a thread of its own. Writes what is not zero. The host's disk is to write while we uncompress: it is told so, piece by piece, and there is less to
+ * wait for at the end. */
 static bool os_write(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
 {
     struct os_target *t = user;
@@ -69,8 +70,13 @@ static bool os_write(void *user, uint64_t offset, const void *bytes, size_t n, s
         sync_file_range(t->in->disk_fd, (off_t)(t->offset + t->told), (off_t)(offset - t->told), SYNC_FILE_RANGE_WRITE);
         t->told = offset;
     }
-    return file_write_sparse(t->in->disk_fd, t->path, bytes, n, t->offset + offset, err) &&
-           install_progress(t->in, offset + n, install_component(t->in, "OS")->uncompressed_size, err);
+    return file_write_sparse(t->in->disk_fd, t->path, bytes, n, t->offset + offset, err);
+}
+
+static bool os_restored(void *user, uint64_t read, uint64_t made, struct pome_error *err)
+{
+    struct install *in = ((struct os_target *)user)->in;
+    return install_progress(in, made, install_component(in, "OS")->uncompressed_size, err);
 }
 
 bool install_os(struct install *in, struct pome_error *err)
@@ -79,7 +85,7 @@ bool install_os(struct install *in, struct pome_error *err)
     if (in->kept)
         return true;
     return bundle_member_path(in->bundle, BUNDLE_DISK, t.path) &&
-           restore_image_read_os(in->image, install_component(in, "OS"), os_write, &t, NULL, err) && install_write_journal(in, err);
+           restore_image_read_os(in->image, install_component(in, "OS"), os_write, os_restored, &t, err) && install_write_journal(in, err);
 }
 
 /* --- an installation that was cut off --- */

@@ -8,6 +8,7 @@
 #include "restore/hasher.h"
 #include "restore/install.h"
 #include "restore/layout.h"
+#include "restore/relay.h"
 
 #include <zstd.h>
 
@@ -276,14 +277,14 @@ bool restore_image_read(struct restore_image *image, const struct manifest_compo
     return ok;
 }
 
+/* Three threads: this one reads and uncompresses, one digests what was read (restore_image_read), one takes what was uncompressed. */
 struct os_reading {
     struct restore_image *image;
     const struct manifest_component *os;
-    component_sink *sink;
+    struct relay *out;
+    os_progress *progress;
     void *user;
-    bool (*compressed)(void *user, uint64_t done);
     ZSTD_DCtx *zstd;
-    struct hasher *sum; /* of the uncompressed bytes, which is most of the work, on a thread of its own */
     uint64_t done;
     bool frame_open; /* a zstd frame has begun and not ended */
 };
@@ -294,7 +295,9 @@ static bool os_piece(void *user, uint64_t offset, const void *bytes, size_t n, s
     ZSTD_inBuffer in = {bytes, n, 0};
     bool full = true; /* the output buffer was filled: there may be more without input */
     while (in.pos < in.size || full) {
-        ZSTD_outBuffer out = {hasher_piece(r->sum), HASHER_PIECE, 0};
+        ZSTD_outBuffer out = {relay_piece(r->out), RELAY_PIECE, 0};
+        if (!out.dst)
+            return false; /* relay_end says why */
         size_t before = in.pos, left = ZSTD_decompressStream(r->zstd, &out, &in);
         if (ZSTD_isError(left))
             return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: zstd at byte %llu: %s", zipin_path(r->image->zip),
@@ -305,23 +308,21 @@ static bool os_piece(void *user, uint64_t offset, const void *bytes, size_t n, s
         if (out.pos > r->os->uncompressed_size - r->done)
             return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: uncompresses to more than the %llu bytes announced",
                              zipin_path(r->image->zip), (unsigned long long)r->os->uncompressed_size);
-        if (out.pos && r->sink && !r->sink(r->user, r->done, out.dst, out.pos, err))
-            return false;
-        hasher_push(r->sum, out.pos);
+        if (out.pos)
+            relay_push(r->out, out.pos);
         r->done += out.pos;
+        if (r->progress && !r->progress(r->user, offset + in.pos, r->done, err))
+            return false;
     }
-    if (r->compressed && !r->compressed(r->user, offset + n))
-        return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
     return true;
 }
 
-bool restore_image_read_os(struct restore_image *image, const struct manifest_component *os, component_sink *sink, void *user,
-                           bool (*compressed)(void *user, uint64_t done), struct pome_error *err)
+bool restore_image_read_os(struct restore_image *image, const struct manifest_component *os, component_sink *sink, os_progress *progress, void *user,
+                           struct pome_error *err)
 {
-    struct os_reading r = {image, os, sink, user, compressed, ZSTD_createDCtx(), hasher_begin(), 0, false};
-    uint8_t got[SHA384_BYTES];
+    struct os_reading r = {image, os, relay_begin(sink, user), progress, user, ZSTD_createDCtx(), 0, false};
     bool ok;
-    if (!r.zstd || !r.sum)
+    if (!r.zstd || !r.out)
         ok = pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to uncompress the OS image", zipin_path(image->zip));
     else {
         ZSTD_DCtx_setParameter(r.zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
@@ -330,10 +331,38 @@ bool restore_image_read_os(struct restore_image *image, const struct manifest_co
     if (ok && (r.done != os->uncompressed_size || r.frame_open))
         ok = pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: OS: uncompresses to %llu bytes, the manifest says %llu", zipin_path(image->zip),
                        (unsigned long long)r.done, (unsigned long long)os->uncompressed_size);
-    hasher_end(r.sum, ok ? got : NULL);
-    ok = ok && compare_digest(image, os, " (uncompressed)", os->uncompressed_digest, got, err);
+    ok = relay_end(r.out, err) && ok;
     ZSTD_freeDCtx(r.zstd);
     return ok;
+}
+
+struct os_verifying {
+    struct sha384 *sum;
+    os_progress *progress;
+    void *user;
+};
+
+static bool digest_piece(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    struct os_verifying *v = user;
+    sha384_add(v->sum, bytes, n);
+    return true;
+}
+
+static bool pass_progress(void *user, uint64_t read, uint64_t made, struct pome_error *err)
+{
+    struct os_verifying *v = user;
+    return v->progress(v->user, read, made, err);
+}
+
+bool restore_image_verify_os(struct restore_image *image, const struct manifest_component *os, os_progress *progress, void *user, struct pome_error *err)
+{
+    struct os_verifying v = {sha384_begin(), progress, user};
+    uint8_t got[SHA384_BYTES];
+    bool ok = v.sum ? restore_image_read_os(image, os, digest_piece, pass_progress, &v, err)
+                    : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to digest the OS image", zipin_path(image->zip));
+    sha384_end(v.sum, ok ? got : NULL);
+    return ok && compare_digest(image, os, " (uncompressed)", os->uncompressed_digest, got, err);
 }
 
 bool restore_image_im4p(struct restore_image *image, const struct manifest_component *c, const char *type, struct im4p *p, struct pome_error *err)

@@ -67,10 +67,16 @@ typedef bool component_sink(void *user, uint64_t offset, const void *bytes, size
 bool restore_image_read(struct restore_image *image, const struct manifest_component *c, component_sink *sink, void *user, bool *unchecked,
                         struct pome_error *err);
 
-/* The same for the OS image, uncompressed: size and digest of both forms are compared. compressed (NULL allowed) is called
- * with the count of compressed bytes read so far; false cancels. */
-bool restore_image_read_os(struct restore_image *image, const struct manifest_component *os, component_sink *sink, void *user,
-                           bool (*compressed)(void *user, uint64_t done), struct pome_error *err);
+/* Bytes of the OS image that were read, and that they uncompressed to. False ends the reading (the callee has filled *err). */
+typedef bool os_progress(void *user, uint64_t read, uint64_t made, struct pome_error *err);
+
+/* The same for the OS image, uncompressed; sink is called on a thread of its own, progress (NULL: none) on the caller's. The digest that is compared is the one
+ * of the bytes in the image: together with zstd it leaves no choice of what they uncompress to. The size is compared, too. */
+bool restore_image_read_os(struct restore_image *image, const struct manifest_component *os, component_sink *sink, os_progress *progress, void *user,
+                           struct pome_error *err);
+
+/* Reads it and compares both digests: the manifest's word for the uncompressed form, which tickets and resumed installations rely on, is true. */
+bool restore_image_verify_os(struct restore_image *image, const struct manifest_component *os, os_progress *progress, void *user, struct pome_error *err);
 
 /* Header of a component that is an IM4P. Errors: INVALID_RESTORE_IMAGE (not an IM4P, or of another type). type NULL: any. */
 bool restore_image_im4p(struct restore_image *image, const struct manifest_component *c, const char *type, struct im4p *p,

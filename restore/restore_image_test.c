@@ -1,5 +1,6 @@
 /* restore_image_test.c - restore images: right ones, each way to be wrong, Apple's lists. */
 #include "base/bits.h"
+#include "base/error.h"
 #include "formats/gpt.h"
 #include "restore/apple_image.h"
 #include "restore/restore_image.h"
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,6 +210,66 @@ static void wrong(void **state)
     }
 }
 
+static bool other_uncompressed_digest(void *user, const char *member, uint8_t *bytes, size_t *n)
+{
+    uint8_t *key = strcmp(member, "BuildManifest.plist") ? NULL : memmem(bytes, *n, "<key>UncompressedDigest</key>", 29);
+    uint8_t *data = key ? memmem(key, *n - (size_t)(key - bytes), "<data>", 6) : NULL;
+    if (!data)
+        return true;
+    for (data += 6; !isalnum(*data);)
+        data++;
+    *data = *data == 'A' ? 'B' : 'A';
+    *(bool *)user = true;
+    return true;
+}
+
+/* What the image's own digest lets through, but the manifest says otherwise of. */
+static void wrong_uncompressed_digest(void **state)
+{
+    struct pome_error err = {0};
+    bool changed = false;
+    if (!test_image_rewrite(good, bad, other_uncompressed_digest, &changed, &err))
+        fail_msg("%s", err.message);
+    assert_true(changed);
+    assert_false(check(bad, &err));
+    if (!strstr(err.message, "OS (uncompressed): SHA-384 is") || err.code != POME_ERROR_INVALID_RESTORE_IMAGE)
+        fail_msg("%s", err.message);
+}
+
+static bool full_at(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    return offset + n <= *(uint64_t *)user || pome_fail(err, POME_ERROR_OUT_OF_DISK_SPACE, "full at %llu", (unsigned long long)offset);
+}
+
+static bool take_all(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    return true;
+}
+
+static bool cancel_from(void *user, uint64_t read, uint64_t made, struct pome_error *err)
+{
+    return made <= *(uint64_t *)user || pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "enough");
+}
+
+/* The thread that takes the OS image fails, or the user ends it, early and late. */
+static void os_image_not_taken(void **state)
+{
+    struct restore_image *image = restore_image_open(good, NULL);
+    const struct manifest_component *os = manifest_component(&image->manifest, "OS");
+    for (uint64_t end = 0; end < TEST_OS_BYTES; end = end ? end + 9 * MiB : 1) {
+        struct pome_error err = {0};
+        uint64_t at = end;
+        assert_false(restore_image_read_os(image, os, full_at, NULL, &at, &err));
+        if (err.code != POME_ERROR_OUT_OF_DISK_SPACE || strncmp(err.message, "full at ", 8))
+            fail_msg("%llu: %d %s", (unsigned long long)end, err.code, err.message);
+        at = end;
+        err = (struct pome_error){0};
+        assert_false(restore_image_read_os(image, os, take_all, cancel_from, &at, &err));
+        assert_int_equal(err.code, POME_ERROR_OPERATION_CANCELLED);
+    }
+    restore_image_close(image);
+}
+
 static void write_file(const char *path, const void *bytes, size_t n)
 {
     FILE *f = fopen(path, "wb");
@@ -388,7 +450,9 @@ static void apples_manifests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right),         cmocka_unit_test(extract), cmocka_unit_test(apple), cmocka_unit_test(wrong),     cmocka_unit_test(truncated),
+        cmocka_unit_test(right),         cmocka_unit_test(extract), cmocka_unit_test(apple), cmocka_unit_test(wrong),
+        cmocka_unit_test(wrong_uncompressed_digest),
+        cmocka_unit_test(os_image_not_taken),     cmocka_unit_test(truncated),
         cmocka_unit_test(flipped),       cmocka_unit_test(hostile_names), cmocka_unit_test(zip64), cmocka_unit_test(cancelled),
         cmocka_unit_test(apples_manifests),
     };

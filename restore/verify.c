@@ -36,9 +36,9 @@ static bool piece(void *user, uint64_t offset, const void *bytes, size_t n, stru
     return show(user, offset + n) || pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
 }
 
-static bool compressed_piece(void *user, uint64_t done)
+static bool os_piece(void *user, uint64_t read, uint64_t made, struct pome_error *err)
 {
-    return show(user, done);
+    return show(user, read) || pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
 }
 
 /* True when an earlier component has the same file and digest: Apple's manifests name many files several times. */
@@ -65,7 +65,7 @@ static bool verify_one(struct verifying *v, size_t i, struct pome_error *err)
     if (!show(v, 0))
         return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
     bool ours = !strcmp(c->compression, "zstd") && c->has_uncompressed_digest;
-    if (ours ? !restore_image_read_os(v->image, c, NULL, v, compressed_piece, err) : !restore_image_read(v->image, c, piece, v, &unchecked, err))
+    if (ours ? !restore_image_verify_os(v->image, c, os_piece, v, err) : !restore_image_read(v->image, c, piece, v, &unchecked, err))
         return false;
     for (size_t r = 0; r < COMPONENT_ROLES; r++) {
         struct im4p p;
