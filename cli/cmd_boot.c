@@ -70,7 +70,7 @@ int cmd_boot(int argc, char **argv)
     struct boot_options o = {.cpus = 1, .memory = UINT64_C(512) << 20, .append = ""};
     const uint64_t min_memory = pome_config_min_memory_size(), max_memory = pome_config_max_memory_size();
     const struct cli_option options[] = {
-        {"kernel", 'k', CLI_TEXT, &o.kernel, "FILE", "arm64 Linux Image (plain or gzip'ed), ELF program, or Darwin kernel (Mach-O)", 0, 0},
+        {"kernel", 'k', CLI_TEXT, &o.kernel, "FILE", "arm64 Linux Image (plain or gzip'ed), ELF or EFI program, or Darwin kernel (Mach-O)", 0, 0},
         {"initrd", 'i', CLI_TEXT, &o.initrd, "FILE", "initial ramdisk", 0, 0},
         {"ramdisk", 0, CLI_TEXT, &o.ramdisk, "FILE", "the same; for a Darwin kernel its RAM disk (rd=md0)", 0, 0},
         {"device-tree", 0, CLI_TEXT, &o.device_tree, "FILE", "Darwin: this Apple device tree, completed, not the machine's own", 0, 0},

@@ -36,6 +36,7 @@ struct fw_cfg {
     struct device device;
     struct fw_cfg_state s;
     uint8_t directory[4 + FW_CFG_MAX_FILES * 64]; /* in the guest's form */
+    struct item numbered[KEY_FILE]; /* enum fw_cfg_key */
     struct item files[FW_CFG_MAX_FILES];
     uint32_t n_files;
 };
@@ -55,7 +56,7 @@ static struct item selected(struct fw_cfg *d)
     case KEY_ID: return (struct item){id, sizeof id};
     case KEY_DIRECTORY: return (struct item){d->directory, 4 + d->n_files * 64};
     }
-    return (struct item){0};
+    return key < KEY_FILE ? d->numbered[key] : (struct item){0};
 }
 
 static void select_item(struct fw_cfg *d, uint16_t key)
@@ -143,6 +144,8 @@ static void destroy(void *dev)
     struct fw_cfg *d = dev;
     for (uint32_t i = 0; i < d->n_files; i++)
         free(d->files[i].bytes);
+    for (uint32_t i = 0; i < KEY_FILE; i++)
+        free(d->numbered[i].bytes);
     free(d);
 }
 
@@ -181,4 +184,21 @@ bool fw_cfg_add(struct device *dev, const char *name, const void *bytes, size_t 
     d->files[d->n_files++] = (struct item){copy, (uint32_t)n};
     be32_put(d->directory, d->n_files);
     return true;
+}
+
+static bool set_item(struct fw_cfg *d, enum fw_cfg_key key, void *bytes, uint32_t n)
+{
+    free(d->numbered[key].bytes);
+    d->numbered[key] = (struct item){bytes, bytes ? n : 0};
+    return bytes;
+}
+
+bool fw_cfg_set(struct device *dev, enum fw_cfg_key size, enum fw_cfg_key data, void *bytes, uint32_t n)
+{
+    struct fw_cfg *d = CONTAINER_OF(dev, struct fw_cfg, device);
+    uint8_t *length = malloc(4);
+    if (length)
+        le32_put(length, n);
+    set_item(d, data, bytes, n);
+    return set_item(d, size, length, 4) && bytes;
 }

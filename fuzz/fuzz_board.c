@@ -52,6 +52,7 @@ static void start(void)
     dev[4] = cfi_flash_create(flash_image_open(NULL, CFI_FLASH_BLOCK, loop, NULL));
     dev[5] = fw_cfg_create();
     fw_cfg_add(dev[5], "a file", "contents", 8);
+    fw_cfg_set(dev[5], FW_CFG_KERNEL_SIZE, FW_CFG_KERNEL_DATA, strdup("a kernel"), 8);
     bus_map(&bus, range[0].gpa, range[0].bytes, dev[0]);
     bus_map(&bus, range[1].gpa, range[1].bytes, gicv3_redist(gic));
     for (unsigned i = 1; i < 6; i++)

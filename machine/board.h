@@ -80,6 +80,7 @@ struct machine {
     struct virtio *balloon;        /* NULL: none */
     struct vsock_host *vsock_host; /* the socket device's; NULL: none */
     struct machine_ports ports;
+    struct device *fw_cfg;         /* NULL: none */
     struct loop_timer button_timer; /* lets the power button go */
     char console_path[40]; /* node of the serial port */
     struct machine_entry entry;
@@ -176,6 +177,13 @@ bool load_elf(struct machine *m, const struct machine_kernel *what, struct pome_
 bool place_companions(struct machine *m, const struct machine_kernel *what, uint64_t kernel_end, uint64_t entry, struct pome_error *err);
 bool load_linux(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
 bool load_darwin(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
+/* A kernel with an EFI stub is a PE file too. One that was cut short would start and never say a word. Other bytes are whole. */
+bool pe_is_whole(const char *path, const uint8_t *p, uint64_t n, struct pome_error *err);
+/* Hands the program to the machine's firmware, which starts it. */
+bool load_efi(struct machine *m, const struct machine_kernel *what, struct pome_error *err);
+
+/* With a boot ROM or firmware the machine can start as it is: that at pc, the tree at the start of RAM. Without: nothing. */
+bool machine_enter_rom(struct machine *m, struct pome_error *err);
 
 /* Puts a tree at gpa and remembers it as the machine's. Takes fdt. */
 bool machine_place_fdt(struct machine *m, void *fdt, size_t bytes, uint64_t gpa, struct pome_error *err);

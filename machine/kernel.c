@@ -68,8 +68,7 @@ bool machine_load_kernel(struct machine *m, const struct machine_kernel *what, s
     case MACHINE_KERNEL_DARWIN: return load_darwin(m, what, err);
     case MACHINE_KERNEL_LINUX: return load_linux(m, what, err);
     case MACHINE_KERNEL_ELF: return load_elf(m, what, err);
-    case MACHINE_KERNEL_EFI: break;
+    case MACHINE_KERNEL_EFI: return load_efi(m, what, err);
     }
-    return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
-                     "%s: an EFI program (a boot loader, a unified or compressed kernel) needs firmware: put it on a disk and start that with --efi", what->kernel_path);
+    return false;
 }

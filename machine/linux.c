@@ -153,22 +153,6 @@ static bool check_header(const struct machine *m, const char *path, const uint8_
     return true;
 }
 
-/*
- * A kernel with an EFI stub is a PE file too, whose section table says how long the file is: one that was cut short would
- * start and never say a word. 0: not such a file, or its table lies elsewhere (PE format 3.2, 3.4, 4).
- */
-static uint64_t length_in_pe_header(const uint8_t *p, uint64_t n)
-{
-    uint64_t pe = le32_get(p + 60), end = 0;
-    if (p[0] != 'M' || p[1] != 'Z' || pe > n || n - pe < 24 || memcmp(p + pe, "PE\0\0", 4))
-        return 0;
-    unsigned sections = le16_get(p + pe + 6);
-    uint64_t table = pe + 24 + le16_get(p + pe + 20);
-    for (unsigned i = 0; i < sections && n - table >= 40 && table < n; i++, table += 40)
-        end = MAX(end, (uint64_t)le32_get(p + table + 16) + le32_get(p + table + 20));
-    return end;
-}
-
 static bool read_kernel(const struct machine *m, struct source *s, struct image *image, struct pome_error *err)
 {
     uint8_t header[HEADER_BYTES];
@@ -187,9 +171,8 @@ static bool read_kernel(const struct machine *m, struct source *s, struct image 
     if (image->bytes == room)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: larger than the machine's memory, %" PRIu64 " MiB",
                          s->path, m->config.ram_bytes / MiB);
-    if (image->bytes < length_in_pe_header(to, image->bytes))
-        return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: cut short: %" PRIu64 " bytes, its headers tell of %" PRIu64,
-                         s->path, image->bytes, length_in_pe_header(to, image->bytes));
+    if (!pe_is_whole(s->path, to, image->bytes, err))
+        return false;
     image->room = MAX(image->room, image->bytes);
     return true;
 }

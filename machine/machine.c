@@ -148,8 +148,7 @@ bool machine_place_fdt(struct machine *m, void *fdt, size_t bytes, uint64_t gpa,
     return true;
 }
 
-/* With a boot ROM or firmware the machine can start as it is: that at pc, the tree at the start of RAM. */
-static bool prepare_rom_entry(struct machine *m, struct pome_error *err)
+bool machine_enter_rom(struct machine *m, struct pome_error *err)
 {
     if (!m->config.rom_bytes)
         return true;
@@ -205,7 +204,7 @@ struct machine *machine_create(const struct machine_config *config, const struct
     m->bus.note_ctx = m;
     m->button_timer = (struct loop_timer){ .fn = release_button, .ctx = m };
     connect_board(m);
-    if (add_memory(m, err) && add_parts(m, err) && prepare_rom_entry(m, err))
+    if (add_memory(m, err) && add_parts(m, err) && machine_enter_rom(m, err))
         return m;
     machine_destroy(m);
     return NULL;
@@ -270,7 +269,7 @@ void machine_reset(struct machine *m)
         m->device[i]->type->reset(m->device[i]);
     bus_unlock(&m->bus);
     machine_unquiesce(m);
-    prepare_rom_entry(m, NULL);
+    machine_enter_rom(m, NULL);
 }
 
 void machine_power_button(struct machine *m)

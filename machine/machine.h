@@ -99,6 +99,7 @@ bool machine_kernel_kind(const char *path, enum machine_kernel_kind *kind, struc
 /* Puts a kernel, what belongs to it, and the device tree in memory, and sets the entry. Errors name the file and what did not fit.
  *   Linux   Documentation/arm64/booting.rst
  *   ELF     segments at their physical addresses, entered as Linux is
+ *   EFI     handed to the machine's firmware (MACHINE_GENERIC with rom), which starts it
  *   Darwin  darwin/start.h; MACHINE_APPLE only */
 struct machine_kernel {
     const char *kernel_path;

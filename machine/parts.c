@@ -216,7 +216,7 @@ bool make_fw_cfg(struct machine *m, const struct part *p, struct pome_error *err
 {
     if (!m->config.rom_bytes)
         return true;
-    struct device *d = fw_cfg_create();
+    struct device *d = m->fw_cfg = fw_cfg_create();
     return machine_add(m, d, p->gpa, p->bytes, err) && acpi_add(m, d, err) && smbios_add(m, d, err) && boot_order_add(m, d, err);
 }
 

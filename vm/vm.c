@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "vm/efi_firmware.h"
 #include "vm/life.h"
 #include "vm/renew.h"
 
@@ -70,6 +71,30 @@ static bool build_board(struct vm *vm, struct pome_error *err)
     return vm->machine != NULL;
 }
 
+/* Firmware that an EFI program needs. A file that cannot be read is told by whoever loads it. */
+static bool find_firmware(const struct vm_config *c, struct efi_firmware *f, struct pome_error *err)
+{
+    enum machine_kernel_kind kind;
+    *f = (struct efi_firmware){0};
+    if (!c->kernel_boot || c->rom || c->platform != MACHINE_GENERIC || !machine_kernel_kind(c->kernel_boot->kernel_path, &kind, NULL) || kind != MACHINE_KERNEL_EFI)
+        return true;
+    return efi_firmware_load(NULL, f, err) || pome_fail_context(err, "%s is an EFI program", c->kernel_boot->kernel_path);
+}
+
+static bool build_with_firmware(struct vm *vm, struct pome_error *err)
+{
+    struct efi_firmware firmware;
+    if (!find_firmware(&vm->config, &firmware, err))
+        return false;
+    if (firmware.bytes) {
+        vm->config.rom = firmware.bytes;
+        vm->config.rom_bytes = firmware.n;
+    }
+    bool ok = build_board(vm, err);
+    efi_firmware_free(&firmware); /* is in the machine's memory */
+    return ok;
+}
+
 static bool build(struct vm *vm, struct pome_error *err)
 {
     const struct vm_config *c = &vm->config;
@@ -84,7 +109,7 @@ static bool build(struct vm *vm, struct pome_error *err)
     const struct console_options console = {
         .in_fd = c->console_in, .out_fd = c->console_out, .tap = board_output, .tap_ctx = vm};
     vm->console = console_create(vm->loop, &console, err);
-    if (!vm->console || !build_board(vm, err))
+    if (!vm->console || !build_with_firmware(vm, err))
         return false;
     const struct cpu_options co = {
         .n_cpus = c->n_cpus, .model = c->cpu_model, .mem = machine_mem(vm->machine),

@@ -30,7 +30,7 @@ struct vm_config {
     const struct machine_disk *disks;
     size_t n_disks;
     const struct machine_peripherals *peripherals; /* see machine_config; borrowed during vm_create */
-    const struct machine_kernel *kernel_boot; /* direct boot; NULL: the boot ROM below */
+    const struct machine_kernel *kernel_boot; /* direct boot; NULL: the boot ROM below. An EFI program without one: the installed firmware starts it */
     const void *rom;                        /* or firmware, see machine_config; borrowed during vm_create */
     size_t rom_bytes;
     bool foreign_rom, apple_disks; /* see machine_config */

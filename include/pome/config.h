@@ -43,7 +43,8 @@ POME_API uint64_t pome_config_max_memory_size(void); /* 254 GiB */
 POME_API bool pome_config_set_cpu_model(pome_config *config, const char *name, struct pome_error *err);
 
 /* Boots a Linux kernel directly, without firmware.
- * kernel_path:  an arm64 Image, plain or gzip'ed, or an ELF program. initrd_path: NULL for none. command_line: NULL for an empty one.
+ * kernel_path:  an arm64 Image, plain or gzip'ed, an ELF program, or an EFI program (a unified or compressed kernel), which the installed firmware
+ *               (package qemu-efi-aarch64) starts with the ramdisk and the command line. initrd_path: NULL for none. command_line: NULL for an empty one.
  *               All copied; the files are read by pome_vm_new().
  * Like:   VZLinuxBootLoader.   Since: 0.1. */
 POME_API bool pome_config_set_linux_boot(pome_config *config, const char *kernel_path, const char *initrd_path,
@@ -61,7 +62,7 @@ POME_API bool pome_config_set_efi_boot(pome_config *config, const char *firmware
 enum pome_kernel_kind {
     POME_KERNEL_LINUX,  /* an arm64 Image, plain or gzip'ed: for pome_config_set_linux_boot() */
     POME_KERNEL_ELF,    /* an arm64 program, segments at physical addresses in memory: for pome_config_set_linux_boot(), entered as an Image is */
-    POME_KERNEL_EFI,    /* an EFI program: for a disk, and pome_config_set_efi_boot() */
+    POME_KERNEL_EFI,    /* an EFI program: for pome_config_set_linux_boot(), or on a disk for pome_config_set_efi_boot() */
     POME_KERNEL_DARWIN, /* Mach-O for arm64: for pome_config_set_darwin_boot() */
 };
 

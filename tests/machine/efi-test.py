@@ -1,7 +1,7 @@
 #!/usr/bin/env -S python3 -B
 # UEFI firmware boots from a disk, keeps its variables, and hands Linux ACPI tables
 """With Debian's AAVMF and the test kernel as an EFI program on a FAT disk. Environment: POME, GUESTS, WORK (tests/machine/run.sh)."""
-import os, shutil, subprocess, sys
+import gzip, os, shutil, subprocess, sys
 
 POME, GUESTS, WORK = os.environ['POME'], os.environ['GUESTS'], os.environ['WORK']
 FIRMWARE = '/usr/share/AAVMF/AAVMF_CODE.fd'
@@ -50,6 +50,26 @@ def linux():
                'rtc-efi rtc-efi.0: setting system clock to 20', 'INIT-REACHED', 'CPUS ' + cpus, 'TEST-END poweroff')
 
 
+def program():
+    """An EFI program given with --kernel: the kernel without the mark of an arm64 Image is one. Firmware starts it, and again after a reboot."""
+    path = os.path.join(WORK, 'program.efi')
+    with open(os.path.join(GUESTS, 'vmlinuz-cloud'), 'rb') as f:
+        kernel = bytearray(f.read())
+    if kernel[:2] == b'\x1f\x8b':
+        kernel = bytearray(gzip.decompress(kernel))
+    assert kernel[56:60] == b'ARM\x64'
+    kernel[56:60] = b'\0\0\0\0'
+    with open(path, 'wb') as f:
+        f.write(kernel)
+    initrd = os.path.join(GUESTS, 'initrd-test.cpio.gz')
+    out = run('boot', '--kernel', path, '--initrd', initrd, '--append', 'console=ttyAMA0 pome.test=poweroff', '--cpus', '2', '--memory', '512MiB')
+    expect(out, 'EFI stub: ', 'Kernel command line: console=ttyAMA0 pome.test=poweroff', 'INIT-REACHED', 'CPUS 2', 'TEST-END poweroff')
+    expect(run('boot', '--kernel', path, '--initrd', initrd, '--append', 'console=ttyAMA0 pome.test=reboot', '--memory', '512MiB', '--no-reboot'), 'TEST-END reboot')
+    with open(path, 'wb') as f:
+        f.write(kernel[:4 << 20])
+    run('boot', '--kernel', path, status=1)
+
+
 def variables():
     """A variable that one machine sets is there in the next one with the same file, and in no other."""
     store = os.path.join(WORK, 'efi-variables')
@@ -87,7 +107,7 @@ def main():
     if not os.path.exists(FIRMWARE):
         print('package qemu-efi-aarch64 is not installed', file=sys.stderr)
         return 77
-    for part in (linux, variables, bundle):
+    for part in (linux, program, variables, bundle):
         if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
             part()
             print('ok', part.__name__, flush=True)
