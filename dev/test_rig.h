@@ -55,7 +55,7 @@ void rig_reset(struct rig *r);
 void rig_desc(struct rig *r, unsigned queue, unsigned i, uint64_t gpa, uint32_t bytes, uint16_t flags, uint16_t next);
 void rig_offer(struct rig *r, unsigned queue, uint16_t head);
 void rig_notify(struct rig *r, unsigned queue);
-/* Runs the loop until the queue has a new used entry (at most 5 s); its length, or -1. */
+/* Runs the loop until the queue has a new used entry (at most a minute); its length, or -1. */
 int64_t rig_wait(struct rig *r, unsigned queue);
 void rig_run_loop(struct rig *r, unsigned ms);
 
