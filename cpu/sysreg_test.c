@@ -164,6 +164,20 @@ static void identification(void **state)
 }
 
 /* FPCR: C5.2.8. Len and Stride mean nothing to AArch64, but a context switch finds again what it wrote (XNU's self tests look). */
+/* By the counter alone: bit EVNTI rises, or falls. */
+static void event_stream(void **state)
+{
+    static const struct { uint64_t cntkctl, count, next; } t[] = {
+        {0x40, 100, UINT64_MAX}, /* EVNTEN is clear */
+        {0x04, 6, 7}, {0x04, 7, 9}, {0x0c, 7, 8}, /* bit 0 */
+        {0x44, 0, 16}, {0x44, 15, 16}, {0x44, 16, 48}, {0x44, 47, 48}, /* bit 4 rises at 16, 48, ... */
+        {0x4c, 0, 32}, {0x4c, 31, 32}, {0x4c, 32, 64}, /* and falls at 32, 64, ... */
+        {0x20044, 4095, 4096}, {0x20044, 4096, 12288}, /* EVNTIS: bit 12 */
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+        assert_int_equal(event_stream_after(t[i].cntkctl, t[i].count), t[i].next);
+}
+
 static void fpcr_keeps_len_and_stride(void **state)
 {
     const uint32_t fpcr = SYSREG_ENC(3, 3, 4, 4, 0);
@@ -223,7 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodings_are_unique), cmocka_unit_test(rights_at_el1), cmocka_unit_test(rights_at_el0),
-        cmocka_unit_test(masks), cmocka_unit_test(identification), cmocka_unit_test(fpcr_keeps_len_and_stride),
+        cmocka_unit_test(masks), cmocka_unit_test(identification), cmocka_unit_test(event_stream), cmocka_unit_test(fpcr_keeps_len_and_stride),
         cmocka_unit_test(qarma), cmocka_unit_test(pointer_authentication),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

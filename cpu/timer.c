@@ -84,15 +84,18 @@ void timer_update(struct vcpu *c)
 }
 
 /* D11.2.5: EVNTEN; an event each time that a bit of the counter (EVNTI, 256 times slower with EVNTIS) rises, with EVNTDIR falls. */
-uint64_t event_stream_ns(const struct vcpu *c)
+uint64_t event_stream_after(uint64_t cntkctl, uint64_t count)
 {
-    uint64_t cntkctl = c->sr[SR_CNTKCTL_EL1];
     if (!(cntkctl & BIT(2)))
         return UINT64_MAX;
     unsigned bit = (unsigned)bits_get(cntkctl, 7, 4) + (cntkctl & BIT(17) ? 8 : 0);
     uint64_t half = BIT(bit), phase = cntkctl & BIT(3) ? 0 : half;
-    uint64_t since = (counter_now(c->set) - phase) & (2 * half - 1);
-    return counter_to_host_ns(c->set, counter_now(c->set) + 2 * half - since);
+    return count + 2 * half - ((count - phase) & (2 * half - 1));
+}
+
+uint64_t event_stream_ns(const struct vcpu *c)
+{
+    return counter_to_host_ns(c->set, event_stream_after(c->sr[SR_CNTKCTL_EL1], counter_now(c->set)));
 }
 
 void timer_reset(struct vcpu *c)

@@ -353,6 +353,7 @@ int64_t counter_offset(const struct cpu_set *set); /* the host's clock in ticks 
 uint64_t counter_to_host_ns(const struct cpu_set *set, uint64_t count); /* UINT64_MAX: never */
 void timer_update(struct vcpu *c); /* levels and the next deadline, from the registers */
 void timer_reset(struct vcpu *c);  /* registers are at reset: levels down, no deadline */
+uint64_t event_stream_after(uint64_t cntkctl, uint64_t count); /* the counter at the next event that CNTKCTL_EL1 asks for; UINT64_MAX: none */
 uint64_t event_stream_ns(const struct vcpu *c); /* host clock of the next event that CNTKCTL_EL1 asks for; UINT64_MAX: none */
 bool timer_start(struct cpu_set *set, struct pome_error *err);
 void timer_stop(struct cpu_set *set);
