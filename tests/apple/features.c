@@ -135,10 +135,14 @@ static void event_stream(void)
     }
     CHECK_EQ(fewest, 0);
     MSR(cntkctl_el1, 0xbf); /* bit 11: 170 us */
-    uint64_t start = MRS(cntvct_el0);
-    for (unsigned i = 0; i < 100; i++)
+    uint64_t shortest = UINT64_MAX;
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t start = MRS(cntvct_el0);
         asm volatile("wfe" : : : "memory");
-    CHECK(MRS(cntvct_el0) - start < 24000000);
+        uint64_t took = MRS(cntvct_el0) - start;
+        shortest = took < shortest ? took : shortest;
+    }
+    CHECK(shortest < 240000); /* 10 ms */
     MSR(cntkctl_el1, 0x4f);
 }
 

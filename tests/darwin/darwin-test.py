@@ -32,7 +32,7 @@ def boot(*args, says=(), err="", status=0):
     """pome boot; what it prints must hold every text of `says`."""
     global ran
     ran += 1
-    r = subprocess.run([pome, "boot", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=env, errors="replace")
+    r = subprocess.run([pome, "boot", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env, errors="replace")
     for text in says:
         if text not in r.stdout:
             sys.exit(f"pome boot {' '.join(args)}: does not say {text!r}:\n{r.stdout}{r.stderr}")
@@ -92,7 +92,7 @@ def given_tree(kernel):
 
 
 def pome_does(*args, status=0, **more):
-    r = subprocess.run([pome, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, env=env, errors="replace", **more)
+    r = subprocess.run([pome, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env, errors="replace", **more)
     if r.returncode != status:
         sys.exit(f"pome {' '.join(args)}: status {r.returncode}, wanted {status}:\n{r.stdout}{r.stderr}")
     return r.stdout
