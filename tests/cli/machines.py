@@ -145,7 +145,7 @@ def interrupted(how, rounds):
 
 os.makedirs(vms)
 subprocess.run([make_image, work.name, image], check=True)
-seed = int(os.environ.get("POME_TEST_SEED", time.time_ns() % 1000000))
+seed = int(os.environ.get("POME_TEST_SEED", 1))
 print("seed", seed)
 random.seed(seed)
 usage()
