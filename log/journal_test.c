@@ -170,7 +170,7 @@ static void the_kernel_is_heard_once(void **state)
     assert_non_null(mkdtemp(dir));
     struct log *l = log_open(dir, NULL);
     log_boot_begin(l, uuid);
-    log_guest_console(l, console, sizeof console - 1);
+    log_guest_console(l, LOG_CONSOLE_SERIAL, console, sizeof console - 1);
     struct log_timeline *stream = log_timeline_open(log_read_open(dir, NULL));
     show(stream, text, sizeof text);
     assert_string_equal(text, "kernel Error virtio_blk virtio0: [vda] failed over|kernel Default only on the console|systemd Default first|kernel Default second|");
@@ -191,6 +191,46 @@ static void the_kernel_is_heard_once(void **state)
     assert_string_equal(text, "sshd Error no supported = key|");
     log_timeline_close(t);
     log_close(l);
+    remove_dir();
+}
+
+/* A kernel with two consoles, one of which comes late and tells all from the beginning. */
+static void a_kernel_on_two_consoles_is_heard_once(void **state)
+{
+    static const char serial[] = "firmware\r\n[    0.000000] Linux\r\n[    0.000000] same\r\n[    0.000000] same\r\n[    1.500000] usb error\r\n";
+    static const char late[] = "[    0.000000] Linux\r\n[    0.000000] same\r\n[    0.000000] same\r\n[    1.500000] usb error\r\n[    1.600000] hvc0 is there\r\nlogin: \r\n";
+    static const char now[] = "[    2.000000] now\r\n";
+    static const char once[] = "kernel Default Linux|kernel Default same|kernel Default same|kernel Error usb error|kernel Default hvc0 is there|";
+    char uuid[37], text[512];
+    struct log_record r;
+    strcpy(dir, "/tmp/pome-journal-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    struct log *l = log_open(dir, NULL);
+    log_boot_begin(l, uuid);
+    log_guest_console(l, LOG_CONSOLE_SERIAL, serial, sizeof serial - 1);
+    struct log_timeline *stream = log_timeline_open(log_read_open(dir, NULL));
+    show(stream, text, sizeof text);
+    log_guest_console(l, LOG_CONSOLE_VIRTIO, late, sizeof late - 1);
+    show(stream, text, sizeof text);
+    assert_string_equal(text, "kernel Default hvc0 is there|");
+    log_guest_console(l, LOG_CONSOLE_VIRTIO, now, 5); /* both at once, in pieces */
+    log_guest_console(l, LOG_CONSOLE_SERIAL, now, sizeof now - 1);
+    log_guest_console(l, LOG_CONSOLE_VIRTIO, now + 5, sizeof now - 6);
+    show(stream, text, sizeof text);
+    assert_string_equal(text, "kernel Default now|");
+    log_timeline_close(stream);
+    log_close(l);
+
+    struct log_timeline *t = log_timeline_open(log_read_open(dir, NULL));
+    show(t, text, sizeof text);
+    assert_memory_equal(text, once, sizeof once - 1);
+    assert_string_equal(text + sizeof once - 1, "kernel Default now|");
+    log_timeline_close(t);
+    struct log_reader *reader = log_read_open(dir, NULL); /* unmarked lines of hvc0 are no firmware's */
+    while (log_read_next(reader, &r))
+        if (!strcmp(r.message, "firmware") || !strcmp(r.message, "login:"))
+            assert_string_equal(r.process, r.message[0] == 'f' ? "firmware" : "console");
+    log_read_close(reader);
     remove_dir();
 }
 
@@ -233,6 +273,7 @@ int main(void)
         cmocka_unit_test(repeated_ones_are_left_out),
         cmocka_unit_test(unfinished_entries_go_on_elsewhere),
         cmocka_unit_test(the_kernel_is_heard_once),
+        cmocka_unit_test(a_kernel_on_two_consoles_is_heard_once),
         cmocka_unit_test(a_pause_moves_the_guests_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,10 +53,18 @@ void log_boot_begin(struct log *l, char uuid[37]);
 void log_host(struct log *l, const char *subsystem, const char *category, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* Bytes that the guest wrote to its console, as they come. Split into lines here; a line is one record, stamped with the time of its first
- * byte. "[    1.234567] text" is the kernel's and keeps the guest's time; what comes before the first such line of a boot is
- * the firmware's, the rest "console". Escape sequences and carriage returns are dropped. */
-void log_guest_console(struct log *l, const void *bytes, size_t n);
+/* The guest's consoles that are logged. */
+enum log_console {
+    LOG_CONSOLE_SERIAL,  /* the board's UART, which firmware has, too */
+    LOG_CONSOLE_VIRTIO,  /* hvc0; its records have that as their category */
+    LOG_CONSOLES,
+};
+#define LOG_HVC0 "hvc0"
+
+/* Bytes that the guest wrote to a console, as they come. Split into lines here; a line is one record, stamped with the time of its first
+ * byte. "[    1.234567] text" is the kernel's and keeps the guest's time; what comes on the serial port before the first such line of a boot is
+ * the firmware's, the rest "console". Escape sequences and carriage returns are dropped. What the kernel says on several consoles is stored as often, and shown once. */
+void log_guest_console(struct log *l, enum log_console console, const void *bytes, size_t n);
 
 /* Bytes of the guest's systemd journal in its export format (log/journal.h), as they come. An entry is a record: process, PID, level by its priority, the unit as
  * subsystem, the transport ("kernel", "syslog", "stdout", ...) as category, and the guest's time. */
@@ -65,7 +73,7 @@ void log_guest_journal(struct log *l, const void *bytes, size_t n);
 enum { LOG_JOURNAL_UNFINISHED_MAX = 65536 };
 size_t log_guest_journal_unfinished(struct log *l, uint8_t *bytes);
 
-/* Writes the unfinished console line, if any (a prompt), as a record of its own, and forgets an unfinished entry of the journal. Call when a boot has ended. */
+/* Writes the unfinished line of each console, if any (a prompt), as a record of its own, and forgets an unfinished entry of the journal. Call when a boot has ended. */
 void log_guest_flush(struct log *l);
 
 /* --- reading (api/) ---------------------------------------------------------------------------------------------- */

@@ -137,8 +137,8 @@ static void write_and_read(void **state)
     assert_non_null(l);
     log_boot_begin(l, uuid);
     log_host(l, "org.pome.machine", "boot", LOG_LEVEL_INFO, "cpu %d online", 1);
-    log_guest_console(l, console, 20);
-    log_guest_console(l, console + 20, sizeof console - 21);
+    log_guest_console(l, LOG_CONSOLE_SERIAL, console, 20);
+    log_guest_console(l, LOG_CONSOLE_SERIAL, console + 20, sizeof console - 21);
     log_close(l);
 
     static const char *const want[][2] = {{"", NULL}, {"pome", "cpu 1 online"}, {"firmware", ":: firmware"},

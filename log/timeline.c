@@ -4,20 +4,21 @@
  * What the kernel says comes twice when the guest sends its journal: as a line of the console, with a level that was guessed, and as a record with
  * the true one. Both have the kernel's own time to the microsecond, so they meet when records are put in order, and the line goes. That is why both are
  * gathered whatever is wanted, and looked at again afterwards. A line that was shown before its record came (a stream) is remembered for a while, and
- * the record goes.
+ * the record goes. A kernel that speaks on two consoles at once is heard on the one that comes first in the log.
  */
 #include "log/timeline.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRETCHES = 256, SHOWN = 256, MOST_AT_ONCE = 64 };
+enum { STRETCHES = 256, SHOWN = 256, MOST_AT_ONCE = 64, MOST_AT_START = 256 }; /* a kernel's clock stands at 0 for its first hundred lines */
 
 struct item {
     struct log_record r; /* its texts are offsets into `text` while items are gathered */
     size_t order;
     unsigned stretch;
-    bool twice; /* said better by another */
+    bool twice;  /* said better by another */
+    bool paired; /* on both consoles */
 };
 
 struct log_timeline {
@@ -38,6 +39,7 @@ struct log_timeline {
     struct {
         int64_t guest_ns;
         uint64_t hash;
+        bool hvc0;
     } shown[SHOWN]; /* console lines of the kernel, the newest ones */
     unsigned n_shown;
 };
@@ -118,9 +120,14 @@ static void note_guest_clock(struct log_timeline *t, const struct log_record *r)
         t->guest_zero_ns[++t->stretch] = INT64_MAX;
 }
 
+static bool on_hvc0(const struct log_record *r)
+{
+    return !strcmp(r->category, LOG_HVC0) && !*r->subsystem;
+}
+
 static bool kernel_line(const struct log_record *r)
 {
-    return r->guest_ns >= 0 && !*r->category && !*r->subsystem;
+    return r->guest_ns >= 0 && ((!*r->category && !*r->subsystem) || on_hvc0(r));
 }
 
 static bool kernel_record(const struct log_record *r)
@@ -231,11 +238,12 @@ static uint64_t hash(const char *text)
     return h;
 }
 
+/* A record: as a line of a console. A line: as one of the other console. */
 static bool was_shown(const struct log_timeline *t, const struct log_record *r)
 {
     uint64_t h = hash(r->message);
     for (unsigned i = 0; i < SHOWN && i < t->n_shown; i++)
-        if (t->shown[i].guest_ns == r->guest_ns && t->shown[i].hash == h)
+        if (t->shown[i].guest_ns == r->guest_ns && t->shown[i].hash == h && (kernel_record(r) || t->shown[i].hvc0 != on_hvc0(r)))
             return true;
     return false;
 }
@@ -243,6 +251,7 @@ static bool was_shown(const struct log_timeline *t, const struct log_record *r)
 static void remember(struct log_timeline *t, const struct log_record *r)
 {
     t->shown[t->n_shown % SHOWN].guest_ns = r->guest_ns;
+    t->shown[t->n_shown % SHOWN].hvc0 = on_hvc0(r);
     t->shown[t->n_shown++ % SHOWN].hash = hash(r->message);
 }
 
@@ -257,8 +266,24 @@ static bool mark_lines(struct log_timeline *t, size_t i, int step)
     return any;
 }
 
+/* The line of the serial port that is the same as the one of hvc0 at i, among the neighbours of one side. Each stands for one. */
+static bool pair_line(struct log_timeline *t, size_t i, int step)
+{
+    const struct log_record *line = &t->items[i].r;
+    for (size_t n = 0, k = i + (size_t)step; n < MOST_AT_START && k < t->n && t->items[k].r.guest_ns == line->guest_ns; n++, k += (size_t)step) {
+        struct item *other = &t->items[k];
+        if (kernel_line(&other->r) && !on_hvc0(&other->r) && !other->paired && !strcmp(other->r.message, line->message))
+            return other->paired = true;
+    }
+    return false;
+}
+
 static void keep_each_once(struct log_timeline *t)
 {
+    bool again = t->n_shown != 0; /* part of this boot was shown before */
+    for (size_t i = 0; i < t->n; i++)
+        if (kernel_line(&t->items[i].r))
+            t->items[i].twice = (on_hvc0(&t->items[i].r) && (pair_line(t, i, -1) || pair_line(t, i, 1))) || (again && was_shown(t, &t->items[i].r));
     for (size_t i = 0; i < t->n; i++)
         if (kernel_record(&t->items[i].r) && !mark_lines(t, i, -1) && !mark_lines(t, i, 1))
             t->items[i].twice = was_shown(t, &t->items[i].r);

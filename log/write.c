@@ -31,10 +31,12 @@ struct log {
     uint32_t segment;
     uint64_t segment_bytes, lost;
     uint64_t last_at; /* in the segment, of the record written last */
-    enum console_speaker speaker;
     bool torn;
     bool disorderly; /* the writer before us did not come to its log_close */
-    struct console_line console;
+    struct {
+        struct console_line line;
+        enum console_speaker speaker;
+    } console[LOG_CONSOLES];
     struct journal journal;
     char line[LOG_LINE_MAX];
 };
@@ -85,6 +87,15 @@ static bool ends_disorderly(const struct log *l)
     return !record_read(begin, (size_t)(end - begin), &r) || strcmp(r.message, closed_text);
 }
 
+/* Only the serial port is known to firmware. */
+static void begin_consoles(struct log *l)
+{
+    for (unsigned i = 0; i < LOG_CONSOLES; i++) {
+        l->console[i].line.escape = 0;
+        l->console[i].speaker = i == LOG_CONSOLE_SERIAL ? CONSOLE_FIRMWARE : CONSOLE_LINUX;
+    }
+}
+
 struct log *log_open(const char *dir, struct pome_error *err)
 {
     struct log *l = calloc(1, sizeof *l);
@@ -112,6 +123,7 @@ struct log *log_open(const char *dir, struct pome_error *err)
         if (segment_is_plain(l->dir_fd, n))
             segment_compress(l->dir_fd, n);
     l->disorderly = ends_disorderly(l);
+    begin_consoles(l);
     journal_init(&l->journal);
     pthread_mutex_init(&l->lock, NULL);
     return l;
@@ -156,32 +168,33 @@ static void put(struct log *l, const struct log_record *r)
         fdatasync(l->fd);
 }
 
-/* Lock held: c holds a line. */
-static void put_console(struct log *l)
+/* Lock held: a console has a line. */
+static void put_console(struct log *l, enum log_console console)
 {
-    struct console_line *c = &l->console;
-    struct log_record r = {.realtime_ns = c->realtime_ns, .monotonic_ns = c->monotonic_ns};
+    struct console_line *c = &l->console[console].line;
+    struct log_record r = {.realtime_ns = c->realtime_ns, .monotonic_ns = c->monotonic_ns, .category = console == LOG_CONSOLE_VIRTIO ? LOG_HVC0 : NULL};
     if (c->n) {
-        console_line_parse(c->text, &l->speaker, &r);
+        console_line_parse(c->text, &l->console[console].speaker, &r);
         if (*r.message)
             put(l, &r);
     }
     c->n = 0;
 }
 
-void log_guest_console(struct log *l, const void *bytes, size_t n)
+void log_guest_console(struct log *l, enum log_console console, const void *bytes, size_t n)
 {
     const unsigned char *b = bytes;
     if (!l)
         return;
+    struct console_line *c = &l->console[console].line;
     pthread_mutex_lock(&l->lock);
     for (size_t i = 0; i < n; i++) {
-        if (!l->console.n) {
-            l->console.realtime_ns = now_ns(CLOCK_REALTIME);
-            l->console.monotonic_ns = now_ns(CLOCK_MONOTONIC);
+        if (!c->n) {
+            c->realtime_ns = now_ns(CLOCK_REALTIME);
+            c->monotonic_ns = now_ns(CLOCK_MONOTONIC);
         }
-        if (console_line_feed(&l->console, b[i]))
-            put_console(l);
+        if (console_line_feed(c, b[i]))
+            put_console(l, console);
     }
     pthread_mutex_unlock(&l->lock);
 }
@@ -217,7 +230,8 @@ void log_guest_flush(struct log *l)
     if (!l)
         return;
     pthread_mutex_lock(&l->lock);
-    put_console(l);
+    for (unsigned i = 0; i < LOG_CONSOLES; i++)
+        put_console(l, i);
     journal_init(&l->journal);
     pthread_mutex_unlock(&l->lock);
 }
@@ -242,9 +256,9 @@ void log_boot_begin(struct log *l, char uuid[37])
     char text[64];
     snprintf(text, sizeof text, "=== system boot: %s", uuid);
     pthread_mutex_lock(&l->lock);
-    put_console(l);
-    l->console.escape = 0;
-    l->speaker = CONSOLE_FIRMWARE;
+    for (unsigned i = 0; i < LOG_CONSOLES; i++)
+        put_console(l, i);
+    begin_consoles(l);
     struct boot_place place = {.realtime_ns = now_ns(CLOCK_REALTIME)};
     put(l, &(struct log_record){.realtime_ns = place.realtime_ns, .monotonic_ns = now_ns(CLOCK_MONOTONIC),
                                 .guest_ns = -1, .level = LOG_LEVEL_DEFAULT, .boot = uuid, .message = text});

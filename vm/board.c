@@ -13,16 +13,20 @@
 
 #define FAULT_AGAIN_NS INT64_C(10000000000)
 
-/* From a pvpanic device, or from the console: the guest printed its last words and has been silent since. */
+/* From a pvpanic device, or from a console: the guest printed its last words and has been silent since. Who tells first is heard. */
 void board_panicked(void *ctx, const char *what)
 {
     struct vm *vm = ctx;
-    log_host(vm->config.log, vm_subsystem, "guest", LOG_LEVEL_FAULT, "the guest reports: %s", what);
     pthread_mutex_lock(&vm->lock);
-    vm->panicked = true;
-    pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", what);
-    tell(vm, POME_VM_EVENT_GUEST_PANIC, &vm->error);
+    bool first = !vm->panicked;
+    if (first) {
+        vm->panicked = true;
+        pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", what);
+        tell(vm, POME_VM_EVENT_GUEST_PANIC, &vm->error);
+    }
     pthread_mutex_unlock(&vm->lock);
+    if (first)
+        log_host(vm->config.log, vm_subsystem, "guest", LOG_LEVEL_FAULT, "the guest reports: %s", what);
     cpu_set_stop(vm->cpus);
 }
 
@@ -67,11 +71,17 @@ void board_fault(void *ctx, const char *text)
     pthread_mutex_unlock(&vm->lock);
 }
 
-void board_output(void *ctx, const uint8_t *bytes, size_t n)
+void forget_last_words(struct vm *vm)
 {
-    struct vm *vm = ctx;
-    log_guest_console(vm->config.log, bytes, n);
-    panic_watch_bytes(&vm->panic_watch, bytes, n);
+    for (unsigned i = 0; i < LOG_CONSOLES; i++)
+        panic_watch_reset(&vm->consoles[i].watch);
+}
+
+void board_output(void *guest_console, const uint8_t *bytes, size_t n)
+{
+    struct guest_console *c = guest_console;
+    log_guest_console(c->vm->config.log, c->number, bytes, n);
+    panic_watch_bytes(&c->watch, bytes, n);
 }
 
 void board_journal(void *ctx, const uint8_t *bytes, size_t n)

@@ -38,6 +38,13 @@ struct stop_watch {
     uint64_t left_ns; /* while frozen */
 };
 
+/* A console of the guest: what it says is logged, and watched for its last words. */
+struct guest_console {
+    struct vm *vm;
+    enum log_console number;
+    struct panic_watch watch;
+};
+
 struct vm {
     struct vm_config config;
     char *recovery_image, *recovery_log; /* config's, our own; NULL: Recovery has them, or there is nothing */
@@ -46,7 +53,7 @@ struct vm {
     struct console *console;
     struct machine *machine;
     struct cpu_set *cpus;
-    struct panic_watch panic_watch;
+    struct guest_console consoles[LOG_CONSOLES];
     struct standstill standstill;
     int event_fd;
 
@@ -91,7 +98,8 @@ void board_panicked(void *ctx, const char *what);
 void board_starting(void *ctx, bool recovery);
 void board_note(void *ctx, const char *category, const char *text);
 void board_fault(void *ctx, const char *text);
-void board_output(void *ctx, const uint8_t *bytes, size_t n);
+void forget_last_words(struct vm *vm); /* before the next boot */
+void board_output(void *guest_console, const uint8_t *bytes, size_t n);
 void board_journal(void *ctx, const uint8_t *bytes, size_t n);
 size_t board_journal_unfinished(void *ctx, uint8_t *bytes);
 void board_set_irq(void *ctx, unsigned cpu, bool level);

@@ -81,7 +81,7 @@ static bool begin(struct vm *vm, struct pome_error *err)
 static void renew(struct vm *vm)
 {
     threads_join(vm);
-    panic_watch_reset(&vm->panic_watch);
+    forget_last_words(vm);
     if (vm->ran) {
         machine_unquiesce(vm->machine);
         machine_reset(vm->machine);

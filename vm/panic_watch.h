@@ -1,5 +1,5 @@
 /*
- * panic_watch.h - notices from its console that a guest's kernel panicked.
+ * panic_watch.h - notices from one of its consoles that a guest's kernel panicked.
  *
  * Kernels with a pvpanic driver tell the board; many (Debian's cloud kernel) have none. What every panicking kernel does is
  * print "Kernel panic - not syncing: REASON", and then either reboot (panic=N) or print "---[ end Kernel panic ..." and

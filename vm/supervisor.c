@@ -58,16 +58,27 @@ static void flush_output(struct vm *vm)
     machine_flush_ports(vm->machine, 500);
 }
 
+/* The kernel's last words on any console; NULL: none. */
+static const char *last_words(const struct vm *vm)
+{
+    for (unsigned i = 0; i < LOG_CONSOLES; i++)
+        if (vm->consoles[i].watch.why[0])
+            return vm->consoles[i].watch.why;
+    return NULL;
+}
+
 static enum pome_stop_reason reason_of(struct vm *vm, enum cpu_end end)
 {
     if (vm->panicked) {
-        if (vm->panic_watch.boot_failed[0])
-            pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "%s", vm->panic_watch.boot_failed);
+        const char *boot_failed = vm->consoles[LOG_CONSOLE_SERIAL].watch.boot_failed;
+        if (boot_failed[0])
+            pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "%s", boot_failed);
         return POME_STOP_GUEST_PANIC;
     }
-    if (end == CPU_END_RESET && vm->panic_watch.why[0] && vm->config.stops_at_reset) {
+    const char *panic = last_words(vm);
+    if (end == CPU_END_RESET && panic && vm->config.stops_at_reset) {
         /* panic=N on its command line: the kernel rebooted after its panic */
-        pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", vm->panic_watch.why);
+        pome_fail(&vm->error, POME_ERROR_GUEST_CRASHED, "the guest's kernel reports: %s", panic);
         return POME_STOP_GUEST_PANIC;
     }
     if (vm->memory_lost)
@@ -115,7 +126,7 @@ static bool goes_on(struct vm *vm, enum cpu_end end, enum pome_stop_reason *reas
 static void reset(struct vm *vm)
 {
     pthread_mutex_lock(&vm->boots_lock);
-    panic_watch_reset(&vm->panic_watch);
+    forget_last_words(vm);
     log_guest_flush(vm->config.log);
     machine_unquiesce(vm->machine);
     machine_reset(vm->machine);

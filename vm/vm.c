@@ -42,14 +42,26 @@ static bool copy_kernel_boot(struct vm *vm, const struct machine_kernel *from, s
 }
 
 /* Where a guest that has systemd sends its journal (docs/machine.md). */
-static void add_log_port(struct vm *vm, struct machine_peripherals *p, struct machine_port ports[MACHINE_MAX_PORTS])
+static const struct machine_port log_port = {.name = "org.pome.log", .in_fd = -1, .out_fd = -1, .tap = board_journal, .unfinished = board_journal_unfinished};
+
+/* The machine's own ports, and what listens to them: hvc0 may be the kernel's console. */
+static void use_ports(struct vm *vm, struct machine_peripherals *p, struct machine_port ports[MACHINE_MAX_PORTS])
 {
-    if (!vm->config.log || p->n_ports >= MACHINE_MAX_PORTS)
-        return;
-    for (size_t i = 0; i < p->n_ports; i++)
+    bool listens = false;
+    if (p->n_ports > MACHINE_MAX_PORTS)
+        return; /* is refused where they are plugged */
+    for (size_t i = 0; i < p->n_ports; i++) {
         ports[i] = p->ports[i];
-    ports[p->n_ports++] = (struct machine_port){
-        .name = "org.pome.log", .in_fd = -1, .out_fd = -1, .tap = board_journal, .unfinished = board_journal_unfinished, .ctx = vm};
+        if (ports[i].terminal && !listens) {
+            ports[i].tap = board_output;
+            ports[i].ctx = &vm->consoles[LOG_CONSOLE_VIRTIO];
+            listens = true;
+        }
+    }
+    if (vm->config.log && p->n_ports < MACHINE_MAX_PORTS) {
+        ports[p->n_ports] = log_port;
+        ports[p->n_ports++].ctx = vm;
+    }
     p->ports = ports;
 }
 
@@ -58,7 +70,7 @@ static bool build_board(struct vm *vm, struct pome_error *err)
     const struct vm_config *c = &vm->config;
     struct machine_port ports[MACHINE_MAX_PORTS];
     struct machine_peripherals peripherals = c->peripherals ? *c->peripherals : (struct machine_peripherals){0};
-    add_log_port(vm, &peripherals, ports);
+    use_ports(vm, &peripherals, ports);
     const struct machine_config mc = {
         .platform = c->platform, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = c->disks,
         .n_disks = c->n_disks, .peripherals = &peripherals, .loop = vm->loop, .console = vm->console, .rom = c->rom, .rom_bytes = c->rom_bytes, .foreign_rom = c->foreign_rom,
@@ -105,9 +117,12 @@ static bool build(struct vm *vm, struct pome_error *err)
     vm->loop = loop_create(err);
     if (!vm->loop)
         return false;
-    panic_watch_init(&vm->panic_watch, vm->loop, board_panicked, vm);
+    for (unsigned i = 0; i < LOG_CONSOLES; i++) {
+        vm->consoles[i] = (struct guest_console){.vm = vm, .number = i};
+        panic_watch_init(&vm->consoles[i].watch, vm->loop, board_panicked, vm);
+    }
     const struct console_options console = {
-        .in_fd = c->console_in, .out_fd = c->console_out, .tap = board_output, .tap_ctx = vm};
+        .in_fd = c->console_in, .out_fd = c->console_out, .tap = board_output, .tap_ctx = &vm->consoles[LOG_CONSOLE_SERIAL]};
     vm->console = console_create(vm->loop, &console, err);
     if (!vm->console || !build_with_firmware(vm, err))
         return false;
