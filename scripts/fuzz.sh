@@ -61,7 +61,7 @@ verdict() { # target seconds
 }
 
 # Restore images, bundles, disks: what people pass on.
-files_of_others=' adt aea apfs fat fw_disk gpt image4 lzfse lzss macho nvram plist settings udif zip '
+files_of_others=' adt aea apfs fat fw_disk gpt image4 kernel lzfse lzss macho nvram plist settings udif zip '
 
 with_seconds() { # seconds
     local t
