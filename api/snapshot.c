@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 static bool tell(struct pome_copy_result *r, const struct job *j, bool ok)
 {
@@ -29,24 +31,42 @@ bool pome_snapshot_create(pome_bundle *p, const char *name, struct pome_copy_res
                           struct pome_error *err)
 {
     struct job j = {.progress = progress, .user = user};
-    return tell(result, &j, check_installed(p->b, err) && bundle_lock(p->b, err) && snapshot_create(p->b, name, NULL, &j, err));
+    return tell(result, &j, check_installed(p->b, err) && bundle_lock(p->b, err) && snapshot_create(p->b, name, NULL, NULL, &j, err));
 }
 
-/* --- of a machine that stands still --- */
+/*
+ * Of a machine of this process. One that runs: its disks are copied ahead (snapshot_ahead.h), then it is paused, saved with what is left, and resumed; each step
+ * begins when the one before is told to be over. One that is paused is saved, and stays so.
+ */
 
 struct live {
     struct bundle *b;
     char name[SNAPSHOT_NAME_MAX + 2]; /* one more than there may be: a long one is refused */
     struct vm_saving *saving;
     struct vm *vm;
+    struct settings settings; /* as they were at the beginning */
+    struct snapshot_ahead *ahead; /* NULL: it was paused */
+    double memory_s; /* that writing it took */
+    bool failed;
+    struct pome_error error; /* the first */
     pome_done *done;
     void *user;
 };
 
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static bool write_memory(void *user, const char *path, struct pome_error *err)
 {
     struct live *l = user;
-    return vm_save_to(l->vm, l->saving, path, err);
+    double begin = now_s();
+    bool ok = vm_save_to(l->vm, l->saving, path, err);
+    l->memory_s = now_s() - begin;
+    return ok;
 }
 
 static bool run(struct vm *vm, void *ctx, struct pome_error *err)
@@ -54,24 +74,101 @@ static bool run(struct vm *vm, void *ctx, struct pome_error *err)
     struct live *l = ctx;
     struct job j = {0};
     const struct snapshot_memory memory = {write_memory, l};
-    l->vm = vm;
-    return snapshot_create(l->b, l->name, &memory, &j, err);
+    double begin = now_s();
+    bool ok = snapshot_create(l->b, l->name, &memory, l->ahead, &j, err);
+    if (ok)
+        log_host(vm_config(vm)->log, "org.pome.machine", "state", LOG_LEVEL_DEFAULT, "snapshot \"%s\": memory %.3f s, disks %.3f s", l->name, l->memory_s,
+                 now_s() - begin - l->memory_s);
+    return ok;
 }
 
 static void live_free(struct live *l)
 {
     if (!l)
         return;
+    snapshot_ahead_free(l->ahead);
     vm_saving_free(l->saving);
     free(l);
 }
 
+/* The copies are removed before somebody hears that it failed. */
 static void finished(void *user, const struct pome_error *err)
 {
     struct live *l = user;
-    if (l->done)
-        l->done(l->user, err);
+    pome_done *done = l->done;
+    void *theirs = l->user;
+    const struct pome_error why = err ? *err : (struct pome_error){0};
     live_free(l);
+    if (done)
+        done(theirs, err ? &why : NULL);
+}
+
+static bool go_on(void *user, const struct pome_progress *progress)
+{
+    const struct live *l = user;
+    enum pome_vm_state s = vm_state(l->vm);
+    return s != POME_VM_STOPPED && s != POME_VM_ERROR && !vm_is_closing(l->vm);
+}
+
+/* Beside the guest. */
+static bool copy_ahead(struct vm *vm, void *ctx, struct pome_error *err)
+{
+    struct live *l = ctx;
+    struct job j = {.progress = go_on, .user = l};
+    const struct snapshot_writes writes = {vm_watch_disk, vm_take_changed, vm};
+    l->ahead = snapshot_ahead_begin(l->b, &l->settings, &writes, &j, err);
+    return l->ahead;
+}
+
+static bool begin(struct live *l, enum pome_vm_operation op, pome_done *next, struct pome_error *err)
+{
+    return vm_operate(l->vm, op, &(struct vm_work){.run = op == POME_VM_OP_SAVE ? run : NULL, .ctx = l, .done = next, .user = l}, err);
+}
+
+static void resumed(void *user, const struct pome_error *err)
+{
+    struct live *l = user;
+    const struct pome_error first = l->error;
+    finished(l, l->failed ? &first : err);
+}
+
+static void saved(void *user, const struct pome_error *err)
+{
+    struct live *l = user;
+    struct pome_error why;
+    l->failed = err;
+    if (err)
+        l->error = *err;
+    if (!begin(l, POME_VM_OP_RESUME, resumed, &why))
+        resumed(l, &why);
+}
+
+static void paused(void *user, const struct pome_error *err)
+{
+    struct live *l = user;
+    struct pome_error why;
+    if (err)
+        finished(l, err);
+    else if (!begin(l, POME_VM_OP_SAVE, saved, &why))
+        saved(l, &why);
+}
+
+/* Somebody else may have paused it meanwhile, and wants it so. */
+static void copied(void *user, const struct pome_error *err)
+{
+    struct live *l = user;
+    struct pome_error why;
+    if (err)
+        finished(l, err);
+    else if (vm_state(l->vm) == POME_VM_PAUSED ? !begin(l, POME_VM_OP_SAVE, finished, &why) : !begin(l, POME_VM_OP_PAUSE, paused, &why))
+        finished(l, &why);
+}
+
+static bool begin_live(struct live *l, struct pome_error *err)
+{
+    if (vm_state(l->vm) != POME_VM_RUNNING)
+        return begin(l, POME_VM_OP_SAVE, finished, err);
+    return snapshot_name_free(l->b, l->name, err) && vm_run_beside(l->vm, &(struct vm_work){.run = copy_ahead, .ctx = l, .done = copied, .user = l}, err);
 }
 
 bool pome_vm_snapshot(pome_vm *v, const char *name, const struct pome_save_options *options, pome_done *done, void *user, struct pome_error *err)
@@ -84,10 +181,10 @@ bool pome_vm_snapshot(pome_vm *v, const char *name, const struct pome_save_optio
     struct live *l = calloc(1, sizeof *l);
     if (!l)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a snapshot");
-    *l = (struct live){.b = api_vm_bundle(v), .done = done, .user = user};
+    *l = (struct live){.b = api_vm_bundle(v), .vm = api_vm(v), .settings = api_vm_bundle(v)->settings, .done = done, .user = user};
     snprintf(l->name, sizeof l->name, "%s", name);
     l->saving = vm_saving_new("", o.key, o.key_size, err);
-    if (l->saving && vm_operate(api_vm(v), POME_VM_OP_SAVE, &(struct vm_work){.run = run, .ctx = l, .done = finished, .user = l}, err))
+    if (l->saving && begin_live(l, err))
         return true;
     live_free(l);
     return false;

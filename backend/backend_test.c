@@ -131,6 +131,52 @@ static void operations(void **state)
     disk_close(d);
 }
 
+/* All that changed since the last time: "first+n" in clusters. */
+static const char *changed(struct disk *d)
+{
+    static char text[256];
+    uint64_t next = 0, offset, bytes;
+    size_t n = 0;
+    text[0] = 0;
+    while (disk_take_changed(d, &next, &offset, &bytes))
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%u+%u", n ? " " : "", (unsigned)(offset / DISK_CLUSTER), (unsigned)(bytes / DISK_CLUSTER));
+    return text;
+}
+
+static void changes_are_noted(void **state)
+{
+    static uint8_t a[DISK_CLUSTER * 2];
+    enum { LAST = 130 }; /* more than two words of bits, and half a cluster */
+    assert_int_equal(truncate(path, LAST * DISK_CLUSTER + 4096), 0);
+    struct disk *d = open_ok(false);
+    assert_int_equal(run(d, DISK_WRITE, 0, a, 512, 1), 0);
+    assert_string_equal(changed(d), ""); /* nobody has asked */
+    assert_true(disk_watch(d, NULL));
+    assert_string_equal(changed(d), "");
+    assert_int_equal(run(d, DISK_READ, 0, a, sizeof a, 1), 0);
+    assert_int_equal(run(d, DISK_FLUSH, 0, NULL, 0, 0), 0);
+    assert_string_equal(changed(d), "");
+    assert_int_equal(run(d, DISK_WRITE, 3 * DISK_CLUSTER - 512, a, 1024, 2), 0); /* on both sides of a boundary */
+    assert_int_equal(run(d, DISK_WRITE, 63 * DISK_CLUSTER, a, sizeof a, 1), 0);
+    assert_int_equal(run(d, DISK_DISCARD, 70 * DISK_CLUSTER, NULL, DISK_CLUSTER, 0), 0);
+    assert_int_equal(run(d, DISK_WRITE_ZEROES, LAST * DISK_CLUSTER, NULL, 4096, 0), 0);
+    assert_string_equal(changed(d), "2+2 63+1 64+1 70+1 130+1");
+    assert_string_equal(changed(d), "");
+    assert_int_equal(run(d, DISK_WRITE_ZEROES, 0, NULL, LAST * DISK_CLUSTER, 0), 0);
+    assert_string_equal(changed(d), "0+64 64+64 128+2");
+    assert_int_equal(run(d, DISK_WRITE, 0, a, 512, 1), 0);
+    assert_int_equal(run(d, DISK_WRITE, UINT64_MAX - 511, a, 1024, 1), EINVAL); /* outside: nothing to note */
+    assert_true(disk_watch(d, NULL)); /* begins anew */
+    assert_string_equal(changed(d), "");
+    disk_close(d);
+    d = open_ok(false); /* a part of a file: offsets are the file's */
+    assert_true(disk_set_range(d, path, 5 * DISK_CLUSTER, 10 * DISK_CLUSTER, NULL));
+    assert_true(disk_watch(d, NULL));
+    assert_int_equal(run(d, DISK_WRITE, 9 * DISK_CLUSTER, a, 512, 1), 0);
+    assert_string_equal(changed(d), "14+1");
+    disk_close(d);
+}
+
 static void reads_at_once_are_right_or_refused(void **state)
 {
     uint8_t a[4096], b[4096];
@@ -346,6 +392,7 @@ int main(void)
         T(one_writer_or_many_readers),
         T(unfit_files_are_refused),
         T(operations),
+        T(changes_are_noted),
         T(part_of_a_file_is_a_disk), T(a_read_only_file_of_any_size_ends_in_zeros),
         T(reads_at_once_are_right_or_refused),
         T(completions_come_on_the_loop),

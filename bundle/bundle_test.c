@@ -4,6 +4,7 @@
 #include "bundle/changes.h"
 #include "bundle/check.h"
 #include "bundle/paths.h"
+#include "bundle/snapshot.h"
 #include "formats/aux_storage.h"
 #include "formats/sha384.h"
 
@@ -323,6 +324,99 @@ static bool count(void *user, const char *name, const char *path, struct bundle 
     return true;
 }
 
+/* A guest that writes while its disk is copied: byte n at the n-th place that it writes to. */
+struct writer {
+    struct bundle *b;
+    unsigned taken, watched, written;
+    uint64_t offset;
+    bool pending;
+};
+
+static void scribble(struct writer *w, uint64_t offset)
+{
+    uint8_t bytes[512];
+    int fd = bundle_member_open(w->b, BUNDLE_DISK, O_WRONLY, NULL);
+    memset(bytes, (int)++w->written, sizeof bytes);
+    assert_int_equal(pwrite(fd, bytes, sizeof bytes, (off_t)offset), sizeof bytes);
+    close(fd);
+    w->offset = offset & ~UINT64_C(65535);
+    w->pending = true;
+}
+
+static bool watch(void *user, const char *path, bool *there, struct pome_error *err)
+{
+    struct writer *w = user;
+    *there = strstr(path, "/Disk.img");
+    w->watched += *there;
+    return true;
+}
+
+/* Whole clusters, one more than needed: at the disk's end that reaches behind it. The first time it is asked it writes once more after it answered. */
+static bool take_changed(void *user, const char *path, uint64_t *next, uint64_t *offset, uint64_t *bytes)
+{
+    struct writer *w = user;
+    if (!w->pending)
+        return false;
+    *offset = w->offset;
+    *bytes = 131072;
+    *next = *offset + *bytes;
+    w->pending = false;
+    if (!w->taken++)
+        scribble(w, 65536 * 7);
+    return true;
+}
+
+static void disks_are_copied_ahead(void **state)
+{
+    struct pome_error err;
+    struct bundle *b = bundle_create("dev", &spec, &err);
+    assert_non_null(b);
+    struct writer w = {.b = b};
+    struct job j = {0};
+    const struct snapshot_writes writes = {watch, take_changed, &w};
+    char ahead[PATH_MAX + 32], disk[PATH_MAX];
+    struct stat before, after;
+    scribble(&w, 65536);
+    struct snapshot_ahead *a = snapshot_ahead_begin(b, &b->settings, &writes, &j, &err);
+    if (!a)
+        fail_msg("%s", err.message);
+    assert_int_equal(w.watched, 1);
+    snprintf(ahead, sizeof ahead, "%s/Snapshots/.ahead", b->path);
+    assert_int_equal(access(ahead, F_OK), 0);
+    assert_int_equal(w.taken, j.why_not_instant[0] ? 2 : 0); /* where blocks are shared nothing is copied ahead */
+    const uint64_t end = spec.disk_bytes - 512;
+    scribble(&w, end); /* the last that it wrote before it stood still */
+    const unsigned written = w.written;
+    bundle_member_path(b, BUNDLE_DISK, disk);
+    assert_int_equal(stat(disk, &before), 0);
+    if (!snapshot_create(b, "one", NULL, a, &j, &err))
+        fail_msg("%s", err.message);
+    snapshot_ahead_free(a);
+    assert_int_equal(access(ahead, F_OK), -1);
+    scribble(&w, 0); /* not in the snapshot */
+    if (!snapshot_restore(b, "one", &j, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(stat(disk, &after), 0);
+    assert_true(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec && before.st_size == after.st_size);
+    assert_int_equal(byte_at(b, BUNDLE_DISK, 0), 0);
+    assert_int_equal(byte_at(b, BUNDLE_DISK, 65536), 1);
+    assert_int_equal(byte_at(b, BUNDLE_DISK, 65536 * 7), j.why_not_instant[0] ? 2 : 0);
+    assert_int_equal(byte_at(b, BUNDLE_DISK, (off_t)end), written);
+    /* Left behind by a command that died. */
+    a = snapshot_ahead_begin(b, &b->settings, &writes, &j, &err);
+    if (!a)
+        fail_msg("%s", err.message);
+    bundle_unlock(b);
+    assert_true(bundle_lock(b, &err));
+    assert_int_equal(access(ahead, F_OK), -1);
+    snapshot_ahead_free(a);
+    assert_false(snapshot_name_free(b, "one", &err));
+    assert_int_equal(err.code, POME_ERROR_EXISTS);
+    assert_false(snapshot_name_free(b, ".one", &err));
+    assert_true(snapshot_name_free(b, "two", &err));
+    bundle_close(b);
+}
+
 static void list(void **state)
 {
     int n[2] = {0};
@@ -418,6 +512,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_machines_aux, make_home, remove_home),
         cmocka_unit_test_setup_teardown(locked_by_another, make_home, remove_home),
         cmocka_unit_test_setup_teardown(changes_of_the_living, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(disks_are_copied_ahead, make_home, remove_home),
         cmocka_unit_test_setup_teardown(changes_of_the_dead, make_home, remove_home),
         cmocka_unit_test_setup_teardown(list, make_home, remove_home),
         cmocka_unit_test_setup_teardown(killed_creation, make_home, remove_home),

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "bundle/paths.h"
+#include "bundle/snapshot_place.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,84 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char folder[] = "Snapshots", description[] = "Snapshot.json", current[] = "Current", decided[] = ".restore",
+static const char description[] = "Snapshot.json", decided[] = ".restore",
                   without_saved[] = "without-SaveFile", without_warm[] = "without-Warm";
 
 enum { FILES_MAX = 5 + SETTINGS_MAX_ITEMS, SNAPSHOTS_MAX = 256 };
-
-static bool name_is_good(const char *name, struct pome_error *err)
-{
-    size_t n = strlen(name);
-    bool good = n && n <= SNAPSHOT_NAME_MAX && name[0] != '.' && strcmp(name, current) != 0;
-    for (const char *p = name; good && *p; p++)
-        good = (uint8_t)*p > ' ' && *p != '/' && *p != 127;
-    return good || pome_fail(err, POME_ERROR_INVALID_CONFIGURATION,
-                             "\"%.40s\" cannot name a snapshot: needed 1 to %d letters, no space, no '/', no '.' in front", name, SNAPSHOT_NAME_MAX);
-}
-
-static bool sync_at(int dir, const char *name)
-{
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool ok = fd >= 0 && !fsync(fd);
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-/* Snapshots/NAME as something that files can be copied to and from. NULL: it is not there. */
-static struct bundle *open_place(const struct bundle *b, const char *name, struct pome_error *err)
-{
-    struct bundle *p = calloc(1, sizeof *p);
-    if (!p) {
-        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a snapshot");
-        return NULL;
-    }
-    snprintf(p->path, sizeof p->path, "%.3800s/%s/%s", b->path, folder, name);
-    p->dir_fd = open(p->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (p->dir_fd >= 0)
-        return p;
-    if (errno == ENOENT)
-        pome_fail(err, POME_ERROR_NOT_FOUND, "%s has no snapshot \"%s\"", b->path, name);
-    else
-        pome_fail_errno(err, "%s", p->path);
-    free(p);
-    return NULL;
-}
-
-static struct bundle *make_place(const struct bundle *b, const char *name, struct pome_error *err)
-{
-    char path[PATH_MAX];
-    if ((mkdirat(b->dir_fd, folder, 0700) && errno != EEXIST) || fsync(b->dir_fd)) {
-        pome_fail_errno(err, "%s/%s", b->path, folder);
-        return NULL;
-    }
-    snprintf(path, sizeof path, "%.3800s/%s/%s", b->path, folder, name);
-    remove_tree(path); /* of one that died: the bundle is locked */
-    if (mkdir(path, 0700)) {
-        pome_fail_errno(err, "%s", path);
-        return NULL;
-    }
-    return open_place(b, name, err);
-}
-
-static void drop_place(struct bundle *p, bool remove)
-{
-    if (!p)
-        return;
-    if (remove)
-        remove_tree(p->path);
-    close(p->dir_fd);
-    free(p);
-}
-
-/* Gives a folder in Snapshots its name. */
-static bool rename_place(const struct bundle *b, const char *from, const char *to)
-{
-    char a[300], c[300];
-    snprintf(a, sizeof a, "%s/%s", folder, from);
-    snprintf(c, sizeof c, "%s/%s", folder, to);
-    return sync_at(b->dir_fd, a) && !renameat2(b->dir_fd, a, b->dir_fd, c, RENAME_NOREPLACE) && sync_at(b->dir_fd, folder);
-}
 
 /* ---- small files ---- */
 
@@ -124,14 +51,14 @@ static bool get_text(int dir, const char *name, char *text, size_t room)
 static void get_current(const struct bundle *b, char name[SNAPSHOT_NAME_MAX + 1])
 {
     char path[64];
-    snprintf(path, sizeof path, "%s/%s", folder, current);
+    snprintf(path, sizeof path, "%s/%s", snapshot_folder, snapshot_current);
     get_text(b->dir_fd, path, name, SNAPSHOT_NAME_MAX + 1);
 }
 
 static bool set_current(const struct bundle *b, const char *name)
 {
-    int dir = openat(b->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = dir >= 0 && put_text(dir, current, name);
+    int dir = openat(b->dir_fd, snapshot_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = dir >= 0 && put_text(dir, snapshot_current, name);
     if (dir >= 0)
         close(dir);
     return ok;
@@ -208,17 +135,20 @@ static uint64_t data_of(const struct files *f)
     return n;
 }
 
-static bool copy_files(const struct bundle *from, const struct bundle *to, const struct files *f, struct job *j, struct pome_error *err)
+/* ahead NULL: nothing was copied ahead. */
+static bool copy_files(const struct bundle *from, const struct bundle *to, const struct files *f, struct snapshot_ahead *ahead, struct job *j, struct pome_error *err)
 {
-    for (size_t i = 0; i < f->n; i++)
-        if (!tree_copy_file(from, to, &f->file[i], j, err))
+    for (size_t i = 0; i < f->n; i++) {
+        bool there = false;
+        if ((ahead && !snapshot_ahead_take(ahead, f->file[i].path, to, &there, j, err)) || (!there && !tree_copy_file(from, to, &f->file[i], j, err)))
             return false;
+    }
     return true;
 }
 
 /* ---- creating ---- */
 
-static bool fill(struct bundle *b, struct bundle *to, const struct snapshot_memory *memory, struct job *j, struct pome_error *err)
+static bool fill(struct bundle *b, struct bundle *to, const struct snapshot_memory *memory, struct snapshot_ahead *ahead, struct job *j, struct pome_error *err)
 {
     char path[PATH_MAX], parent[SNAPSHOT_NAME_MAX + 1];
     struct files *f = malloc(sizeof *f);
@@ -226,28 +156,34 @@ static bool fill(struct bundle *b, struct bundle *to, const struct snapshot_memo
     bool ok = f || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a snapshot");
     snprintf(path, sizeof path, "%.3900s/%s", to->path, bundle_member_name(BUNDLE_SAVED));
     ok = ok && files_of(b, &b->settings, !memory, f, err) && (!memory || memory->write(memory->user, path, err)) &&
-         job_step(j, "Copying disks", 1, 1, data_of(f), err) && copy_files(b, to, f, j, err);
+         job_step(j, "Copying disks", 1, 1, data_of(f), err) && copy_files(b, to, f, ahead, j, err);
     free(f);
     get_current(b, parent);
     bool has_memory = ok && !fstatat(to->dir_fd, bundle_member_name(BUNDLE_SAVED), &st, AT_SYMLINK_NOFOLLOW);
     return ok && (put_description(to->dir_fd, parent, (int64_t)time(NULL), has_memory) || pome_fail_errno(err, "%s: cannot write", to->path));
 }
 
-bool snapshot_create(struct bundle *b, const char *name, const struct snapshot_memory *memory, struct job *j, struct pome_error *err)
+bool snapshot_name_free(const struct bundle *b, const char *name, struct pome_error *err)
+{
+    char place[SNAPSHOT_NAME_MAX + 16];
+    struct stat st;
+    if (!snapshot_name_check(name, err))
+        return false;
+    snprintf(place, sizeof place, "%s/%.63s", snapshot_folder, name);
+    return fstatat(b->dir_fd, place, &st, AT_SYMLINK_NOFOLLOW) || pome_fail(err, POME_ERROR_EXISTS, "%s has a snapshot \"%s\" already", b->path, name);
+}
+
+bool snapshot_create(struct bundle *b, const char *name, const struct snapshot_memory *memory, struct snapshot_ahead *ahead, struct job *j, struct pome_error *err)
 {
     char staged[SNAPSHOT_NAME_MAX + 16];
-    struct stat st;
-    snprintf(staged, sizeof staged, "%s/%.63s", folder, name);
-    if (!name_is_good(name, err))
+    if (!snapshot_name_free(b, name, err))
         return false;
-    if (!fstatat(b->dir_fd, staged, &st, AT_SYMLINK_NOFOLLOW))
-        return pome_fail(err, POME_ERROR_EXISTS, "%s has a snapshot \"%s\" already", b->path, name);
     snprintf(staged, sizeof staged, ".%.63s.new", name);
-    struct bundle *to = make_place(b, staged, err);
-    bool ok = to && fill(b, to, memory, j, err) && (rename_place(b, staged, name) || pome_fail_errno(err, "%s/%s/%s: cannot take this name", b->path, folder, name));
+    struct bundle *to = snapshot_place_make(b, staged, err);
+    bool ok = to && fill(b, to, memory, ahead, j, err) && (snapshot_place_rename(b, staged, name) || pome_fail_errno(err, "%s/%s/%s: cannot take this name", b->path, snapshot_folder, name));
     if (ok && !set_current(b, name))
-        ok = pome_fail_errno(err, "%s/%s/%s: cannot write", b->path, folder, current);
-    drop_place(to, !ok);
+        ok = pome_fail_errno(err, "%s/%s/%s: cannot write", b->path, snapshot_folder, snapshot_current);
+    snapshot_place_drop(to, !ok);
     return ok;
 }
 
@@ -262,7 +198,7 @@ static bool read_one(const struct bundle *b, const char *name, struct snapshot *
 {
     struct stat st;
     *s = (struct snapshot){0};
-    struct bundle *p = strlen(name) <= SNAPSHOT_NAME_MAX ? open_place(b, name, NULL) : NULL;
+    struct bundle *p = strlen(name) <= SNAPSHOT_NAME_MAX ? snapshot_place_open(b, name, NULL) : NULL;
     bool ok = p && get_description(p->dir_fd, s);
     strcpy(s->name, p ? name : "");
     int fd = p ? dup(p->dir_fd) : -1;
@@ -274,7 +210,7 @@ static bool read_one(const struct bundle *b, const char *name, struct snapshot *
         }
     if (d)
         closedir(d);
-    drop_place(p, false);
+    snapshot_place_drop(p, false);
     return ok;
 }
 
@@ -293,10 +229,10 @@ static struct all *read_all(const struct bundle *b, struct pome_error *err)
         return NULL;
     }
     get_current(b, now);
-    int fd = openat(b->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(b->dir_fd, snapshot_folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     for (struct dirent *e; d && l->n < SNAPSHOTS_MAX && (e = readdir(d));)
-        if (e->d_name[0] != '.' && strcmp(e->d_name, current) && read_one(b, e->d_name, &l->s[l->n])) {
+        if (e->d_name[0] != '.' && strcmp(e->d_name, snapshot_current) && read_one(b, e->d_name, &l->s[l->n])) {
             l->s[l->n].is_current = !strcmp(e->d_name, now);
             l->n++;
         }
@@ -352,13 +288,13 @@ static bool fill_restore(struct bundle *b, const struct bundle *from, struct bun
     if (ok) {
         *view = *from;
         ok = bundle_read_config(view, err) && files_of(view, &view->settings, true, f, err) &&
-             job_step(j, "Copying disks", 1, 1, data_of(f), err) && copy_files(from, to, f, j, err);
+             job_step(j, "Copying disks", 1, 1, data_of(f), err) && copy_files(from, to, f, NULL, j, err);
     }
     if (ok && fstatat(to->dir_fd, bundle_member_name(BUNDLE_SAVED), &st, AT_SYMLINK_NOFOLLOW))
         ok = put_text(to->dir_fd, without_saved, "\n") || pome_fail_errno(err, "%s: cannot write", to->path);
     if (ok && fstatat(to->dir_fd, bundle_member_name(BUNDLE_WARM), &st, AT_SYMLINK_NOFOLLOW))
         ok = put_text(to->dir_fd, without_warm, "\n") || pome_fail_errno(err, "%s: cannot write", to->path);
-    ok = ok && (put_text(to->dir_fd, current, name) || pome_fail_errno(err, "%s: cannot write", to->path));
+    ok = ok && (put_text(to->dir_fd, snapshot_current, name) || pome_fail_errno(err, "%s: cannot write", to->path));
     free(view);
     free(f);
     return ok;
@@ -373,8 +309,8 @@ static bool remove_instead(const struct bundle *b, const struct bundle *place, c
 /* Every file in .restore takes its place. Twice is as good as once. */
 static bool carry_out(struct bundle *b, struct pome_error *err)
 {
-    struct bundle *p = open_place(b, decided, err);
-    int snapshots = openat(b->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = p ? dup(p->dir_fd) : -1;
+    struct bundle *p = snapshot_place_open(b, decided, err);
+    int snapshots = openat(b->dir_fd, snapshot_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = p ? dup(p->dir_fd) : -1;
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     bool ok = d && snapshots >= 0;
     for (struct dirent *e; ok && (e = readdir(d));) {
@@ -384,7 +320,7 @@ static bool carry_out(struct bundle *b, struct pome_error *err)
         if (!strcmp(name, without_saved) || !strcmp(name, without_warm))
             ok = remove_instead(b, p, name, !strcmp(name, without_warm) ? BUNDLE_WARM : BUNDLE_SAVED);
         else
-            ok = !renameat(p->dir_fd, name, strcmp(name, current) ? b->dir_fd : snapshots, name);
+            ok = !renameat(p->dir_fd, name, strcmp(name, snapshot_current) ? b->dir_fd : snapshots, name);
     }
     ok = ok && !fsync(b->dir_fd) && !fsync(snapshots) && !unlinkat(snapshots, decided, AT_REMOVEDIR) && !fsync(snapshots);
     if (!ok && p)
@@ -393,19 +329,19 @@ static bool carry_out(struct bundle *b, struct pome_error *err)
         closedir(d);
     if (snapshots >= 0)
         close(snapshots);
-    drop_place(p, false);
+    snapshot_place_drop(p, false);
     return ok;
 }
 
 bool snapshot_restore(struct bundle *b, const char *name, struct job *j, struct pome_error *err)
 {
-    if (!name_is_good(name, err) || !bundle_lock(b, err))
+    if (!snapshot_name_check(name, err) || !bundle_lock(b, err))
         return false;
-    struct bundle *from = open_place(b, name, err), *to = from ? make_place(b, ".restore.new", err) : NULL;
+    struct bundle *from = snapshot_place_open(b, name, err), *to = from ? snapshot_place_make(b, ".restore.new", err) : NULL;
     bool ok = to && fill_restore(b, from, to, name, j, err) &&
-              (rename_place(b, ".restore.new", decided) || pome_fail_errno(err, "%s: cannot restore", b->path));
-    drop_place(to, to && !ok);
-    drop_place(from, false);
+              (snapshot_place_rename(b, ".restore.new", decided) || pome_fail_errno(err, "%s: cannot restore", b->path));
+    snapshot_place_drop(to, to && !ok);
+    snapshot_place_drop(from, false);
     return ok && carry_out(b, err) && bundle_load(b, err);
 }
 
@@ -417,9 +353,9 @@ static bool give_children(const struct bundle *b, const struct all *l, const str
         const struct snapshot *s = &l->s[i];
         if (strcmp(s->parent, gone->name))
             continue;
-        struct bundle *p = open_place(b, s->name, NULL);
+        struct bundle *p = snapshot_place_open(b, s->name, NULL);
         bool ok = p && put_description(p->dir_fd, gone->parent, s->created_s, s->has_memory);
-        drop_place(p, false);
+        snapshot_place_drop(p, false);
         if (!ok)
             return false;
     }
@@ -429,11 +365,11 @@ static bool give_children(const struct bundle *b, const struct all *l, const str
 bool snapshot_delete(struct bundle *b, const char *name, struct pome_error *err)
 {
     char doomed[SNAPSHOT_NAME_MAX + 16], path[PATH_MAX];
-    if (!name_is_good(name, err) || !bundle_lock(b, err))
+    if (!snapshot_name_check(name, err) || !bundle_lock(b, err))
         return false;
-    struct bundle *p = open_place(b, name, err);
+    struct bundle *p = snapshot_place_open(b, name, err);
     struct all *l = p ? read_all(b, err) : NULL;
-    drop_place(p, false);
+    snapshot_place_drop(p, false);
     if (!l)
         return false;
     struct snapshot gone = {0};
@@ -442,8 +378,8 @@ bool snapshot_delete(struct bundle *b, const char *name, struct pome_error *err)
             gone = l->s[i];
     strcpy(gone.name, name);
     snprintf(doomed, sizeof doomed, ".%s.gone", name);
-    snprintf(path, sizeof path, "%.3800s/%s/%s", b->path, folder, doomed);
-    bool ok = (give_children(b, l, &gone) && rename_place(b, name, doomed)) || pome_fail_errno(err, "%s/%s/%s: cannot remove", b->path, folder, name);
+    snprintf(path, sizeof path, "%.3800s/%s/%s", b->path, snapshot_folder, doomed);
+    bool ok = (give_children(b, l, &gone) && snapshot_place_rename(b, name, doomed)) || pome_fail_errno(err, "%s/%s/%s: cannot remove", b->path, snapshot_folder, name);
     if (ok)
         remove_tree(path);
     free(l);
@@ -452,12 +388,12 @@ bool snapshot_delete(struct bundle *b, const char *name, struct pome_error *err)
 
 struct bundle *snapshot_open(const struct bundle *b, const char *name, struct pome_error *err)
 {
-    return name_is_good(name, err) ? open_place(b, name, err) : NULL;
+    return snapshot_name_check(name, err) ? snapshot_place_open(b, name, err) : NULL;
 }
 
 void snapshot_close(struct bundle *place)
 {
-    drop_place(place, false);
+    snapshot_place_drop(place, false);
 }
 
 /* ---- after a crash ---- */
@@ -467,17 +403,17 @@ bool snapshots_finish(struct bundle *b, bool *changed, struct pome_error *err)
     struct stat st;
     char path[PATH_MAX];
     *changed = false;
-    snprintf(path, sizeof path, "%s/%s", folder, decided);
+    snprintf(path, sizeof path, "%s/%s", snapshot_folder, decided);
     if (!fstatat(b->dir_fd, path, &st, AT_SYMLINK_NOFOLLOW)) {
         *changed = true;
         if (!carry_out(b, err))
             return false;
     }
-    int fd = openat(b->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(b->dir_fd, snapshot_folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     for (struct dirent *e; d && (e = readdir(d));)
         if (e->d_name[0] == '.' && strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
-            snprintf(path, sizeof path, "%.3700s/%s/%s", b->path, folder, e->d_name);
+            snprintf(path, sizeof path, "%.3700s/%s/%s", b->path, snapshot_folder, e->d_name);
             remove_tree(path);
         }
     if (d)
@@ -490,11 +426,11 @@ void snapshots_check(const struct bundle *b, void (*each)(void *user, const char
     char file[300], now[SNAPSHOT_NAME_MAX + 1];
     struct snapshot s;
     struct stat st;
-    int fd = openat(b->dir_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(b->dir_fd, snapshot_folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     for (struct dirent *e; d && (e = readdir(d));) {
-        snprintf(file, sizeof file, "%s/%s", folder, e->d_name);
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, current))
+        snprintf(file, sizeof file, "%s/%s", snapshot_folder, e->d_name);
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, snapshot_current))
             continue;
         if (!strcmp(e->d_name, decided))
             each(user, file, "a snapshot that is restored half: the next command that uses the machine goes on", true);
@@ -502,13 +438,13 @@ void snapshots_check(const struct bundle *b, void (*each)(void *user, const char
             each(user, file, "left behind by a command that died: the next one that uses the machine removes it", true);
         else if (!read_one(b, e->d_name, &s))
             each(user, file, "no snapshot: Snapshot.json is missing or damaged", false);
-        else if (s.parent[0] && (snprintf(file, sizeof file, "%s/%s", folder, s.parent), fstatat(b->dir_fd, file, &st, AT_SYMLINK_NOFOLLOW)))
+        else if (s.parent[0] && (snprintf(file, sizeof file, "%s/%s", snapshot_folder, s.parent), fstatat(b->dir_fd, file, &st, AT_SYMLINK_NOFOLLOW)))
             each(user, file, "a parent that is not there", false);
     }
     if (d)
         closedir(d);
     get_current(b, now);
-    snprintf(file, sizeof file, "%s/%s", folder, now);
+    snprintf(file, sizeof file, "%s/%s", snapshot_folder, now);
     if (now[0] && fstatat(b->dir_fd, file, &st, AT_SYMLINK_NOFOLLOW))
         each(user, file, "the machine's state comes from this snapshot, which is not there", false);
 }

@@ -10,7 +10,7 @@
 #ifndef BUNDLE_SNAPSHOT_H
 #define BUNDLE_SNAPSHOT_H
 
-#include "bundle/tree.h"
+#include "bundle/snapshot_ahead.h"
 
 enum { SNAPSHOT_NAME_MAX = 63 };
 
@@ -28,8 +28,10 @@ struct snapshot_memory {
 };
 
 /* The bundle must be locked by this process; its machine does not run, or stands still and `memory` writes it. memory NULL: SaveFile.pomesave, if there is one, is what
- * is kept. Errors: EXISTS, INVALID_CONFIGURATION (no name for a file), OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left. */
-bool snapshot_create(struct bundle *b, const char *name, const struct snapshot_memory *memory, struct job *j, struct pome_error *err);
+ * is kept. ahead: what was copied while it ran; NULL: nothing. Errors: EXISTS, INVALID_CONFIGURATION (no name for a file), OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left. */
+bool snapshot_create(struct bundle *b, const char *name, const struct snapshot_memory *memory, struct snapshot_ahead *ahead, struct job *j, struct pome_error *err);
+/* Whether one could have this name. Errors: EXISTS, INVALID_CONFIGURATION. */
+bool snapshot_name_free(const struct bundle *b, const char *name, struct pome_error *err);
 
 /* Each, parents before children, else in the order of time. Ends early when each returns false. */
 bool snapshot_list(const struct bundle *b, bool (*each)(void *user, const struct snapshot *s, unsigned depth), void *user, struct pome_error *err);

@@ -206,6 +206,20 @@ bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t 
     return ok;
 }
 
+bool tree_copy_part(int in, int out, const char *what, uint64_t offset, uint64_t bytes, struct job *j, struct pome_error *err)
+{
+    uint8_t buffer[TREE_PIECE];
+    bool ok = true;
+    for (uint64_t at = offset; ok && at < offset + bytes;) {
+        size_t n = (size_t)MIN(sizeof buffer, offset + bytes - at);
+        ok = read_piece(in, buffer, n, at, what, err) &&
+             ((is_zero(buffer, n) && !fallocate(out, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n)) ||
+              write_piece(&(struct target){out, what}, at, buffer, n, err)) && job_advance(j, n, err);
+        at += n;
+    }
+    return ok;
+}
+
 bool tree_copy_file(const struct bundle *from, const struct bundle *to, const struct tree_file *f, struct job *j,
                     struct pome_error *err)
 {

@@ -58,17 +58,6 @@ static int operate(int argc, char **argv, operation *fn, const char *title, cons
     return CLI_OK;
 }
 
-/* One that runs stands still meanwhile, in its own process. */
-static bool snapshot_of_running(pome_control *c, const char *name, struct pome_error *err)
-{
-    struct pome_control_status s = POME_CONTROL_STATUS_INIT;
-    bool paused = pome_control_status(c, &s, err) && s.state == POME_VM_PAUSED;
-    bool ok = err->code == 0 && (paused || pome_control_pause(c, err)) && pome_control_snapshot(c, name, NULL, err);
-    if (!paused && (ok || err->code))
-        pome_control_resume(c, ok ? err : NULL);
-    return ok;
-}
-
 static bool create(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user, struct pome_error *err)
 {
     struct pome_error why = {0};
@@ -77,7 +66,7 @@ static bool create(pome_bundle *bundle, const char *name, struct pome_copy_resul
     pome_control *c = pome_control_connect(pome_bundle_path(bundle), &why);
     if (!c)
         return pome_snapshot_create(bundle, name, result, progress, user, err); /* says who has it */
-    bool ok = snapshot_of_running(c, name, &why);
+    bool ok = pome_control_snapshot(c, name, NULL, &why);
     pome_control_free(c);
     result->instant = true;
     if (!ok)

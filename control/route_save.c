@@ -1,4 +1,4 @@
-/* route_save.c - saving the machine, and snapshots of it. Both need it paused, and leave it so. */
+/* route_save.c - saving the machine, which must be paused, and snapshots of it. */
 #include "control/route.h"
 
 #include "base/error.h"

@@ -78,6 +78,9 @@ struct machine *machine_create(const struct machine_config *config, const struct
 /* One more disk, in the last slot that is free: only from `starting`, before there is a kernel that could have looked at the bus. It stays until the machine is
  * destroyed. Errors as for disks of the configuration; INVALID_CONFIGURATION: no slot is free. */
 bool machine_plug_disk(struct machine *m, const struct machine_disk *disk, struct pome_error *err);
+/* The disk that was opened by that path (backend/disk.h), or NULL. */
+struct disk;
+struct disk *machine_disk_at(const struct machine *m, const char *path);
 
 /* Waits for requests under way, then frees. NULL allowed. */
 void machine_destroy(struct machine *m);

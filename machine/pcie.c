@@ -61,6 +61,14 @@ bool machine_plug_disk(struct machine *m, const struct machine_disk *disk, struc
     return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: no place on the PCI bus is free", disk->path);
 }
 
+struct disk *machine_disk_at(const struct machine *m, const char *path)
+{
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
+        if (m->disk[slot] && !strcmp(disk_path(m->disk[slot]), path))
+            return m->disk[slot];
+    return NULL;
+}
+
 static struct disk *disk_with_role(const struct machine *m, enum machine_disk_role role)
 {
     for (unsigned i = 0; i < m->config.n_disks; i++)

@@ -66,6 +66,12 @@ struct vm {
     bool renews, renewing; /* the guest is to be told who it is (renew.h); somebody does */
     pthread_t renewer;
 
+    struct told *beside_completion;
+    struct vm_work beside; /* work that goes on beside the guest (beside.c) */
+    pthread_t beside_thread;
+    bool has_beside; /* the thread is to be joined */
+    bool beside_over; /* under vm->lock */
+
     pthread_mutex_t boots_lock; /* held by whoever must not meet the other: supervisor between two boots, a freeze */
 
     pthread_mutex_t lock; /* of all below */
@@ -126,6 +132,9 @@ void stop_watch_init(struct vm *vm);
 void stop_watch_freeze(struct vm *vm);
 void stop_watch_thaw(struct vm *vm);
 void stop_watch_end(struct vm *vm); /* no guest runs any more */
+
+/* beside.c */
+void beside_end(struct vm *vm); /* waits for it */
 
 /* operate.c */
 void *operator_main(void *vm);

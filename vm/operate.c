@@ -286,6 +286,7 @@ void vm_shutdown(struct vm *vm)
     vm->closing = true;
     pthread_cond_broadcast(&vm->changed);
     pthread_mutex_unlock(&vm->lock);
+    beside_end(vm);
     if (!first || !vm->has_operator)
         return;
     pthread_join(vm->operator, NULL);

@@ -1,6 +1,7 @@
 /* saving.c - a machine into a file, and back. See saving.h. */
 #include "vm/saving.h"
 
+#include "backend/disk.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "save/saved.h"
@@ -163,6 +164,20 @@ bool vm_save_run(struct vm *vm, void *saving, struct pome_error *err)
              s->encrypted ? ", encrypted" : "");
     vm_saving_free(s);
     return ok;
+}
+
+bool vm_watch_disk(void *user, const char *path, bool *there, struct pome_error *err)
+{
+    struct vm *vm = user;
+    struct disk *d = machine_disk_at(vm->machine, path);
+    *there = d;
+    return !d || disk_watch(d, err);
+}
+
+bool vm_take_changed(void *user, const char *path, uint64_t *next, uint64_t *offset, uint64_t *bytes)
+{
+    struct vm *vm = user;
+    return disk_take_changed(machine_disk_at(vm->machine, path), next, offset, bytes);
 }
 
 /* ---- restoring ---- */

@@ -21,6 +21,10 @@ bool vm_restore_run(struct vm *vm, void *saving, struct pome_error *err);
 /* For other work of SAVE: writes the file at path, with s's key. */
 bool vm_save_to(struct vm *vm, const struct vm_saving *s, const char *path, struct pome_error *err);
 
+/* The disks as bundle/snapshot_ahead.h asks for them: user is a struct vm. */
+bool vm_watch_disk(void *vm, const char *path, bool *there, struct pome_error *err);
+bool vm_take_changed(void *vm, const char *path, uint64_t *next, uint64_t *offset, uint64_t *bytes);
+
 /* Every difference between the saved machine and this one, which is stopped. */
 bool vm_saving_compare(struct vm *vm, const struct vm_saving *s, struct findings *out, struct pome_error *err);
 

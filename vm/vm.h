@@ -75,6 +75,10 @@ bool vm_operate(struct vm *vm, enum pome_vm_operation op, const struct vm_work *
 /* The same, and waits for its end. Not from a function that was called by the machine. */
 bool vm_operate_wait(struct vm *vm, enum pome_vm_operation op, const struct vm_work *work, struct pome_error *err);
 
+/* Work that is no operation: run on a thread of its own while the guest goes on, one at a time; should look at vm_is_closing() now and then. Not from two threads at once. Errors:
+ * BUSY (another is under way), OUT_OF_MEMORY; `done` is not called then. */
+bool vm_run_beside(struct vm *vm, const struct vm_work *work, struct pome_error *err);
+
 /* Presses the power button. timeout_ms not 0: again every two seconds, for a guest that does not listen yet; when it still runs then, an event says so, and with `force` it is stopped. Time
  * in which it is paused does not count. */
 bool vm_request_stop(struct vm *vm, unsigned timeout_ms, bool force, struct pome_error *err);

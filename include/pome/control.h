@@ -55,7 +55,7 @@ POME_API bool pome_control_resume(pome_control *control, struct pome_error *err)
 POME_API bool pome_control_balloon_set_target(pome_control *control, uint64_t bytes, struct pome_error *err);
 POME_API bool pome_control_balloon_status(pome_control *control, struct pome_balloon_status *status, struct pome_error *err);
 
-/* As pome_vm_save() into the machine's bundle, and pome_vm_snapshot(); a key of options must be text. The machine must be paused.   Since: 0.2. */
+/* As pome_vm_save() into the machine's bundle, and pome_vm_snapshot(); a key of options must be text. To be saved it must be paused.   Since: 0.2. */
 POME_API bool pome_control_save(pome_control *control, const struct pome_save_options *options, struct pome_error *err);
 POME_API bool pome_control_snapshot(pome_control *control, const char *name, const struct pome_save_options *options, struct pome_error *err);
 
