@@ -213,12 +213,16 @@ static ssize_t decode(const char *text, bool hex, uint8_t *out)
 }
 
 /* The firmware leaves some words out: better said now than found out at the next start. */
-static void tell_filtered(const char *value, size_t n)
+static void tell_filtered(const struct access *a, const char *value, size_t n)
 {
+    struct pome_boot_policy policy = POME_BOOT_POLICY_INIT;
+    struct pome_error err;
+    bool full = !pome_bundle_boot_policy(a->bundle, &policy, &err) || policy.security == POME_SECURITY_FULL;
     char *words = strndup(value, n), *rest = NULL;
     for (char *w = words ? strtok_r(words, " \t\n", &rest) : NULL; w; w = strtok_r(NULL, " \t\n", &rest))
         if (!pome_boot_arg_allowed(w))
-            cli_note("\"%s\" is left out under full security, and in Recovery always: \"pome security get NAME\" shows the machine's", w);
+            cli_note(full ? "\"%s\" is left out: the machine has full security (\"pome security set NAME reduced\" changes that, but for Recovery)"
+                          : "\"%s\" is left out in Recovery", w);
     free(words);
 }
 
@@ -249,7 +253,7 @@ int cmd_nvram_set(int argc, char **argv)
     }
     bool ok = begin(&a, words[0]) && pome_nvram_set(a.nvram, p, words[1], value, (size_t)n, &a.err);
     if (ok && p == POME_NVRAM_COMMON && !strcmp(words[1], "boot-args"))
-        tell_filtered((const char *)value, (size_t)n);
+        tell_filtered(&a, (const char *)value, (size_t)n);
     free(value);
     return end(&a, ok, "change", words[0]);
 }
