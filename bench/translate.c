@@ -72,7 +72,7 @@ int main(int argc, char **argv)
     const uint8_t *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, f, 0);
     struct x64_config config = {0};
     struct x64_code *code = x64_code_create(CODE_BYTES, &err);
-    jit_configure(&config, jit_helpers, 12, 14);
+    jit_configure(&config, jit_helpers, 12);
     config.share = true;
     if (p == MAP_FAILED || !code || !x64_code_prepare(code, &config, &err)) {
         fprintf(stderr, "translate: %s\n", p == MAP_FAILED ? "cannot map the file" : err.message);

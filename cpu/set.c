@@ -112,7 +112,6 @@ static struct vcpu *vcpu_create(struct cpu_set *set, unsigned id, struct pome_er
     c->rng = set->seed * 0x9e3779b97f4a7c15 + id + 1;
     pthread_mutex_init(&c->requests.lock, NULL);
     c->tlb.bits = set->seed ? 4 + set->seed % 7 : 12;
-    c->tlb.jump_bits = 14;
     /* The inline TLB's size is compiled into the code, so it is the same for all vCPUs of a set. */
     if (!tlb_create(c, err)) {
         tlb_destroy(c);

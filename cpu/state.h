@@ -10,7 +10,6 @@
 #include "ir/ir.h"
 
 struct x64_tlb_entry;
-struct x64_jump_entry;
 
 enum { CPU_STATE_BIAS = 128 };
 
@@ -40,9 +39,8 @@ struct cpu_state {
     uint64_t ctr_el0, dczid_el0; /* constants of the model, which guests read all the time */
     uint32_t must_sync; /* there are requests to others that DSB must wait for */
     union ir_value v[32];
-    /* What x64/ reaches through offsets: tables of the current context (struct x64_tlb_entry, struct x64_jump_entry). */
+    /* What x64/ reaches through offsets: tables of the current context (struct x64_tlb_entry; before the first, struct x64_jump_entry). */
     struct x64_tlb_entry *tlb[2];
-    struct x64_jump_entry *jump;
     uint32_t lines;    /* shared, as `pending` is; kept by resets: interrupt lines that are up, at the places of their DAIF bits */
     /* Everything else (PSTATE, system registers, monitor) follows in struct vcpu, cpu/vcpu.h. */
 };

@@ -29,10 +29,9 @@ static void data_clear(const struct tlb *t, struct x64_tlb_entry *e)
     memset(e, 0xff, sizeof *e << t->bits);
 }
 
-/* No look-up comes to line i with this address: all ones belong to the last two lines, and the guest may jump there. */
-static void jump_empty(const struct tlb *t, struct x64_jump_entry *entry, uint64_t i)
+static void jump_empty(struct x64_jump_entry *entry, uint64_t i)
 {
-    entry[i].va = (i | 1) == ones(t->jump_bits) ? 0 : UINT64_MAX;
+    entry[i].va = x64_jump_empty((unsigned)i);
 }
 
 static void touch(struct touched *t, uint64_t line)
@@ -42,27 +41,27 @@ static void touch(struct touched *t, uint64_t line)
     if (t->n <= TOUCHED_MAX)
         t->n++;
 }
-static_assert(UINT16_MAX >= (1 << 14) - 1, "lines of jump and data tables have 16-bit names");
+static_assert(UINT16_MAX >= X64_JUMP_LINES - 1, "lines of jump and data tables have 16-bit names");
 
-static void jump_clear_lines(const struct tlb *t, struct jump_table *j)
+static void jump_clear_lines(struct jump_table *j)
 {
     for (unsigned i = 0; i < j->touched.n; i++)
         for (unsigned k = 0; k < 2; k++) {
             j->entry[j->touched.line[i] ^ k].code = NULL;
-            jump_empty(t, j->entry, j->touched.line[i] ^ k);
+            jump_empty(j->entry, j->touched.line[i] ^ k);
         }
 }
 
-static void jump_clear(const struct tlb *t, struct jump_table *j)
+static void jump_clear(struct jump_table *j)
 {
     if (!j->used)
         return;
     if (j->touched.n <= TOUCHED_MAX) {
-        jump_clear_lines(t, j);
+        jump_clear_lines(j);
     } else {
-        memset(j->entry, 0xff, sizeof *j->entry << t->jump_bits);
-        jump_empty(t, j->entry, ones(t->jump_bits));
-        jump_empty(t, j->entry, ones(t->jump_bits) - 1);
+        memset(j->entry, 0xff, sizeof *j->entry * X64_JUMP_LINES);
+        jump_empty(j->entry, X64_JUMP_LINES - 1);
+        jump_empty(j->entry, X64_JUMP_LINES - 2);
     }
     j->touched.n = 0;
     memset(j->filter, 0, sizeof j->filter);
@@ -98,23 +97,25 @@ static void drop_line(struct x64_tlb_entry *e)
 
 static bool create_tables(const struct tlb *t, struct x64_tlb_entry **data, struct jump_table *jump)
 {
-    *data = aligned_alloc(64, sizeof **data << t->bits);
-    jump->entry = aligned_alloc(64, sizeof *jump->entry << t->jump_bits);
-    if (!*data || !jump->entry)
+    size_t jump_bytes = sizeof *jump->entry * X64_JUMP_LINES;
+    uint8_t *both = aligned_alloc(64, jump_bytes + (sizeof **data << t->bits));
+    if (!both)
         return false;
+    jump->entry = (struct x64_jump_entry *)both;
+    *data = (struct x64_tlb_entry *)(both + jump_bytes);
     data_clear(t, *data);
     jump->used = true;
     jump->touched.n = TOUCHED_MAX + 1;
-    jump_clear(t, jump);
+    jump_clear(jump);
     return true;
 }
 
 bool tlb_create(struct vcpu *c, struct pome_error *err)
 {
     struct tlb *t = &c->tlb;
-    struct jump_table unused = {0};
-    bool ok = create_tables(t, &t->el1, &t->el1_jump) && create_tables(t, &t->empty, &unused);
-    free(unused.entry);
+    bool ok = create_tables(t, &t->el1, &t->el1_jump) && (t->empty = aligned_alloc(64, sizeof *t->empty << t->bits));
+    if (ok)
+        data_clear(t, t->empty);
     ok = ok && create_tables(t, &t->ctx[0].data, &t->ctx[0].jump); /* the others when they are first used */
     t->l2 = calloc(1 << TLB2_BITS, sizeof *t->l2);
     t->gen = 1;
@@ -124,13 +125,10 @@ bool tlb_create(struct vcpu *c, struct pome_error *err)
 void tlb_destroy(struct vcpu *c)
 {
     struct tlb *t = &c->tlb;
-    free(t->el1);
     free(t->empty);
     free(t->el1_jump.entry);
-    for (unsigned i = 0; i < TLB_CONTEXTS; i++) {
-        free(t->ctx[i].data);
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++)
         free(t->ctx[i].jump.entry);
-    }
     free(t->l2);
 }
 
@@ -175,7 +173,7 @@ static void context_clear(struct tlb *t, struct tlb_context *x)
             drop_line(&x->data[x->touched.line[i]]);
     x->data_used = false;
     x->touched.n = 0;
-    jump_clear(t, &x->jump);
+    jump_clear(&x->jump);
     x->large.n = 0;
 }
 
@@ -193,13 +191,7 @@ static struct tlb_context *context_new(struct tlb *t)
         struct tlb_context *x = &t->ctx[i];
         if (x->data)
             continue;
-        if (create_tables(t, &x->data, &x->jump))
-            return x;
-        free(x->data);
-        free(x->jump.entry);
-        x->data = NULL;
-        x->jump.entry = NULL;
-        return NULL;
+        return create_tables(t, &x->data, &x->jump) ? x : NULL;
     }
     return NULL;
 }
@@ -250,10 +242,9 @@ void tlb_select(struct vcpu *c)
 {
     struct jump_table *j = tlb_jump_table(c);
     if (j->mode != c->s.mode) {
-        jump_clear(&c->tlb, j);
+        jump_clear(j);
         j->mode = c->s.mode;
     }
-    c->s.jump = j->entry;
     c->s.tlb[1] = c->tlb.cur ? c->tlb.cur->data : c->tlb.empty;
     c->s.tlb[0] = c->el ? c->tlb.el1 : c->s.tlb[1];
 }
@@ -271,7 +262,7 @@ static void el1_clear(struct tlb *t)
 
 static void el1_code_clear(struct tlb *t)
 {
-    jump_clear(t, &t->el1_jump);
+    jump_clear(&t->el1_jump);
     t->low_code = false;
 }
 
@@ -316,25 +307,25 @@ void tlb_flush_code(struct vcpu *c)
     struct tlb *t = &c->tlb;
     el1_code_clear(t);
     for (unsigned i = 0; i < TLB_CONTEXTS; i++)
-        jump_clear(t, &t->ctx[i].jump);
+        jump_clear(&t->ctx[i].jump);
 }
 
-static void jump_drop(const struct tlb *t, struct jump_table *j, uint64_t page_offset, const void *code)
+static void jump_drop(struct jump_table *j, uint64_t page_offset, const void *code)
 {
     if (!j->used)
         return;
     /* the index has page offset bits below and page number bits above: try all of those */
-    for (uint64_t i = page_offset >> 2; i < BIT(t->jump_bits); i += 1024)
+    for (uint64_t i = page_offset >> 2; i < X64_JUMP_LINES; i += 1024)
         for (unsigned k = 0; k < 2; k++)
             if (j->entry[i ^ k].code == code)
-                jump_empty(t, j->entry, i ^ k);
+                jump_empty(j->entry, i ^ k);
 }
 
 static void drop_one_code(struct tlb *t, uint64_t page_offset, const void *code)
 {
-    jump_drop(t, &t->el1_jump, page_offset, code);
+    jump_drop(&t->el1_jump, page_offset, code);
     for (unsigned i = 0; i < TLB_CONTEXTS; i++)
-        jump_drop(t, &t->ctx[i].jump, page_offset, code);
+        jump_drop(&t->ctx[i].jump, page_offset, code);
 }
 
 void tlb_regime_changed(struct vcpu *c)
@@ -480,12 +471,12 @@ static void jump_put(struct vcpu *c, struct jump_table *j, uint64_t index, uint6
 void tlb_jump_insert(struct vcpu *c, uint64_t va, const void *code)
 {
     struct jump_table *j = tlb_jump_table(c);
-    uint64_t index = va >> 2 & ones(c->tlb.jump_bits);
+    uint64_t index = x64_jump_line(va);
     /* who was there may move to the neighbour, which seldom begins a block itself */
-    if (j->entry[index].va != va && (j->entry[index].va >> 2 & ones(c->tlb.jump_bits)) == index)
+    if (j->entry[index].va != va && x64_jump_line(j->entry[index].va) == index)
         j->entry[index ^ 1] = j->entry[index];
     else if (j->entry[index ^ 1].va == va)
-        jump_empty(&c->tlb, j->entry, index ^ 1);
+        jump_empty(j->entry, index ^ 1);
     jump_put(c, j, index, va, code);
 }
 
@@ -497,7 +488,7 @@ bool tlb_jump_new_page(struct vcpu *c, uint64_t va)
 void tlb_jump_offer(struct vcpu *c, uint64_t va, const void *code)
 {
     struct jump_table *j = tlb_jump_table(c);
-    uint64_t index = va >> 2 & ones(c->tlb.jump_bits);
+    uint64_t index = x64_jump_line(va);
     if (j->entry[index].va == UINT64_MAX)
         jump_put(c, j, index, va, code);
 }
@@ -512,7 +503,7 @@ static void drop_page_in(struct tlb *t, struct x64_tlb_entry *data, struct jump_
     if ((line->tag_read & ones(56)) == va || (line->tag_write & ones(56)) == va)
         drop_line(line);
     if (jump_has(j, page))
-        jump_clear(t, j);
+        jump_clear(j);
 }
 
 /* Most maintenance is of one process's addresses, or of the kernel's. */

@@ -105,7 +105,7 @@ struct touched {
 };
 
 struct jump_table {
-    struct x64_jump_entry *entry;
+    struct x64_jump_entry *entry; /* right before the data table of the same EL and context (x64_config.tlb_offset), and allocated with it */
     struct touched touched;
     uint32_t mode;      /* the entries were made for this s.mode */
     bool used;          /* there may be entries */
@@ -128,7 +128,7 @@ struct tlb_context {
 };
 
 struct tlb {
-    unsigned bits, jump_bits;
+    unsigned bits;
     struct x64_tlb_entry *el1;       /* data at EL1 */
     struct x64_tlb_entry *empty;     /* never hits: LDTR while the context is not chosen */
     struct jump_table el1_jump;

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct x64_block out;
     struct pome_error err;
     if (!code) {
-        jit_configure(&config, jit_helpers, 12, 14);
+        jit_configure(&config, jit_helpers, 12);
         if (!x64_host_supported(&err) || !(code = x64_code_create(1 * MiB, &err)) || !x64_code_prepare(code, &config, &err))
             return 0;
     }

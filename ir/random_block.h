@@ -12,7 +12,7 @@ struct test_state {
     uint32_t fpcr, fpsr;
     uint64_t other[3];
     union ir_value v[8];
-    void *tlb[2], *jump; /* for x64 */
+    void *tlb[2]; /* for x64 */
     struct test_memory *memory;
     uint8_t frame[25 * 1024] __attribute__((aligned(16))); /* X64_FRAME_BYTES */
 };

@@ -122,11 +122,6 @@ bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struc
     return x64_stubs_make(c, config);
 }
 
-const void *x64_code_miss(const struct x64_code *c)
-{
-    return c->rx + (c->stub[STUB_EXIT_PC][0] - c->rw);
-}
-
 static const struct x64_patch *find_patch(const struct x64_code *c, uint32_t patch)
 {
     size_t low = 0, high = c->n_patches;

@@ -3,7 +3,7 @@
  *
  * A direct exit inside the page is a jump whose displacement is 4-byte aligned and can be pointed at the target's code
  * (x64_link); until then it goes to cold code that returns with the link's name. A direct exit to another page and an
- * indirect one update pc_page and look the address up in the jump cache. Exits that can close a loop (backward, or
+ * indirect one update pc_page and look the address up in the jump cache, which R15 leads to. Exits that can close a loop (backward, or
  * indirect) look at `pending` first.
  *
  * Calls and returns
@@ -18,9 +18,6 @@
  */
 #include "x64/compile.h"
 
-enum { JUMP_SHIFT = 4 };
-static_assert(sizeof(struct x64_jump_entry) == 1 << JUMP_SHIFT, "the look-up scales by it");
-
 static struct x64_mem pending(const struct x64_compiler *c)
 {
     return x64_state(c, c->config->pending_offset);
@@ -28,51 +25,69 @@ static struct x64_mem pending(const struct x64_compiler *c)
 
 enum transfer { JUMP, CALL };
 
-/* The target is not in its line of the jump cache. */
+/* ---- through the jump cache ---- */
+
+/* The target, in k->reg, is not in its line. */
+static void jump_missed(struct x64_compiler *c, const struct x64_cold *k)
+{
+    if (k->reg != RAX)
+        mov_rr(&c->a, true, RAX, k->reg);
+    jmp_near(&c->a, c->code->stub[STUB_JUMP_MISS][0]);
+}
+
 static void call_missed(struct x64_compiler *c, const struct x64_cold *k)
 {
+    if (k->reg != RAX)
+        mov_rr(&c->a, true, RAX, k->reg);
     call_near(&c->a, c->code->stub[STUB_JUMP_MISS][0]);
     jmp_near(&c->a, k->back);
 }
 
-/* Continues at the address in RAX, through the jump cache. */
-static void to_rax(struct x64_compiler *c, enum transfer how)
+/* Continues at the address in register r; pc_page is right already. RDX: X64_JUMP_LOW of the address, less `rest`. */
+static void to_line(struct x64_compiler *c, unsigned r, int32_t rest, enum transfer how)
 {
-    const struct x64_config *g = c->config;
-    mov_rr(&c->a, true, RCX, RAX);
-    if (c->host->bmi2) {
-        rorx_rri(&c->a, false, RDX, RAX, 32 - (JUMP_SHIFT - 2));
-    } else {
-        mov_rr(&c->a, false, RDX, RAX);
-        shift_ri(&c->a, SH_SHL, false, RDX, JUMP_SHIFT - 2); /* index is va >> 2 */
-    }
-    alu_ri(&c->a, ALU_AND, true, RCX, (int32_t)0xfffff000);
-    mov_mr(&c->a, true, x64_state(c, g->env.pc_page_offset), RCX);
-    alu_ri(&c->a, ALU_AND, false, RDX, (int32_t)(ones(g->jump_bits) << JUMP_SHIFT));
-    alu_rm(&c->a, ALU_ADD, true, RDX, x64_state(c, g->jump_offset));
-    alu_rm(&c->a, ALU_CMP, true, RAX, mem_at(RDX, offsetof(struct x64_jump_entry, va)));
-    struct x64_mem code = mem_at(RDX, offsetof(struct x64_jump_entry, code));
-    if (how == JUMP) {
+    int32_t line = (int32_t)X64_JUMP_AT + X64_JUMP_SCALE * rest;
+    struct x64_mem code = mem_indexed(X64_TLB, RDX, 2, line + (int32_t)offsetof(struct x64_jump_entry, code));
+    alu_rm(&c->a, ALU_CMP, true, r, mem_indexed(X64_TLB, RDX, 2, line + (int32_t)offsetof(struct x64_jump_entry, va)));
+    if (how == JUMP && r == RAX) {
         jcc_near(&c->a, CC_NE, c->code->stub[STUB_JUMP_MISS][0]);
         jmp_m(&c->a, code);
         return;
     }
     jcc_near(&c->a, CC_NE, c->a.p + 6);
-    struct x64_cold *k = x64_cold_add(c, call_missed);
+    struct x64_cold *k = x64_cold_add(c, how == JUMP ? jump_missed : call_missed);
     k->from = c->a.p;
-    call_m(&c->a, code);
+    k->reg = (uint8_t)r;
+    if (how == JUMP)
+        jmp_m(&c->a, code);
+    else
+        call_m(&c->a, code);
     k->back = c->a.p;
 }
 
-static void target_to_rax(struct x64_compiler *c, int64_t offset)
+/* Continues at the address in register r. */
+static void to_address(struct x64_compiler *c, unsigned r, enum transfer how)
 {
-    mov_rm(&c->a, true, RAX, x64_state(c, c->config->env.pc_page_offset));
-    if (offset == (int32_t)offset) {
-        alu_ri(&c->a, ALU_ADD, true, RAX, (int32_t)offset);
+    mov_rr(&c->a, true, RCX, r);
+    alu_ri(&c->a, ALU_AND, true, RCX, (int32_t)0xfffff000);
+    mov_mr(&c->a, true, x64_state(c, c->config->env.pc_page_offset), RCX);
+    mov_rr(&c->a, false, RDX, r);
+    alu_ri(&c->a, ALU_AND, false, RDX, X64_JUMP_LOW); /* the guest may jump to where no instruction can be */
+    to_line(c, r, 0, how);
+}
+
+/* To the page at this distance: pc_page and RAX. */
+static void page_to_rax(struct x64_compiler *c, int64_t distance)
+{
+    struct x64_mem pc_page = x64_state(c, c->config->env.pc_page_offset);
+    mov_rm(&c->a, true, RAX, pc_page);
+    if (distance == (int32_t)distance) {
+        alu_ri(&c->a, ALU_ADD, true, RAX, (int32_t)distance);
     } else {
-        mov_ri(&c->a, RCX, (uint64_t)offset);
+        mov_ri(&c->a, RCX, (uint64_t)distance);
         alu_rr(&c->a, ALU_ADD, true, RAX, RCX);
     }
+    mov_mr(&c->a, true, pc_page, RAX);
 }
 
 /* ---- inside the page ---- */
@@ -202,14 +217,18 @@ static void far_jump(struct x64_compiler *c, int64_t target, ir_ref address)
 {
     if (address)
         x64_use(c, address);
-    target_to_rax(c, target);
+    int32_t rest = (int32_t)(target & 4095);
+    page_to_rax(c, target - rest);
+    movzx_rr(&c->a, 1, RDX, RAX);
+    if (rest)
+        alu_ri(&c->a, ALU_ADD, true, RAX, rest);
     if (backward(c, target)) {
         alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
         jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PENDING_PC][0]);
     }
     if (address)
         push_return(c, address);
-    to_rax(c, address ? CALL : JUMP);
+    to_line(c, RAX, rest, address ? CALL : JUMP);
 }
 
 static void far_cold(struct x64_compiler *c, const struct x64_cold *k)
@@ -359,20 +378,19 @@ static void conditional_zero(struct x64_compiler *c, bool if_zero)
 
 /* ---- indirect ---- */
 
-static void poll_and_jump_to_rax(struct x64_compiler *c, ir_ref address)
+static void jump_interrupted(struct x64_compiler *c, const struct x64_cold *k)
 {
-    alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
-    jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PENDING_PC][0]);
-    if (address)
-        push_return(c, address);
-    to_rax(c, address ? CALL : JUMP);
+    mov_rr(&c->a, true, RAX, k->reg);
+    jmp_near(&c->a, c->code->stub[STUB_EXIT_PENDING_PC][0]);
 }
 
 static void return_missed(struct x64_compiler *c, const struct x64_cold *k)
 {
     mov_rr(&c->a, true, RAX, k->reg);
     mov_rm(&c->a, true, RSP, x64_frame(c, FRAME_BASE));
-    poll_and_jump_to_rax(c, 0);
+    alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
+    jcc_near(&c->a, CC_NE, c->code->stub[STUB_EXIT_PENDING_PC][0]);
+    to_address(c, RAX, JUMP);
 }
 
 static void guest_return(struct x64_compiler *c)
@@ -396,8 +414,15 @@ static void indirect(struct x64_compiler *c)
     }
     if (address)
         x64_use(c, address);
-    x64_load_into(c, i->a, RAX);
-    poll_and_jump_to_rax(c, address);
+    unsigned r = x64_use(c, i->a);
+    alu_mi(&c->a, ALU_CMP, false, pending(c), 0);
+    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    struct x64_cold *k = x64_cold_add(c, jump_interrupted);
+    k->from = c->a.p;
+    k->reg = (uint8_t)r;
+    if (address)
+        push_return(c, address);
+    to_address(c, r, address ? CALL : JUMP);
     if (address)
         landing(c);
 }

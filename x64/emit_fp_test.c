@@ -34,8 +34,6 @@ static int set_up(void **state)
         .pending_offset = offsetof(struct test_state, pending),
         .tlb_offset = {offsetof(struct test_state, tlb[0]), offsetof(struct test_state, tlb[1])},
         .tlb_bits = 4,
-        .jump_offset = offsetof(struct test_state, jump),
-        .jump_bits = 6,
     };
     code = x64_code_create(4 * MiB, &err);
     assert_non_null(code);

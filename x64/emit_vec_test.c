@@ -14,7 +14,7 @@ struct guest {
     uint64_t pc, pc_page;
     uint32_t flags, raised, pending, fpcr, fpsr;
     union ir_value v[4];
-    void *tlb[2], *jump;
+    void *tlb[2];
     uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16)));
 };
 
@@ -116,7 +116,7 @@ static uint64_t number(enum number kind, unsigned size)
 static struct x64_config config = {
     .env = {.pc_page_offset = AT(pc_page), .pc_offset = AT(pc), .flags_offset = AT(flags), .raised_offset = AT(raised),
             .fpcr_offset = AT(fpcr), .fpsr_offset = AT(fpsr)},
-    .frame_offset = AT(frame), .pending_offset = AT(pending), .tlb_offset = {AT(tlb), AT(tlb) + 8}, .tlb_bits = 1, .jump_offset = AT(jump), .jump_bits = 1,
+    .frame_offset = AT(frame), .pending_offset = AT(pending), .tlb_offset = {AT(tlb), AT(tlb) + 8}, .tlb_bits = 1,
 };
 
 /* A block of one operation; keep: operands are used again afterwards, so the result may not take their registers. */
@@ -143,10 +143,12 @@ static void build(struct ir_block *b, unsigned op, uint64_t imm, bool keep, bool
 
 static void check(struct x64_code *code, const struct ir_block *b, unsigned op, uint64_t imm)
 {
-    static struct x64_tlb_entry tlb[2] = {{~UINT64_C(0), ~UINT64_C(0), 0, 0}, {~UINT64_C(0), ~UINT64_C(0), 0, 0}};
-    static struct x64_jump_entry jump[2] = {{~UINT64_C(0), NULL}, {~UINT64_C(0), NULL}};
+    static struct {
+        struct x64_jump_entry jump[X64_JUMP_LINES];
+        struct x64_tlb_entry tlb[2];
+    } tables = {.tlb = {{~UINT64_C(0), ~UINT64_C(0), 0, 0}, {~UINT64_C(0), ~UINT64_C(0), 0, 0}}};
     struct x64_block out;
-    struct guest start = {.pc_page = 0x10000, .tlb = {tlb, tlb}, .jump = jump};
+    struct guest start = {.pc_page = 0x10000, .tlb = {tables.tlb, tables.tlb}};
     if (!x64_compile(code, &config, b, &out)) {
         x64_code_reset(code);
         assert_true(x64_compile(code, &config, b, &out));

@@ -426,10 +426,9 @@ static void exits(struct maker *m)
 
     exit_stub(m, STUB_JUMP_MISS);
     mov_rr(a, false, RDX, RAX);
-    shift_ri(a, SH_SHL, false, RDX, 2); /* 16 bytes a line, index va >> 2 */
-    alu_ri(a, ALU_AND, false, RDX, (int32_t)(ones(m->config->jump_bits) << 4));
-    alu_ri(a, ALU_XOR, false, RDX, 1 << 4);
-    alu_rm(a, ALU_ADD, true, RDX, state_mem(m, m->config->jump_offset));
+    alu_ri(a, ALU_AND, false, RDX, X64_JUMP_LOW);
+    alu_ri(a, ALU_XOR, false, RDX, 1 << 2); /* the neighbour */
+    lea(a, true, RDX, mem_indexed(X64_TLB, RDX, 2, X64_JUMP_AT));
     alu_rm(a, ALU_CMP, true, RAX, mem_at(RDX, offsetof(struct x64_jump_entry, va)));
     uint8_t *miss = jcc_short(a, CC_NE);
     jmp_m(a, mem_at(RDX, offsetof(struct x64_jump_entry, code)));

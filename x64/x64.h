@@ -24,11 +24,31 @@ struct x64_tlb_entry {
 };
 
 /* One line of the jump cache: where a virtual address continues in the current context. An address is looked up in its
- * line, then in the neighbour (index ^ 1). */
+ * line, then in the neighbour (index ^ 1). The cache lies right before the inline TLB of ordinary accesses, so that one register leads
+ * to both. */
 struct x64_jump_entry {
-    uint64_t va;      /* all ones: empty; */
-    const void *code; /* then x64_code_miss(), since a guest may well jump to all ones */
+    uint64_t va;      /* x64_jump_empty(line): empty */
+    const void *code;
 };
+
+enum {
+    X64_JUMP_LINES = 1 << 14,
+    X64_JUMP_LOW = 0xfffc, /* these bits of an address choose its line, */
+    X64_JUMP_SCALE = 4,    /* and times this they are the line's offset */
+    X64_JUMP_AT = -X64_JUMP_LINES * 16, /* where the cache begins, from the TLB */
+};
+static_assert(sizeof(struct x64_jump_entry) == 16, "the look-up scales by it");
+
+static inline unsigned x64_jump_line(uint64_t va)
+{
+    return (va & X64_JUMP_LOW) / 4;
+}
+
+/* What nobody looks for in this line or its neighbour: all ones belong to the last two lines, and a guest may jump there. */
+static inline uint64_t x64_jump_empty(unsigned line)
+{
+    return line >= X64_JUMP_LINES - 2 ? 0 : UINT64_MAX;
+}
 
 /* Where to go on, as C says: NULL to leave. keep: the return stack (emit_exit.c) is as good as before. */
 struct x64_next {
@@ -54,13 +74,11 @@ struct x64_config {
     unsigned n_v_pins;
     uint32_t frame_offset;      /* state + offset: X64_FRAME_BYTES for translated code, 16-byte aligned */
     uint32_t pending_offset;    /* u32 in guest state: non-zero asks translated code to come back */
-    /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, [1] IR_MEM_UNPRIV.
+    /* inline TLBs: state + offset holds a pointer to 1 << tlb_bits entries. [0] ordinary accesses, X64_JUMP_LINES lines of the jump cache
+     * before them, [1] IR_MEM_UNPRIV.
      * Only C code may change the pointers: translated code keeps [0] in a register and loads it again after every call. */
     uint32_t tlb_offset[2];
     unsigned tlb_bits;
-    /* state + offset holds a pointer to 1 << jump_bits entries, index (va >> 2) & mask. jump_bits: at least 1 */
-    uint32_t jump_offset;
-    unsigned jump_bits;
     bool fpcr_default;          /* this block runs only while FPCR is zero */
     bool loop;                  /* this block jumps back to its beginning (ir_loop_cut): x64/loop.c */
     bool align_check;           /* this block: unaligned accesses go to the slow path (CPU_MODE_ALIGN) */
@@ -102,9 +120,6 @@ uint64_t x64_code_trapped(const struct x64_code *c);
 
 /* Makes the entry, exit and look-up stubs for this configuration; call once before compiling. */
 bool x64_code_prepare(struct x64_code *c, const struct x64_config *config, struct pome_error *err);
-
-/* What an empty line of the jump cache must point to: returns X64_EXIT_PC. */
-const void *x64_code_miss(const struct x64_code *c);
 
 enum { X64_MAX_LINKS = 160 };
 struct x64_block {

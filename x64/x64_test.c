@@ -13,14 +13,22 @@
 
 #include <cmocka.h>
 
-enum { TLB_BITS = 4, JUMP_BITS = 6 };
+enum { TLB_BITS = 4 };
 
 static struct x64_code *code, *elsewhere; /* elsewhere: moved blocks */
 static struct x64_config config;
-static struct x64_tlb_entry tlb[2][1 << TLB_BITS];
-static struct x64_jump_entry jumps[1 << JUMP_BITS];
+static struct {
+    struct x64_jump_entry jump[X64_JUMP_LINES];
+    struct x64_tlb_entry tlb[2][1 << TLB_BITS];
+} tables;
 static struct ir_block block;
 static struct test_memory m0, m1;
+
+static void forget_jumps(void)
+{
+    for (unsigned i = 0; i < X64_JUMP_LINES; i++)
+        tables.jump[i] = (struct x64_jump_entry){.va = x64_jump_empty(i)};
+}
 
 static int set_up(void **state)
 {
@@ -37,8 +45,6 @@ static int set_up(void **state)
         .pending_offset = offsetof(struct test_state, pending),
         .tlb_offset = {offsetof(struct test_state, tlb[0]), offsetof(struct test_state, tlb[1])},
         .tlb_bits = TLB_BITS,
-        .jump_offset = offsetof(struct test_state, jump),
-        .jump_bits = JUMP_BITS,
     };
     code = x64_code_create(4 * MiB, &err);
     assert_non_null(code);
@@ -47,6 +53,7 @@ static int set_up(void **state)
     assert_non_null(elsewhere);
     assert_true(x64_code_prepare(elsewhere, &config, &err));
     assert_true(x64_move_identity(code, &config) == x64_move_identity(elsewhere, &config));
+    forget_jumps();
     return 0;
 }
 
@@ -62,14 +69,12 @@ static void random_tlb(struct test_random *r, struct test_memory *m)
     for (unsigned t = 0; t < 2; t++)
         for (unsigned i = 0; i < 1 << TLB_BITS; i++) {
             uint64_t va = TEST_MEMORY_BASE + 4096 * i, kind = i < TEST_MEMORY_PAGES - 2 ? test_random_below(r, 4) : 0;
-            tlb[t][i] = (struct x64_tlb_entry){
+            tables.tlb[t][i] = (struct x64_tlb_entry){
                 .tag_read = kind & 1 ? va : ~UINT64_C(0),
                 .tag_write = kind & 2 ? va : ~UINT64_C(0),
                 .addend = (uint64_t)(uintptr_t)test_memory_at(m, va) - va,
             };
         }
-    for (unsigned i = 0; i < 1 << JUMP_BITS; i++)
-        jumps[i] = (struct x64_jump_entry){.va = ~UINT64_C(0), .code = x64_code_miss(code)};
 }
 
 static bool compile(struct x64_block *out)
@@ -112,7 +117,7 @@ static bool move(const struct x64_block *from, struct x64_block *to)
 
 static enum x64_exit run_in(struct x64_code *where, struct test_state *s, const struct x64_block *b, uint32_t *link)
 {
-    s->tlb[0] = tlb[0], s->tlb[1] = tlb[1], s->jump = jumps;
+    s->tlb[0] = tables.tlb[0], s->tlb[1] = tables.tlb[1];
     return x64_run(where, s, b->entry, link);
 }
 
@@ -206,18 +211,21 @@ static uint64_t first_seed(void)
 
 static void short_blocks(void **state)
 {
+    forget_jumps();
     for (unsigned i = 0; i < scaled(5000); i++)
         compare(first_seed() + i, 6, i % 2 ? NULL : want_arithmetic);
 }
 
 static void middle_blocks(void **state)
 {
+    forget_jumps();
     for (unsigned i = 0; i < scaled(3000); i++)
         compare(first_seed() + i, 60, i % 4 == 0 ? want_all : i % 2 ? NULL : want_arithmetic);
 }
 
 static void long_blocks(void **state)
 {
+    forget_jumps();
     for (unsigned i = 0; i < scaled(300); i++)
         compare(first_seed() + i, 1500, i % 4 == 0 ? want_all : i % 2 ? NULL : want_arithmetic);
 }
@@ -243,6 +251,7 @@ static void fresh_state(void)
     struct test_random r = {7};
     test_random_state(&r, &s, &m1);
     random_tlb(&r, &m1);
+    forget_jumps();
     memset(s.x, 0, sizeof s.x);
 }
 
@@ -332,7 +341,7 @@ static void a_range_over_two_pages_is_left_alone(void **state)
         assert_true(compile(&out));
         for (unsigned i = 0; i < 2; i++) {
             uint64_t va = TEST_MEMORY_BASE + 4096 * i;
-            tlb[0][i] = (struct x64_tlb_entry){.tag_read = va, .tag_write = va, .addend = (uint64_t)(uintptr_t)test_memory_at(&m1, va) - va};
+            tables.tlb[0][i] = (struct x64_tlb_entry){.tag_read = va, .tag_write = va, .addend = (uint64_t)(uintptr_t)test_memory_at(&m1, va) - va};
         }
         s.x[0] = TEST_MEMORY_BASE + 4096 - 8;
         s.x[1] = s.x[2] = 0;
@@ -372,12 +381,61 @@ static void other_pages_go_through_the_jump_cache(void **state)
     assert_int_equal(link, 0);
     assert_int_equal(s.pc, page + 0x1100);
     s.pc_page = page;
-    jumps[(page + 0x1100) >> 2 & ((1 << JUMP_BITS) - 1)] = (struct x64_jump_entry){page + 0x1100, b.entry};
+    tables.jump[x64_jump_line(page + 0x1100)] = (struct x64_jump_entry){page + 0x1100, b.entry};
     assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
     assert_int_equal(link, b.link[0].patch);
     assert_int_equal(s.pc_page, page + 0x1000);
     assert_int_equal(s.pc, page + 0x1200);
     assert_int_equal(s.x[1], 1);
+}
+
+/* Jumps to x[reg]; call: with its return address. */
+static struct x64_block jumping_block(unsigned reg, bool call)
+{
+    struct x64_block out;
+    ir_block_init(&block, 0x40);
+    ir_emit(&block, IR_INSN, 0, 0, 0, 0x40);
+    ir_ref to = ir_emit(&block, IR_GET64, 0, 0, 0, 8 * reg), back = call ? ir_emit(&block, IR_PC, 0, 0, 0, 0x44) : 0;
+    if (call)
+        ir_emit(&block, IR_SET64, back, 0, 0, 8 * 30);
+    ir_emit(&block, IR_EXIT_INDIRECT, to, back, 0, 0);
+    assert_true(compile(&out));
+    return out;
+}
+
+/* Its address in its line, in the neighbour, in neither; x0 lives in a register, x5 does not. */
+static void indirect_jumps_look_at_two_lines(void **state)
+{
+    uint32_t link;
+    for (unsigned k = 0; k < 12; k++) {
+        fresh_state();
+        unsigned reg = k & 1 ? 5 : 0, where = k / 4;
+        bool call = k & 2;
+        uint64_t to = UINT64_C(0x7fff12345678);
+        struct x64_block a = jumping_block(reg, call), b = block_to(to & 4095, 1, 0x200);
+        if (where < 2)
+            tables.jump[x64_jump_line(to) ^ where] = (struct x64_jump_entry){to, b.entry};
+        s.x[reg] = to, s.x[1] = 7;
+        assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+        assert_true(s.pc == (where < 2 ? (to & ~UINT64_C(4095)) + 0x200 : to));
+        assert_int_equal(s.x[1], where < 2 ? 8 : 7);
+        s.x[reg] = to, s.pending = 1;
+        assert_int_equal(run(&s, &a, &link), X64_EXIT_PENDING);
+        assert_true(s.pc == to);
+    }
+}
+
+/* An address between two instructions is in no line, whatever the bytes there are: 4 bytes into line 0 are the upper half of its address
+ * and the lower half of the code's. */
+static void addresses_between_instructions_are_in_no_line(void **state)
+{
+    uint32_t link;
+    fresh_state();
+    struct x64_block a = jumping_block(5, false), b = block_to(0, 1, 0x200);
+    tables.jump[0] = (struct x64_jump_entry){UINT64_C(0x100000000), b.entry};
+    s.x[5] = (uint64_t)(uintptr_t)b.entry << 32 | 1;
+    assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
+    assert_true(s.pc == s.x[5]);
 }
 
 /* x0 -= 1, x30 = the next address, a call; leaves to 0x200 when x0 was 0. */
@@ -438,7 +496,7 @@ static void returns_from_other_pages_come_back(void **state)
     s.x[0] = 1;
     assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
     assert_int_equal(s.pc, to);
-    jumps[to >> 2 & ((1 << JUMP_BITS) - 1)] = (struct x64_jump_entry){to, b.entry};
+    tables.jump[x64_jump_line(to)] = (struct x64_jump_entry){to, b.entry};
     s.pc_page = page, s.x[0] = 1;
     assert_int_equal(run(&s, &a, &link), X64_EXIT_PC);
     assert_int_equal(s.pc, page + 0x14);
@@ -494,7 +552,8 @@ int main(void)
         cmocka_unit_test(links_go_and_come_back), cmocka_unit_test(a_moved_link_goes_and_comes_back),
         cmocka_unit_test(broken_moves_are_refused), cmocka_unit_test(pending_breaks_a_loop),
         cmocka_unit_test(a_range_over_two_pages_is_left_alone),
-        cmocka_unit_test(other_pages_go_through_the_jump_cache), cmocka_unit_test(full_buffer_is_refused),
+        cmocka_unit_test(other_pages_go_through_the_jump_cache), cmocka_unit_test(indirect_jumps_look_at_two_lines),
+        cmocka_unit_test(addresses_between_instructions_are_in_no_line), cmocka_unit_test(full_buffer_is_refused),
         cmocka_unit_test(returns_come_back_to_their_call), cmocka_unit_test(returns_from_other_pages_come_back),
         cmocka_unit_test(deep_calls_forget_the_oldest), cmocka_unit_test(a_return_to_no_address_leaves),
         cmocka_unit_test(short_blocks), cmocka_unit_test(middle_blocks), cmocka_unit_test(long_blocks),

@@ -11,21 +11,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MEMORY_BYTES = 1 << 16, TLB_BITS = 2, JUMP_BITS = 2 };
+enum { MEMORY_BYTES = 1 << 16, TLB_BITS = 2 };
 
 /* The state and what x64 wants behind it. */
 struct guest {
     struct cpu_state s;
     struct x64_tlb_entry *tlb[2];
-    struct x64_jump_entry *jump;
     uint64_t monitor;
     uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16)));
     uint8_t memory[MEMORY_BYTES + 16];
 };
 
 static struct ir_block plain, optimised;
-static struct x64_tlb_entry tlb[1 << TLB_BITS];
-static struct x64_jump_entry jumps[1 << JUMP_BITS];
+static struct {
+    struct x64_jump_entry jump[X64_JUMP_LINES];
+    struct x64_tlb_entry tlb[1 << TLB_BITS];
+} tables;
 
 /* ---- the outside ---- */
 static bool raises(uint64_t va)
@@ -183,7 +184,7 @@ static void prepare(void *state, uint64_t va, uint32_t memop, uint32_t pc)
     (void)pc;
     if (raises(va) || g->monitor == page)
         return; /* one page is a device, so to speak */
-    struct x64_tlb_entry *line = &tlb[va >> 12 & ones(TLB_BITS)];
+    struct x64_tlb_entry *line = &tables.tlb[va >> 12 & ones(TLB_BITS)];
     *line = (struct x64_tlb_entry){.tag_read = page, .tag_write = memop & IR_MEM_PREPARE_WRITE ? page : ~UINT64_C(0),
                                    .addend = (uint64_t)(uintptr_t)(g->memory + page % MEMORY_BYTES) - page};
 }
@@ -202,13 +203,12 @@ static struct x64_config config = { /* .env is set in compiler(): clang wants co
     .state_bias = CPU_STATE_BIAS, .pin = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(3), CPU_SP, CPU_X(30)}, .n_pins = 6,
     .frame_offset = offsetof(struct guest, frame), .pending_offset = offsetof(struct cpu_state, pending),
     .tlb_offset = {offsetof(struct guest, tlb[0]), offsetof(struct guest, tlb[1])}, .tlb_bits = TLB_BITS,
-    .jump_offset = offsetof(struct guest, jump), .jump_bits = JUMP_BITS,
 };
 
 static void clear_tlb(void)
 {
-    for (unsigned k = 0; k < ARRAY_SIZE(tlb); k++)
-        tlb[k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
+    for (unsigned k = 0; k < ARRAY_SIZE(tables.tlb); k++)
+        tables.tlb[k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
 }
 
 static struct x64_code *compiler(void)
@@ -221,8 +221,8 @@ static struct x64_code *compiler(void)
     if (!x64_host_supported(&err) || !(code = x64_code_create(4 * MiB, &err)) || !x64_code_prepare(code, &config, &err))
         return NULL;
     clear_tlb();
-    for (unsigned k = 0; k < ARRAY_SIZE(jumps); k++)
-        jumps[k] = (struct x64_jump_entry){.va = ~UINT64_C(0), .code = x64_code_miss(code)};
+    for (unsigned k = 0; k < ARRAY_SIZE(tables.jump); k++)
+        tables.jump[k] = (struct x64_jump_entry){.va = x64_jump_empty(k)};
     return code;
 }
 
@@ -251,8 +251,7 @@ static bool run_optimised(struct guest *g, uint32_t mode, enum x64_exit *how, bo
         if (!x64_compile(code, &config, &optimised, &out))
             return false;
     }
-    g->tlb[0] = g->tlb[1] = tlb;
-    g->jump = jumps;
+    g->tlb[0] = g->tlb[1] = tables.tlb;
     *how = x64_run(code, g, out.entry, &link);
     *alone = left_alone(&out, *how, link);
     return true;

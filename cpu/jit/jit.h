@@ -106,7 +106,7 @@ bool blocks_leave_alone(const struct jit *j, uint32_t patch);
 
 /* ---- run.c ---- */
 /* What x64 is told: everything but the fields of one block. */
-void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned tlb_bits, unsigned jump_bits);
+void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned tlb_bits);
 /* struct x64_config's: where code goes on that did not leave yet. */
 struct x64_next jit_next(void *state, uint64_t how);
 /* Where the instruction at pc is; false: an exception was raised. */

@@ -51,7 +51,7 @@ static const uint8_t pinned[] = {CPU_X(0), CPU_X(1), CPU_X(2), CPU_X(19), CPU_X(
 static const uint8_t pinned_v[] = {0,  1,  2,  3,  4,  5,  6,  7,  16, 17, 18, 19, 8,  9, 10, 11,
                                    20, 21, 22, 23, 24, 25, 12, 13, 26, 27, 28, 29, 30, 31, 14, 15};
 
-void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned tlb_bits, unsigned jump_bits)
+void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned tlb_bits)
 {
     k->env = (struct ir_env){
         .pc_page_offset = offsetof(struct cpu_state, pc_page), .pc_offset = offsetof(struct cpu_state, pc),
@@ -73,8 +73,6 @@ void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned 
     k->tlb_offset[0] = offsetof(struct cpu_state, tlb[0]);
     k->tlb_offset[1] = offsetof(struct cpu_state, tlb[1]);
     k->tlb_bits = tlb_bits;
-    k->jump_offset = offsetof(struct cpu_state, jump);
-    k->jump_bits = jump_bits;
 }
 
 /* Switches of the engine in the environment: other values, other code. */
@@ -131,7 +129,7 @@ struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
     j->loops = !x64_without("loop");
     pthread_mutex_init(&j->lock, NULL);
     const struct tlb *t = &set->cpu[0]->tlb;
-    jit_configure(&j->config, set->trace & TRACE_CALLS ? calls_count() : jit_helpers, t->bits, t->jump_bits);
+    jit_configure(&j->config, set->trace & TRACE_CALLS ? calls_count() : jit_helpers, t->bits);
     for (unsigned i = 0; i < set->o.n_cpus; i++)
         if (!(set->cpu[i]->ir = malloc(sizeof *set->cpu[i]->ir))) {
             pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the translator");
@@ -236,10 +234,11 @@ static void start_again(struct vcpu *c)
 
 static const void *jump_find(const struct vcpu *c, uint64_t pc)
 {
-    uint64_t index = pc >> 2 & ones(c->tlb.jump_bits);
+    const struct x64_jump_entry *entry = (const struct x64_jump_entry *)c->s.tlb[0] - X64_JUMP_LINES;
+    unsigned index = x64_jump_line(pc);
     for (unsigned k = 0; k < 2; k++)
-        if (c->s.jump[index ^ k].va == pc)
-            return c->s.jump[index ^ k].code;
+        if (entry[index ^ k].va == pc)
+            return entry[index ^ k].code;
     return NULL;
 }
 

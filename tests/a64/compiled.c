@@ -4,20 +4,21 @@
 #include "x64/x64.h"
 #include <stdlib.h>
 
-enum { TLB_BITS = 2, JUMP_BITS = 2 };
+enum { TLB_BITS = 2 };
 
 /* What x64 wants behind the guest state. */
 struct tail {
     struct x64_tlb_entry *tlb[2];
-    struct x64_jump_entry *jump;
     uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16)));
 };
 static_assert(sizeof(struct tail) <= COMPILED_TAIL_BYTES, "");
 
 static struct x64_code *code;
 static struct x64_config config;
-static struct x64_tlb_entry tlb[2][1 << TLB_BITS];
-static struct x64_jump_entry jumps[1 << JUMP_BITS];
+static struct {
+    struct x64_jump_entry jump[X64_JUMP_LINES];
+    struct x64_tlb_entry tlb[2][1 << TLB_BITS];
+} tables;
 
 static bool start(const struct ir_env *env)
 {
@@ -34,14 +35,12 @@ static bool start(const struct ir_env *env)
         .tlb_offset = {sizeof(struct cpu_state) + offsetof(struct tail, tlb[0]),
                        sizeof(struct cpu_state) + offsetof(struct tail, tlb[1])},
         .tlb_bits = TLB_BITS,
-        .jump_offset = sizeof(struct cpu_state) + offsetof(struct tail, jump),
-        .jump_bits = JUMP_BITS,
     };
     struct pome_error err;
     if (!x64_host_supported(&err) || !(code = x64_code_create(8 * MiB, &err)) || !x64_code_prepare(code, &config, &err))
         return false;
-    for (unsigned k = 0; k < ARRAY_SIZE(jumps); k++)
-        jumps[k] = (struct x64_jump_entry){.va = ~UINT64_C(0), .code = x64_code_miss(code)};
+    for (unsigned k = 0; k < ARRAY_SIZE(tables.jump); k++)
+        tables.jump[k] = (struct x64_jump_entry){.va = x64_jump_empty(k)};
     return true;
 }
 
@@ -57,9 +56,9 @@ static void fill_tlb(uint64_t page_va, uint8_t *page, bool use)
 {
     for (unsigned m = 0; m < 2; m++) {
         for (unsigned k = 0; k < 1 << TLB_BITS; k++)
-            tlb[m][k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
+            tables.tlb[m][k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
         if (use)
-            tlb[m][page_va >> 12 & ones(TLB_BITS)] =
+            tables.tlb[m][page_va >> 12 & ones(TLB_BITS)] =
                 (struct x64_tlb_entry){page_va, page_va, (uint64_t)(uintptr_t)page - page_va, 0};
     }
 }
@@ -82,7 +81,7 @@ void run_code(struct cpu_state *s, const void *entry)
 {
     struct tail *tail = (struct tail *)(s + 1);
     uint32_t link;
-    tail->tlb[0] = tlb[0], tail->tlb[1] = tlb[1], tail->jump = jumps;
+    tail->tlb[0] = tables.tlb[0], tail->tlb[1] = tables.tlb[1];
     x64_run(code, s, entry, &link);
 }
 
