@@ -229,14 +229,16 @@ static void tell_filtered(const struct access *a, const char *value, size_t n)
 int cmd_nvram_set(int argc, char **argv)
 {
     const char *words[3], *partition = NULL;
-    bool hex = false;
+    bool hex = false, json = false;
     enum pome_nvram_partition p;
     const struct cli_option options[] = {
         {"partition", 'p', CLI_TEXT, &partition, "NAME", "common (the default) or system", 0, 0},
         {"hex", 0, CLI_FLAG, &hex, NULL, "VALUE is hexadecimal digits, two for each byte", 0, 0},
+        {"json", 0, CLI_FLAG, &json, NULL, "what the variable is now, as a JSON object", 0, 0},
         {0},
     };
     struct access a;
+    struct pome_nvram_variable v;
     int status = cli_options(argc, argv, options, 3, 3, words);
     if (status != CLI_GO_ON)
         return status;
@@ -255,23 +257,37 @@ int cmd_nvram_set(int argc, char **argv)
     if (ok && p == POME_NVRAM_COMMON && !strcmp(words[1], "boot-args"))
         tell_filtered(&a, (const char *)value, (size_t)n);
     free(value);
+    if (ok && json && (ok = pome_nvram_get(a.nvram, p, words[1], &v, &a.err))) {
+        print_json(&v);
+        putchar('\n');
+    }
     return end(&a, ok, "change", words[0]);
 }
 
 int cmd_nvram_delete(int argc, char **argv)
 {
     const char *words[2], *partition = NULL;
+    bool json = false;
     enum pome_nvram_partition p;
     const struct cli_option options[] = {
         {"partition", 'p', CLI_TEXT, &partition, "NAME", "common or system (the first that has it)", 0, 0},
+        {"json", 0, CLI_FLAG, &json, NULL, "which one it was, as a JSON object", 0, 0},
         {0},
     };
     struct access a;
+    struct pome_nvram_variable v;
     int status = cli_options(argc, argv, options, 2, 2, words);
     if (status != CLI_GO_ON)
         return status;
     if (!partition_of(partition, POME_NVRAM_ANY, &p))
         return cli_usage(argv[0], "--partition %s: there are common and system", partition);
-    bool ok = begin(&a, words[0]) && pome_nvram_delete(a.nvram, p, words[1], &a.err);
+    bool ok = begin(&a, words[0]) && pome_nvram_get(a.nvram, p, words[1], &v, &a.err);
+    p = ok ? v.partition : p;
+    ok = ok && pome_nvram_delete(a.nvram, p, words[1], &a.err);
+    if (ok && json) {
+        fputs("{\"name\":", stdout);
+        cli_json_string(stdout, words[1]);
+        printf(",\"partition\":\"%s\"}\n", pome_nvram_partition_name(p));
+    }
     return end(&a, ok, "change", words[0]);
 }

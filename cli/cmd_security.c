@@ -85,11 +85,29 @@ int cmd_security_get(int argc, char **argv)
     return status;
 }
 
+/* What a verb that changes the policy has made of it, when that is wanted as JSON. */
+static int changed(pome_bundle *b, const char *name, bool json)
+{
+    struct pome_error err = {0};
+    struct pome_boot_policy p = POME_BOOT_POLICY_INIT;
+    struct pome_policy_request r = POME_POLICY_REQUEST_INIT;
+    if (!json)
+        return CLI_OK;
+    if (!pome_bundle_boot_policy(b, &p, &err))
+        return fail(&err, b, "read the security of", name);
+    print_policy(&p, pome_bundle_policy_request(b, &r, NULL) ? &r : NULL, name, true);
+    return CLI_OK;
+}
+
+#define JSON_OPTION(to) {"json", 0, CLI_FLAG, &(to), NULL, "as \"pome security get --json\", when it is done", 0, 0}
+
 int cmd_security_set(int argc, char **argv)
 {
     const char *words[2], *authority = NULL;
+    bool json = false;
     const struct cli_option options[] = {
         {"authority", 0, CLI_TEXT, &authority, "PATH", "the signing authority: its folder, or one PEM file", 0, 0},
+        JSON_OPTION(json),
         {0},
     };
     enum pome_security level;
@@ -102,7 +120,7 @@ int cmd_security_set(int argc, char **argv)
     cli_use_authority(authority);
     pome_bundle *b = pome_bundle_open(words[0], &err);
     bool ok = b && pome_bundle_set_security(b, level, &err);
-    status = ok ? CLI_OK : fail(&err, b, "set the security of", words[0]);
+    status = ok ? changed(b, words[0], json) : fail(&err, b, "set the security of", words[0]);
     pome_bundle_free(b);
     return status;
 }
@@ -132,8 +150,10 @@ static bool agreed(const struct pome_policy_request *r, const char *name, const 
 int cmd_security_approve(int argc, char **argv)
 {
     const char *words[2], *authority = NULL;
+    bool json = false;
     const struct cli_option options[] = {
         {"authority", 0, CLI_TEXT, &authority, "PATH", "the signing authority: its folder, or one PEM file", 0, 0},
+        JSON_OPTION(json),
         {0},
     };
     enum pome_security level = POME_SECURITY_FULL;
@@ -153,14 +173,15 @@ int cmd_security_approve(int argc, char **argv)
     else if (!pome_bundle_policy_approve(b, level, &err))
         status = fail_request(&err, b, words[0]);
     else
-        cli_note("approved: \"%s\" has %s security from its next start on", words[0], pome_security_name(level)), status = CLI_OK;
+        cli_note("approved: \"%s\" has %s security from its next start on", words[0], pome_security_name(level)), status = changed(b, words[0], json);
     pome_bundle_free(b);
     return status;
 }
 
 int cmd_security_deny(int argc, char **argv)
 {
-    static const struct cli_option options[] = {{0}};
+    bool json = false;
+    const struct cli_option options[] = {JSON_OPTION(json), {0}};
     const char *name;
     struct pome_error err = {0};
     int status = cli_options(argc, argv, options, 1, 1, &name);
@@ -168,7 +189,7 @@ int cmd_security_deny(int argc, char **argv)
         return status;
     pome_bundle *b = pome_bundle_open(name, &err);
     if (b && pome_bundle_policy_deny(b, &err))
-        cli_note("refused: \"%s\" keeps its security", name), status = CLI_OK;
+        cli_note("refused: \"%s\" keeps its security", name), status = changed(b, name, json);
     else
         status = fail_request(&err, b, name);
     pome_bundle_free(b);
@@ -178,8 +199,9 @@ int cmd_security_deny(int argc, char **argv)
 int cmd_personalize(int argc, char **argv)
 {
     const char *name, *authority = NULL;
-    bool all = false;
+    bool all = false, json = false;
     const struct cli_option options[] = {
+        JSON_OPTION(json),
         {"all", 0, CLI_FLAG, &all, NULL, "issue every ticket anew, for a machine that was copied or an authority that was replaced", 0, 0},
         {"authority", 0, CLI_TEXT, &authority, "PATH", "the signing authority: its folder, or one PEM file", 0, 0},
         {0},
@@ -193,7 +215,7 @@ int cmd_personalize(int argc, char **argv)
     pome_bundle *b = pome_bundle_open(name, &err);
     if (b && pome_bundle_personalize(b, all, &err) && pome_bundle_boot_policy(b, &p, &err)) {
         cli_note("\"%s\": boot set %s is signed", name, p.signed_set);
-        status = CLI_OK;
+        status = changed(b, name, json);
     } else {
         status = fail(&err, b, "personalize", name);
     }

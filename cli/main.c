@@ -18,11 +18,12 @@ command_run cmd_version;
 
 int cmd_version(int argc, char **argv)
 {
-    static const struct cli_option options[] = {{0}};
+    bool json = false;
+    const struct cli_option options[] = {{"json", 0, CLI_FLAG, &json, NULL, "a JSON object", 0, 0}, {0}};
     int status = cli_options(argc, argv, options, 0, 0, NULL);
     if (status != CLI_GO_ON)
         return status;
-    printf("pome %s\n", pome_version());
+    printf(json ? "{\"version\":\"%s\"}\n" : "pome %s\n", pome_version());
     return CLI_OK;
 }
 

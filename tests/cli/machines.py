@@ -29,6 +29,9 @@ def usage():
             r = subprocess.run([pome, *lost], env=env, stdout=full, stderr=subprocess.PIPE, text=True)
         expect(r.returncode and "No space left" in r.stderr, f"pome {lost}: output to /dev/full was lost silently: {r.returncode} {r.stderr}")
     expect({"boot", "image list"} <= {v["name"] for v in json.loads(run("help", "--json"))}, "pome help --json: verbs are missing")
+    for v in json.loads(run("help", "--json")):  # standard output of the others is the guest's
+        expect("--json" in run(*v["name"].split(), "--help") or v["name"] in ("boot", "console", "vsock"), f"pome {v['name']} has no --json")
+    expect(json.loads(run("version", "--json"))["version"] in run("version"), "version --json")
     run("help", "image", "verify", says="compare every digest")
     run("image", says="pome image extract", status=2)
     run("crate", status=2, err='did you mean "create"?')

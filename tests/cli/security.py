@@ -39,7 +39,8 @@ def levels():
         f.write('{"version": 1, "state": "installing"}\n')
     run("install", "full", "--image", image, "--security", "permissive")
     expect(policy("full")["security"] == "permissive", "pome install --security of one that was interrupted")
-    run("security", "set", "full", "full")
+    expect(json.loads(run("security", "set", "full", "full", "--json")) == policy("full"), "security set --json")
+    expect(json.loads(run("personalize", "full", "--all", "--json")) == policy("full"), "personalize --json")
 
 
 def authorities():
@@ -88,11 +89,12 @@ def requests():
     run("security", "approve", "full", status=2, err="pome security approve full reduced")
     run("security", "approve", "full", "permissive", status=4, err="asks for reduced security, not permissive")
     expect(policy("full")["security"] == "full", "raised without the owner's yes")
-    run("security", "approve", "full", "reduced", err="approved")
+    approved = json.loads(run("security", "approve", "full", "reduced", "--json", err="approved"))
+    expect(approved == policy("full") and approved["security"] == "reduced", str(approved))
     expect(policy("full") | {"security": "reduced", "requested": None} == policy("full"), "not approved")
     run("log", "show", "full", says="Recovery's request was approved")
     ask("full", "permissive")
-    run("security", "deny", "full", err="refused")
+    expect(json.loads(run("security", "deny", "full", "--json", err="refused"))["requested"] is None, "security deny --json")
     run("log", "show", "full", says="the owner of the host said no")
     old = nonce("full")
     ask("full", "permissive")
