@@ -52,11 +52,12 @@ static uint32_t tag_of(uint64_t pa, uint32_t mode)
     return (uint32_t)(((pa | (uint64_t)mode << 48) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
-/* The next free place on the tag's way. */
+/* The next free place on the tag's way. One whose block was taken out will do: else code that is written anew at the same address over
+ * and over would make the way there longer each time. */
 static struct block_place *free_place(const struct block_table *t, uint32_t tag)
 {
     size_t at = tag & (t->n - 1);
-    while (t->place[at].block)
+    while (t->place[at].block && t->place[at].block != TAKEN_OUT)
         at = (at + 1) & (t->n - 1);
     return &t->place[at];
 }
@@ -111,8 +112,9 @@ static bool number_block(struct jit *j, struct block *b)
         return false;
     j->made[j->n_made++] = b;
     uint32_t tag = tag_of(b->pa, b->mode);
-    *free_place(t, tag) = (struct block_place){tag, (uint32_t)j->n_made};
-    t->used++;
+    struct block_place *p = free_place(t, tag);
+    t->used += !p->block;
+    *p = (struct block_place){tag, (uint32_t)j->n_made};
     return true;
 }
 
