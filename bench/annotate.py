@@ -8,11 +8,12 @@ the trace (about 40 MB for a boot) in the temporary folder. Tracing slows the st
 import argparse, collections, os, re, subprocess, sys, tempfile
 
 
-def host_code(trace, symbol):
-    """(address, bytes) of the block that perf calls `symbol`, as it was made last."""
+def host_code(trace, symbol, samples):
+    """(address, bytes) of the block that perf calls `symbol`: of its translations the one with most samples."""
     level, va, _, pa, _ = symbol.split('_')
     found = re.findall(r'%s block at 0x%s, 0x%s,.*?code (0x[0-9a-f]+), \d+ bytes.*?:\n((?:[0-9a-f]+\n)+)' % (level, va, pa), trace)
-    return (int(found[-1][0], 16), bytes.fromhex(found[-1][1].replace('\n', ''))) if found else (0, b'')
+    made = [(int(at, 16), bytes.fromhex(code.replace('\n', ''))) for at, code in found]
+    return max(made, key=lambda m: sum(n for at, n in samples.items() if 0 <= at - m[0] < len(m[1])), default=(0, b''))
 
 
 def disassemble(folder, address, code):
@@ -50,7 +51,7 @@ def main():
             print('%5.1f%% %s' % (100 * n / sum(blocks.values()), name))
         for name, n in blocks.most_common(a.n):
             print('\n%s: %d samples' % (name, n))
-            for at, text in disassemble(folder, *host_code(trace, name)):
+            for at, text in disassemble(folder, *host_code(trace, name, samples)):
                 print('%7s  %s  %s' % (samples.get(int(at, 16), ''), at[-6:], text))
 
 
