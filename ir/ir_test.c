@@ -111,6 +111,33 @@ static void sets_before_a_load_stay(void **state)
     assert_int_equal(block.insn[set].op, IR_SET64);
 }
 
+/* A loaded word is zero above it, and so is a sum of two such; half of one is cut all the same. */
+static void what_is_zero_already_is_not_cut(void **state)
+{
+    ir_block_init(&block, 0);
+    ir_ref at = ir_const(&block, 64), word = ir_emit(&block, IR_LOADV, at, 0, 0, 2), other = ir_emit(&block, IR_LOADV, at, 0, 0, 2);
+    ir_ref sum = ir_emit(&block, IR_VADD, word, other, 0, 2), wide = ir_emit(&block, IR_VADD, word, other, 0, 3);
+    const struct {
+        enum ir_op op;
+        ir_ref a;
+        uint64_t imm;
+        bool stays;
+    } cut[] = {
+        {IR_VKEEP, word, 2, false}, {IR_VKEEP, word, 1, true},   {IR_VZERO64, word, 0, false}, {IR_VKEEP, sum, 2, false},
+        {IR_VKEEP, sum, 0, true},   {IR_VZERO64, sum, 0, false}, {IR_VKEEP, wide, 2, true},    {IR_VZERO64, wide, 0, false},
+    };
+    ir_ref made[ARRAY_SIZE(cut)];
+    for (unsigned k = 0; k < ARRAY_SIZE(cut); k++) {
+        made[k] = ir_emit(&block, cut[k].op, cut[k].a, 0, 0, cut[k].imm);
+        ir_emit(&block, IR_SETV, made[k], 0, 0, IR_STATE_X_BYTES + 16 * k);
+    }
+    ir_emit(&block, IR_EXIT_STATE, 0, 0, 0, 0);
+    ir_optimise(&block);
+    for (unsigned k = 0; k < ARRAY_SIZE(cut); k++)
+        if ((block.insn[made[k]].op == IR_NOP) == cut[k].stays)
+            fail_msg("cut %u: %s", k, ir_ops[block.insn[made[k]].op].name);
+}
+
 /* Each pass, and all together, leave what the evaluator says unchanged. */
 static void passes_keep_meaning(void **state)
 {
@@ -148,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_answers),          cmocka_unit_test(verifier_refuses),
+        cmocka_unit_test(what_is_zero_already_is_not_cut),
         cmocka_unit_test(building_stops_when_full), cmocka_unit_test(registers_are_forwarded),
         cmocka_unit_test(sets_before_a_load_stay), cmocka_unit_test(passes_keep_meaning),
     };

@@ -189,6 +189,15 @@ static bool fold_choice(struct ir_fold *f, struct ir_insn *i, unsigned n)
     return true;
 }
 
+/* What is zero already is not made so. */
+static bool fold_cut(struct ir_fold *f, struct ir_insn *i, unsigned n)
+{
+    if (!ir_zero_above(f->b, i->a, i->op == IR_VZERO64 ? 3 : i->imm & 3))
+        return false;
+    to_value(f, n, i->a);
+    return true;
+}
+
 /* A side exit that is known to be taken ends the block; one known not to be goes away. */
 static bool fold_exit(struct ir_fold *f, struct ir_insn *i, unsigned n)
 {
@@ -207,10 +216,12 @@ static bool fold_exit(struct ir_fold *f, struct ir_insn *i, unsigned n)
 }
 
 /* Which rules an operation may meet: most operations meet none. */
-enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32, ONCE = 64 };
+enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32, ONCE = 64, CUT = 128 };
 
 #define FOLDS(op, effects) \
     ((effects) == IR_EFF_PURE && (int)(op) < (int)IR_FIRST_VEC && (op) != IR_CONST && (op) != IR_FCONST)
+#define VECTOR(op, effects) \
+    ((effects) == IR_EFF_PURE && (int)(op) >= (int)IR_FIRST_VEC && (int)(op) < (int)IR_FIRST_FP && (op) != IR_VCONST)
 const uint8_t ir_fold_rules[IR_OP_COUNT] = {
 #define IR(name, result, a_, b_, c_, effects_)                                                                      \
     [IR_##name] = (FOLDS(IR_##name, effects_) ? KNOWN : 0) |                                                        \
@@ -218,7 +229,8 @@ const uint8_t ir_fold_rules[IR_OP_COUNT] = {
                   (FOLDS(IR_##name, effects_) && (b_) == IR_VOID ? EXTENSION : 0) |                                 \
                   (IR_##name == IR_SELNZ || IR_##name == IR_SELECT || IR_##name == IR_FSELECT ? CHOICE : 0) |       \
                   ((effects_) & IR_EFF_SIDE_EXIT ? EXIT : 0) |                                                      \
-                  (FOLDS(IR_##name, effects_) || IR_##name == IR_CONST || IR_##name == IR_PC ? ONCE : 0),
+                  (IR_##name == IR_VZERO64 || IR_##name == IR_VKEEP ? CUT : 0) |                                    \
+                  (FOLDS(IR_##name, effects_) || VECTOR(IR_##name, effects_) || IR_##name == IR_CONST || IR_##name == IR_PC ? ONCE : 0),
 #include "ir/ops.inc"
 #undef IR
 };
@@ -255,7 +267,7 @@ void ir_fold_visit(struct ir_fold *f, unsigned n)
         i->a = i->b, i->b = t;
     }
     if ((may & KNOWN && fold_known(f, i)) || (may & RIGHT && fold_right(f, i, n)) || (may & SAME && fold_same(f, i, n)) ||
-        (may & EXTENSION && fold_extension(f, i, n)) || (may & CHOICE && fold_choice(f, i, n)))
+        (may & EXTENSION && fold_extension(f, i, n)) || (may & CHOICE && fold_choice(f, i, n)) || (may & CUT && fold_cut(f, i, n)))
         return;
     if (may & EXIT)
         fold_exit(f, i, n);
