@@ -70,7 +70,11 @@ enum {
     CODE_MXCSR_C = 48, CODE_MXCSR_GUEST = 52,
     CODE_MASK_1 = 56, CODE_MASK_2 = 57,           /* bytes for mask registers */
     CODE_FP_FLAGS = 64, CODE_FP_FLAGS_SWAPPED = CODE_FP_FLAGS + 2 * 0x48, /* u16, by AH after a comparison: flags word */
-    CODE_STUBS = CODE_FP_FLAGS_SWAPPED + 2 * 0x48,
+    CODE_SIGN_DOUBLE = CODE_FP_FLAGS_SWAPPED + 2 * 0x48, CODE_SIGN_SINGLE = CODE_SIGN_DOUBLE + 16, /* the sign in every lane */
+    CODE_BELOW_HALF_DOUBLE = CODE_SIGN_SINGLE + 16, CODE_BELOW_HALF_SINGLE = CODE_BELOW_HALF_DOUBLE + 16, /* the greatest number below one half */
+    CODE_ONE_BYTES = CODE_BELOW_HALF_SINGLE + 16, CODE_ONE_WORDS = CODE_ONE_BYTES + 16, /* 1 in every element */
+    CODE_LOW_BYTES = CODE_ONE_WORDS + 16, CODE_LOW_WORDS = CODE_LOW_BYTES + 16, /* the lower half of every word, of every doubleword */
+    CODE_STUBS = CODE_LOW_WORDS + 16,
 };
 enum {
     MXCSR_IE = 1, MXCSR_DE = 2, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 0x10, MXCSR_PE = 0x20, /* and masks, 7 bits higher */

@@ -121,9 +121,6 @@ static bool select(struct x64_compiler *c)
 
 /* ---- arithmetic ---- */
 
-static const uint8_t low_bytes[16] __attribute__((aligned(16))) = {0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0,
-                                                                   0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0};
-
 static bool negate(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -158,7 +155,7 @@ static bool multiply_bytes(struct x64_compiler *c)
     vrr(c, PMULLW, XMM0, XMM0, XMM1);
     vshift(c, SHIFT_LEFT, 1, XMM0, XMM0, 8);
     vrr(c, PMULLW, XMM1, a, b);
-    vrt(c, PAND, XMM1, XMM1, low_bytes);
+    vrc(c, PAND, XMM1, XMM1, CODE_LOW_BYTES);
     vrr(c, POR, d, XMM0, XMM1);
     return true;
 }
@@ -519,8 +516,8 @@ static void unzip(struct x64_compiler *c, unsigned size, bool odd, unsigned d, u
         vshift(c, SHIFT_RIGHT, size + 1, XMM0, a, 8u << size);
         vshift(c, SHIFT_RIGHT, size + 1, XMM1, b, 8u << size);
     } else if (size == 0) {
-        vrt(c, PAND, XMM0, a, low_bytes);
-        vex_rrm(&c->a, PAND, XMM1, b, mem_at(RAX, 0));
+        vrc(c, PAND, XMM0, a, CODE_LOW_BYTES);
+        vrc(c, PAND, XMM1, b, CODE_LOW_BYTES);
     } else {
         vzero(c, XMM2);
         vrri(c, PBLENDW, XMM0, a, XMM2, 0xaa);
@@ -548,7 +545,20 @@ static unsigned element_op(unsigned op)
     }
 }
 
-/* Small elements: each with its neighbour, in place; then the even ones are packed. */
+/* d = an element and its neighbour joined by v, in the place of both, zeros above */
+static void join_neighbours(struct x64_compiler *c, uint32_t v, unsigned size, unsigned d, unsigned a)
+{
+    vshift(c, SHIFT_RIGHT, size + 1, d, a, 8u << size);
+    vrr(c, v, d, d, a);
+    if (size == 0) {
+        vrc(c, PAND, d, d, CODE_LOW_BYTES);
+    } else {
+        vzero(c, XMM2);
+        vrri(c, PBLENDW, d, d, XMM2, 0xaa);
+    }
+}
+
+/* Small elements: each with its neighbour, in place; then they are packed. */
 static bool pairs(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -563,19 +573,38 @@ static bool pairs(struct x64_compiler *c)
         vrr(c, v, d, XMM0, XMM1);
         return true;
     }
-    vshift(c, SHIFT_RIGHT, size + 1, XMM0, a, 8u << size);
-    vrr(c, v, XMM0, XMM0, a);
-    vshift(c, SHIFT_RIGHT, size + 1, XMM1, b, 8u << size);
-    vrr(c, v, XMM1, XMM1, b);
-    unzip(c, size, false, d, XMM0, XMM1);
+    join_neighbours(c, v, size, XMM0, a);
+    if (a != b)
+        join_neighbours(c, v, size, XMM1, b);
+    vrr(c, size ? PACKUSDW : PACKUSWB, d, XMM0, a == b ? XMM0 : XMM1);
     return true;
 }
 
-/* d = sums of neighbours, twice as wide. XMM0, XMM1 are lost */
+/* d = sums of neighbours, twice as wide: mostly as sums of products with one. XMM0, XMM1 are lost */
 static void add_neighbours(struct x64_compiler *c, unsigned size, bool is_signed, unsigned d, unsigned a)
 {
+    enum { PMADDUBSW = V38(0x04), PMADDWD = V0F(0xf5) }; /* the former's first operand is unsigned */
     unsigned bits = 8u << size;
     enum shift_kind kind = is_signed ? SHIFT_SIGNED : SHIFT_RIGHT;
+    if (size == 0 && !is_signed) {
+        vrc(c, PMADDUBSW, d, a, CODE_ONE_BYTES);
+        return;
+    }
+    if (size == 0) {
+        movups_rm(&c->a, XMM0, mem_code(CODE_ONE_BYTES));
+        vrr(c, PMADDUBSW, d, XMM0, a);
+        return;
+    }
+    if (size == 1 && is_signed) {
+        vrc(c, PMADDWD, d, a, CODE_ONE_WORDS);
+        return;
+    }
+    if (size == 1) {
+        vshift(c, SHIFT_RIGHT, 2, XMM0, a, 16);
+        vrc(c, PAND, XMM1, a, CODE_LOW_WORDS);
+        vrr(c, PADDD, d, XMM0, XMM1);
+        return;
+    }
     vshift(c, SHIFT_LEFT, size + 1, XMM1, a, bits);
     if (size == 2 && is_signed) {
         shift_signed_64(c, XMM0, a, bits);
@@ -620,6 +649,13 @@ static void fold(struct x64_compiler *c, uint32_t v, unsigned size, unsigned d, 
     vkeep(c, size, d, XMM0);
 }
 
+/* XMM0 = sums of the bytes: in element 0 if there are eight, else in element 0 of both halves */
+static void sum_bytes(struct x64_compiler *c, unsigned a)
+{
+    vzero(c, XMM0);
+    vrr(c, PSADBW, XMM0, a, XMM0);
+}
+
 static bool across(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -628,11 +664,20 @@ static bool across(struct x64_compiler *c)
     if (!v)
         return false;
     unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
-    fold(c, v, size, d, a);
+    if (i->op != IR_VADDV || size) {
+        fold(c, v, size, d, a);
+        return true;
+    }
+    sum_bytes(c, a);
+    if (!ir_zero_above(c->ir, i->a, 3)) {
+        vrri(c, PSHUFD, XMM1, 0, XMM0, 0x4e);
+        vrr(c, PADDB, XMM0, XMM0, XMM1);
+    }
+    vkeep(c, 0, d, XMM0);
     return true;
 }
 
-/* Neighbours first; sums of bytes at once by PSADBW, which adds eight of them to zero. */
+/* Neighbours first; sums of bytes at once. */
 static bool sum_long(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
@@ -646,8 +691,7 @@ static bool sum_long(struct x64_compiler *c)
         fold(c, opcode_of(IR_VADD, size + 1), size + 1, d, XMM2);
         return true;
     }
-    vzero(c, XMM0);
-    vrr(c, PSADBW, XMM0, a, XMM0);
+    sum_bytes(c, a);
     vrri(c, PSHUFD, XMM1, 0, XMM0, 0x4e);
     vrr(c, PADDQ, XMM0, XMM0, XMM1);
     movq_vv(&c->a, d, XMM0);

@@ -466,14 +466,18 @@ static void entry(struct maker *m)
     reenter(m);
 }
 
+static void in_all_lanes(struct maker *m, uint64_t v)
+{
+    put64(&m->a, v);
+    put64(&m->a, v);
+}
+
 /* In the order of compile.h's CODE_... . Offset 0 names no link. */
 static void constants(struct maker *m)
 {
     nops(&m->a, CODE_HALF_DOUBLE);
-    for (unsigned k = 0; k < 2; k++)
-        put64(&m->a, UINT64_C(0x3fe0000000000000));
-    for (unsigned k = 0; k < 4; k++)
-        put32(&m->a, 0x3f000000);
+    in_all_lanes(m, UINT64_C(0x3fe0000000000000));
+    in_all_lanes(m, UINT64_C(0x3f0000003f000000));
     put32(&m->a, MXCSR_C);
     put32(&m->a, MXCSR_GUEST);
     put8(&m->a, 1);
@@ -486,6 +490,11 @@ static void constants(struct maker *m)
             put8(&m->a, word & 0xff);
             put8(&m->a, word >> 8);
         }
+    static const uint64_t lanes[] = {
+        0x8000000000000000, 0x8000000080000000, 0x3fdfffffffffffff, 0x3effffff3effffff,
+        0x0101010101010101, 0x0001000100010001, 0x00ff00ff00ff00ff, 0x0000ffff0000ffff};
+    for (unsigned k = 0; k < ARRAY_SIZE(lanes); k++)
+        in_all_lanes(m, lanes[k]);
 }
 
 bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)

@@ -95,11 +95,25 @@ static inline bool vec_is_zero(const struct x64_compiler *c, ir_ref ref)
     return c->ir->insn[ref].op == IR_VCONST && c->ir->insn[ref].imm == 0;
 }
 
+/* d = a op the 16 bytes of a constant of the code memory's */
+static inline void vrc(struct x64_compiler *c, uint32_t v, unsigned d, unsigned a, unsigned constant)
+{
+    vex_rrm(&c->a, v, d, a, mem_code((int32_t)constant));
+}
+
 /* d = element 0 of s, zeros above */
 static inline void vkeep(struct x64_compiler *c, unsigned size, unsigned d, unsigned s)
 {
     if (size == 3) {
         movq_vv(&c->a, d, s);
+        return;
+    }
+    if (size == 2) { /* INSERTPS, lanes 1..3 zeroed */
+        vrri(c, V3A(0x21), d, s, s, 0x0e);
+        return;
+    }
+    if (c->host->masked) { /* VMOVDQU8, VMOVDQU16 */
+        evex_rrr(&c->a, X64_V(PP_F2, MAP_0F, size, 0x6f), 0, d, 0, s, K_LANE_1, true, false);
         return;
     }
     vshift(c, SHIFT_BYTES_LEFT, 3, d, s, 16u - (1u << size));

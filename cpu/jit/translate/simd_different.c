@@ -35,13 +35,23 @@ static void high_half(struct tr *t, const struct a64_insn *i, enum ir_op op, boo
     write_narrow(t, i, E1(VXTN, E1(VSHR, v, sized(i->size + 1, bits)), i->size));
 }
 
-static void difference_accumulate(struct tr *t, const struct a64_insn *i, bool is_signed)
+/* |n - m| of the half's elements, twice as wide: without its sign it fits an element. The "2" form shares it with the other. */
+static ir_ref difference(struct tr *t, const struct a64_insn *i, enum ir_op op)
 {
-    if (fp_trapped(t, i))
-        return;
-    ir_ref v = v2(t, is_signed ? IR_VABDS : IR_VABDU, widened(t, i, i->rn, is_signed), widened(t, i, i->rm, is_signed),
-                  i->size + 1);
-    write_vreg(t, i->rd, E2(VADD, vreg(t, i->rd), v, i->size + 1));
+    ir_ref v = v2(t, op, vreg(t, i->rn), vreg(t, i->rm), i->size);
+    return E1(VZXL, i->q ? E1(VHIGH, v, 0) : v, i->size);
+}
+
+static void difference_long(struct tr *t, const struct a64_insn *i, enum ir_op op)
+{
+    if (!fp_trapped(t, i))
+        write_vreg(t, i->rd, difference(t, i, op));
+}
+
+static void difference_accumulate(struct tr *t, const struct a64_insn *i, enum ir_op op)
+{
+    if (!fp_trapped(t, i))
+        write_vreg(t, i->rd, E2(VADD, vreg(t, i->rd), difference(t, i, op), i->size + 1));
 }
 
 static void multiply(struct tr *t, const struct a64_insn *i, enum ir_op op)
@@ -71,8 +81,8 @@ TRANSLATE(SADDL_v) { long_op(t, i, IR_VADD, true); }
 TRANSLATE(UADDL_v) { long_op(t, i, IR_VADD, false); }
 TRANSLATE(SSUBL_v) { long_op(t, i, IR_VSUB, true); }
 TRANSLATE(USUBL_v) { long_op(t, i, IR_VSUB, false); }
-TRANSLATE(SABDL_v) { long_op(t, i, IR_VABDS, true); }
-TRANSLATE(UABDL_v) { long_op(t, i, IR_VABDU, false); }
+TRANSLATE(SABDL_v) { difference_long(t, i, IR_VABDS); }
+TRANSLATE(UABDL_v) { difference_long(t, i, IR_VABDU); }
 TRANSLATE(SADDW_v) { wide_op(t, i, IR_VADD, true); }
 TRANSLATE(UADDW_v) { wide_op(t, i, IR_VADD, false); }
 TRANSLATE(SSUBW_v) { wide_op(t, i, IR_VSUB, true); }
@@ -81,8 +91,8 @@ TRANSLATE(ADDHN_v) { high_half(t, i, IR_VADD, false); }
 TRANSLATE(RADDHN_v) { high_half(t, i, IR_VADD, true); }
 TRANSLATE(SUBHN_v) { high_half(t, i, IR_VSUB, false); }
 TRANSLATE(RSUBHN_v) { high_half(t, i, IR_VSUB, true); }
-TRANSLATE(SABAL_v) { difference_accumulate(t, i, true); }
-TRANSLATE(UABAL_v) { difference_accumulate(t, i, false); }
+TRANSLATE(SABAL_v) { difference_accumulate(t, i, IR_VABDS); }
+TRANSLATE(UABAL_v) { difference_accumulate(t, i, IR_VABDU); }
 
 TRANSLATE(SMULL_v) { multiply(t, i, IR_VSMULL); }
 TRANSLATE(UMULL_v) { multiply(t, i, IR_VUMULL); }
