@@ -307,12 +307,41 @@ static void round_away(struct x64_fp *x, unsigned a)
     sse_rr(&c->a, packed(x, OR), XMM0, XMM1);
 }
 
-/* XMM0 = a rounded, with no exception but "invalid"; false: not here */
+/* d = a op b, of vectors, b a constant of the code memory's */
+static void with_constant(struct x64_fp *x, unsigned op, unsigned d, unsigned a, unsigned constant)
+{
+    struct x64_asm *s = &x->c->a;
+    uint32_t v = X64_V(PP_66, MAP_0F, 1, op);
+    if (a < 16)
+        vex_rrm(s, X64_V(PP_66, MAP_0F, 0, op), d, a, mem_code(constant));
+    else
+        evex_rrm(s, v, 4, d, a, mem_code(constant));
+}
+
+/*
+ * d = the scalar a rounded to an integral value, ties away from zero: chopped after the greatest number below one half was added, with
+ * a's sign. That sum is rounded to nearest: a fraction below one half stays below 1 (the sum's last bit is not less than a's), one half
+ * and more becomes 1 or more; what is too large for a fraction is not changed. Its exceptions are suppressed. NaNs raise, if wanted.
+ */
+static void round_away_scalar(struct x64_fp *x, unsigned d, unsigned a, bool check_nan)
+{
+    struct x64_compiler *c = x->c;
+    with_constant(x, AND, XMM1, a, x->dbl ? CODE_SIGN_DOUBLE : CODE_SIGN_SINGLE);
+    if (check_nan)
+        x64_fp_check_nan(x, a);
+    with_constant(x, OR, XMM1, XMM1, x->dbl ? CODE_BELOW_HALF_DOUBLE : CODE_BELOW_HALF_SINGLE);
+    evex_rrr(&c->a, X64_V(x->dbl ? PP_F2 : PP_F3, MAP_0F, x->dbl, ADD), 0, XMM1, a, XMM1, 0, false, true); /* vaddsx {rn-sae} */
+    round_to(x, d, XMM1, TO_ZERO | QUIETLY);
+}
+
+/* XMM0 = a rounded, with no exception but "invalid"; false: not here. A NaN may stay one: the conversion raises. */
 static bool round_quietly(struct x64_fp *x, enum fp_rounding r, unsigned a)
 {
     int imm = round_imm(r);
     if (imm >= 0)
         round_to(x, XMM0, a, imm | QUIETLY);
+    else if (r == FP_TIEAWAY && x->masks && x->scalar)
+        round_away_scalar(x, XMM0, a, false);
     else if (r == FP_TIEAWAY)
         round_away(x, a);
     return imm >= 0 || r == FP_TIEAWAY;
@@ -333,7 +362,9 @@ static bool to_integral(struct x64_fp *x)
         return false;
     unsigned d = x64_fp_def(x);
     x64_fp_begin(x);
-    if (imm < 0) {
+    if (imm < 0 && x->masks && x->scalar) {
+        round_away_scalar(x, d, x->r[0], true);
+    } else if (imm < 0) {
         round_away(x, x->r[0]);
         movaps_rr(&x->c->a, d, XMM0);
     } else {

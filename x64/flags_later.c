@@ -11,7 +11,7 @@
  */
 #include "x64/compile.h"
 
-enum { FAR = 32, MOST = 5 };
+enum { FAR = 32, FAR_FP = 128, MOST = 5 }; /* a floating-point comparison's operands are not kept */
 
 static bool is_wide(unsigned op)
 {
@@ -55,10 +55,10 @@ static unsigned exit_of_comparison(const struct x64_compiler *c, unsigned n)
 }
 
 /* The last place before the next SETF where the flags of the one at n are looked at, 0: there is no next one near by, or others look, too. */
-static unsigned last_look(const struct x64_compiler *c, unsigned n)
+static unsigned last_look(const struct x64_compiler *c, unsigned n, unsigned far)
 {
     unsigned last = n, looks = 0;
-    for (unsigned k = n + 1; k < MIN(c->ir->n, n + FAR); k++) {
+    for (unsigned k = n + 1; k < MIN(c->ir->n, n + far); k++) {
         const struct ir_insn *i = &c->ir->insn[k];
         if (i->op == IR_SETF)
             return last;
@@ -78,7 +78,7 @@ unsigned x64_flags_later(const struct x64_compiler *c, unsigned n)
     unsigned op = c->ir->insn[c->ir->insn[n].a].op, asks = op == IR_FP_CMP ? exit_of_comparison(c, n) : 0;
     if (!c->host->later || (!asks && !is_integer(op)))
         return 0;
-    unsigned last = last_look(c, n);
+    unsigned last = last_look(c, n, asks ? FAR_FP : FAR);
     if (asks && last != asks)
         return 0;
     return last ? last + 1 : 0; /* beyond it, so that no result takes an operand's place there */
