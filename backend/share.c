@@ -209,7 +209,7 @@ void share_submit(struct share *s, struct share_request *r)
 bool share_drain(struct share *s, unsigned timeout_ms)
 {
     struct timespec end;
-    clock_gettime(CLOCK_REALTIME, &end);
+    clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += timeout_ms / 1000 + 1;
     pthread_mutex_lock(&s->lock);
     while (s->under_way && pthread_cond_timedwait(&s->changed, &s->lock, &end) != ETIMEDOUT)
@@ -273,7 +273,11 @@ struct share *share_create(const char *path, bool writable, struct pome_error *e
     for (unsigned i = 0; i < SHARE_FILES; i++)
         s->file[i].fd = -1;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, NULL);
+    pthread_condattr_t monotonic; /* whoever sets the host's clock does not lengthen a wait */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     if (open_root(s, path, err)) {
         s->running = !pthread_create(&s->thread, NULL, serve, s);
         if (s->running)

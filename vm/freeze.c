@@ -85,7 +85,7 @@ static bool try_freeze(struct vm *vm, bool *in_time)
 static bool next_boot(struct vm *vm, unsigned boots)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += NEXT_BOOT_S;
     pthread_mutex_lock(&vm->lock);
     while (vm->boots == boots && !vm->over)

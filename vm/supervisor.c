@@ -158,6 +158,7 @@ static void finish(struct vm *vm, enum pome_stop_reason reason)
         tell_stopped(vm);
     }
     pthread_mutex_unlock(&vm->lock);
+    stop_watch_end(vm); /* a request that came before the state was told is not for the next life */
 }
 
 static void describe(void *ctx, const char *text)

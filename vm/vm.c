@@ -148,7 +148,11 @@ struct vm *vm_create(const struct vm_config *config, struct pome_error *err)
     vm->config = *config;
     pthread_mutex_init(&vm->lock, NULL);
     pthread_mutex_init(&vm->boots_lock, NULL);
-    pthread_cond_init(&vm->changed, NULL);
+    pthread_condattr_t monotonic; /* whoever sets the host's clock does not lengthen a wait */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&vm->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     standstill_init(vm);
     stop_watch_init(vm);
     vm->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
