@@ -22,7 +22,7 @@ def resident(pid):
         return int(next(line for line in f if line.startswith('RssAnon')).split()[1]) // 1024
 
 
-def wait_until(what, test, seconds=60):
+def wait_until(what, test, seconds=300):
     end = time.monotonic() + seconds
     while not test():
         if time.monotonic() > end:
@@ -67,7 +67,7 @@ def target():
     words = boot(INITRD, 'idle', MODULES)
     ok(lib.pome_config_set_linux_boot(c, KERNEL.encode(), INITRD.encode(), words[words.index('--append') + 1].encode(), ctypes.byref(err)))
     vm = p(ok(lib.pome_vm_new(c, ctypes.byref(err))))
-    ok(lib.pome_vm_start_wait(vm, 60000, ctypes.byref(err)))
+    ok(lib.pome_vm_start_wait(vm, 300000, ctypes.byref(err)))
 
     def status():
         s = Status(ctypes.sizeof(Status))

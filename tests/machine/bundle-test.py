@@ -99,7 +99,7 @@ def interrupted():
         while b'Restoring' not in p.stderr.readline():
             pass
         p.send_signal(sig)
-        assert p.wait(10) == status, (sig, p.returncode, p.stderr.read())
+        assert p.wait(60) == status, (sig, p.returncode, p.stderr.read())
         assert names() == ['good.bundle'], names()
 
 

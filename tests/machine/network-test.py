@@ -145,8 +145,8 @@ def isolated():
 
 def echo(port, n):
     data = os.urandom(n)
-    with socket.create_connection(('127.0.0.1', port), 10) as s:
-        s.settimeout(30)
+    with socket.create_connection(('127.0.0.1', port), 60) as s:
+        s.settimeout(60)
         threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)), daemon=True).start()
         got = b''
         while len(got) < n:
@@ -163,7 +163,7 @@ def forwards():
     for n in (1, 1000, 1 << 20):
         echo(tcp, n)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(5)
+        s.settimeout(60)
         s.sendto(b'datagram', ('127.0.0.1', udp))
         assert s.recv(100) == b'datagram'
     refused(1, *boot(INITRD, 'poweroff', [], *words), why='is in use')
@@ -239,7 +239,7 @@ def stream_descriptor():
             if reply:
                 f.write(struct.pack('>I', len(reply)) + reply)
     threading.Thread(target=work, daemon=True).start()
-    out = p.communicate(timeout=120)[0].decode()
+    out = p.communicate(timeout=300)[0].decode()
     assert 'PINGED' in out and p.returncode == 0, out
 
 

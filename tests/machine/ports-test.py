@@ -1,7 +1,7 @@
 #!/usr/bin/env -S python3 -B
 # terminals and named ports of the console device: hvc0 is the kernel's console, where it panics, too; ports lead to sockets, nothing said on them is lost
 """Linux's virtio_console. Environment: POME, GUESTS, WORK (tests/machine/run.sh)."""
-import atexit, os, socket, sys, threading, time
+import atexit, os, select, socket, sys, threading, time
 from ramdisk import boot, ramdisk
 from visit import Machine, WORK, refused
 
@@ -18,7 +18,7 @@ class Line:
     def __init__(self, path):
         self.s = socket.socket(socket.AF_UNIX)
         self.s.settimeout(60)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while self.s.connect_ex(path):
             assert time.monotonic() < end, path
             time.sleep(0.05)
@@ -31,6 +31,12 @@ class Line:
             self.seen += some
         before, self.seen = self.seen.split(text.encode(), 1)
         return before.decode(errors='replace')
+
+    def hear(self, seconds):
+        """All that comes within the time."""
+        end = time.monotonic() + seconds
+        while select.select([self.s], [], [], max(0, end - time.monotonic()))[0]:
+            self.seen += self.s.recv(65536)
 
     def say(self, text):
         self.s.sendall(text.encode() + b'\n')
@@ -68,7 +74,7 @@ hvc0.say('(exec 3<>$e; while :; do cat <&3 >&3; sleep 0.1; done) 2>/dev/null &')
 for n in (1, 5000, 3 << 20):              # one program after the other; what it sends comes back
     echo(n)
 hvc0.say('(i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; echo END) >$p; echo "WRITTEN"')
-time.sleep(1)
+hvc0.hear(1)
 assert 'WRITTEN' not in hvc0.seen.decode(errors='replace')  # nobody listens: who writes waits, and loses nothing
 plain = Line(PLAIN)
 said = plain.wait_for('END\n')

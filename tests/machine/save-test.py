@@ -5,9 +5,11 @@ import hashlib
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+import time
 
 pome, guests, work = os.environ["POME"], os.environ["GUESTS"], os.environ["WORK"]
 os.makedirs(work, exist_ok=True)
@@ -120,14 +122,16 @@ class Machine:
         self.p = subprocess.Popen([pome, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.seen = b""
 
-    def until(self, text, seconds=180):
-        signal.alarm(seconds)
+    def until(self, text, seconds=300):
+        end = time.monotonic() + seconds
         while text not in self.seen:
+            if not select.select([self.p.stdout], [], [], max(0, end - time.monotonic()))[0]:
+                self.p.kill()
+                fail(f"no {text} within {seconds} s: {self.seen[-1500:]}")
             some = os.read(self.p.stdout.fileno(), 65536)
             if not some:
                 fail(f"no {text} before the end: {self.seen[-1500:]} {self.p.stderr.read()}")
             self.seen += some
-        signal.alarm(0)
         self.seen = self.seen[self.seen.index(text) + len(text):]
 
     def type(self, text):
@@ -136,14 +140,14 @@ class Machine:
 
     def end(self, how, status):
         self.p.send_signal(how)
-        out, err = self.p.communicate(timeout=120)
+        out, err = self.p.communicate(timeout=300)
         if self.p.returncode != status:
             fail(f"status {self.p.returncode}, expected {status}: {err.decode()}")
         return self.seen + out
 
 
 def refused(status, *command):
-    r = subprocess.run([pome, *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    r = subprocess.run([pome, *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     if r.returncode != status:
         fail(f"{command}: status {r.returncode}, expected {status}: {r.stderr}")
     return r.stderr
@@ -215,8 +219,9 @@ def bundle():
     m.until(b"# ")
     m.type(b"echo one >/root/f; sync; x=warm; (i=0; while :; do i=$((i+1)); echo n-$i-n; sleep 0.02; done) &\n")
     m.until(b"n-20-n")
-    numbers = [int(n) for n in re.findall(rb"n-(\d+)-n", m.end(signal.SIGUSR1, 0))]
-    last = numbers[-1] if numbers else 20
+    said = m.end(signal.SIGUSR1, 0)
+    numbers = list(re.finditer(rb"n-(\d+)-n", said))
+    last, begun = (int(numbers[-1][1]), said[numbers[-1].end():]) if numbers else (20, said) # it may be in the middle of the next
     if "--resume" not in refused(4, "start", "vm") or "memory: " not in refused(1, "start", "vm", "--resume", "--memory", "2GiB"):
         fail("bundle: a start of a saved machine")
     # Exported and imported it is the same machine at the same moment.
@@ -224,12 +229,14 @@ def bundle():
     subprocess.run([pome, "bundle", "export", "vm", "-o", archive, "--force"], check=True, capture_output=True)
     subprocess.run([pome, "bundle", "import", archive, "imported"], check=True, capture_output=True)
     m = Machine("start", "imported", "--resume")
-    m.until(b"n-%d-n" % (last + 1), 60)
+    m.seen = begun
+    m.until(b"n-%d-n" % (last + 1))
     m.end(signal.SIGTERM, 128 + signal.SIGTERM)
     subprocess.run([pome, "snapshot", "create", "vm", "warm"], check=True, capture_output=True)
     for round in range(2):
         m = Machine("start", "vm", "--resume")
-        m.until(b"n-%d-n" % (last + 1), 60) # the very next number, each time
+        m.seen = begun
+        m.until(b"n-%d-n" % (last + 1)) # the very next number, each time
         m.type(b"\nkill %1; echo $x-$(cat /root/f); echo two >/root/f; sync; echo end-$((1+2))\n")
         m.until(b"warm-one")
         m.until(b"end-3")

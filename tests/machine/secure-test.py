@@ -98,7 +98,7 @@ def recovery_objects():
         put(RECOVERY, path, right)
     put(RECOVERY, 'BOOT/TICKET.IM4', b'x')
     assert 'boot set %s: ramdisk' % active() in said('Linux version', '--recovery', keys=b'1')
-    r = subprocess.run([POME, 'start', 'x', '--recovery'], input=b'3', stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    r = subprocess.run([POME, 'start', 'x', '--recovery'], input=b'3', stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
     assert r.returncode == 1 and b'boot failed: stage 2, recovery: ticket' in r.stderr, r
     put(RECOVERY, 'BOOT/TICKET.IM4', get(RECOVERY, 'BOOT/TICKET.IM4', name='good'))
 

@@ -129,12 +129,12 @@ def saves():
             assert r.returncode == 0, r.stderr
         if not i:
             m.end()
-    end, said = time.monotonic() + 120, []
+    end, said = time.monotonic() + 300, []
     while 'END' not in said and time.monotonic() < end:
         said = [json.loads(line)['eventMessage'] for line in pome('log', 'show', 'dev', '--json', '--process', 'flood').stdout.splitlines()]
         time.sleep(1)
     assert said == ['line %d' % i for i in range(300)] + ['END'], (len(said), said[-5:])
-    r = pome('stop', 'dev', '--timeout', '100', timeout=120)
+    r = pome('stop', 'dev', '--timeout', '280')
     assert r.returncode == 0, r.stderr
 
 

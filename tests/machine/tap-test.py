@@ -24,7 +24,7 @@ atexit.register(m.p.kill)
 m.wait_for('# ')
 m.type('ip addr add 10.9.0.2/24 dev eth0; ip link set eth0 up; ping -c 3 10.9.0.1; echo PIN""GED')
 assert '3 packets received' in m.wait_for('PINGED')
-m.type('nc -l -p 7 -e cat & sleep 1; echo LIST""ENS')
+m.type('nc -l -p 7 -e cat & until grep -q ":0007 0*:0000 0A" /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done; echo LIST""ENS')
 m.wait_for('LISTENS')
 data = os.urandom(1 << 20)
 with socket.create_connection(('10.9.0.2', 7), 60) as s:

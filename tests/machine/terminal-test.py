@@ -45,7 +45,7 @@ class Session:
         self.process = subprocess.Popen(command(test, *more), stdin=self.slave, stdout=self.slave, stderr=self.slave,
                                         start_new_session=True)
 
-    def wait_for(self, text, seconds=60):
+    def wait_for(self, text, seconds=300):
         end = time.monotonic() + seconds
         while text not in self.seen:
             if time.monotonic() > end:
@@ -56,7 +56,7 @@ class Session:
     def type(self, text):
         os.write(self.master, text)
 
-    def end(self, status, what, seconds=5):
+    def end(self, status, what, seconds=60):
         end = time.monotonic() + seconds
         while self.process.poll() is None:
             if time.monotonic() > end:
@@ -78,9 +78,8 @@ def escape_key():
     assert not now[3] & (termios.ICANON | termios.ECHO | termios.ISIG), 'the terminal is not raw'
     s.type(b'\x01?')
     s.wait_for(b'Ctrl-A x')
-    s.type(b'sleep 100\r')
-    s.wait_for(b'sleep 100\r\n')
-    time.sleep(0.7)                     # the shell hands the terminal over
+    s.type(b"sh -c 'echo in fr\"\"ont; sleep 100'\r")
+    s.wait_for(b'in front\r\n')         # the shell has handed the terminal over
     s.type(b'\x03')                     # Ctrl-C is the guest's
     s.wait_for(b'^C')
     s.type(b"od -An -tx1 -N1\r\x01\x01\r")  # Ctrl-A twice: one for the guest
@@ -92,7 +91,7 @@ def escape_key():
 def guest_ends():
     for test, status in (('poweroff', 0), ('panic', 1)):
         s = Session(test)
-        s.end(status, test, 60)
+        s.end(status, test, 300)
 
 
 def signals():
@@ -108,11 +107,11 @@ def hangup():
     s = Session('idle')
     s.wait_for(b'INIT-REACHED')
     os.close(s.master), os.close(s.slave)
-    assert s.process.wait(5) == 130, s.process.returncode
+    assert s.process.wait(60) == 130, s.process.returncode
 
 
 def output():
-    out = subprocess.run(command('run:send'), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120).stdout
+    out = subprocess.run(command('run:send'), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300).stdout
     begin = out.index(b'BEGIN\r\n') + 7
     assert out[begin:begin + len(BYTES)] == BYTES, 'what the guest sent did not arrive byte for byte'
 
@@ -122,14 +121,14 @@ def pasted():
     seen = b''
     while b'READY' not in seen:
         seen += os.read(p.stdout.fileno(), 65536) or sys.exit('the guest ended: %r' % seen)
-    out = p.communicate(BYTES, 60)[0]
+    out = p.communicate(BYTES, 300)[0]
     assert hashlib.sha256(BYTES).hexdigest().encode() in out, 'what was pasted did not arrive: %r' % out[-300:]
 
 
 def unread_input():
     """A guest that reads nothing, and far more input than fits anywhere: its end is noticed all the same."""
     with open('/dev/zero', 'rb') as zero:
-        status = subprocess.run(command('poweroff'), stdin=zero, stdout=subprocess.DEVNULL, timeout=180).returncode
+        status = subprocess.run(command('poweroff'), stdin=zero, stdout=subprocess.DEVNULL, timeout=300).returncode
     assert status == 0, 'unread input: status %d' % status
 
 
@@ -139,7 +138,7 @@ def stopped_reader():
     p = subprocess.Popen(command('run:send'), stdin=subprocess.DEVNULL, stdout=w)
     time.sleep(4)
     p.terminate()
-    assert p.wait(5) == 143, 'stopped reader: status %d' % p.returncode
+    assert p.wait(60) == 143, 'stopped reader: status %d' % p.returncode
     os.close(r), os.close(w)
 
 
@@ -148,7 +147,7 @@ def closed_descriptors():
     disk = os.path.join(WORK, 'disk.img')
     with open(disk, 'wb') as f:
         f.truncate(1 << 20)
-    subprocess.run(['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh', *command('poweroff', '--disk', disk)], timeout=60)
+    subprocess.run(['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh', *command('poweroff', '--disk', disk)], timeout=300)
     with open(disk, 'rb') as f:
         assert not any(f.read()), 'the console was written onto the disk'
 

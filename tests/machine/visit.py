@@ -16,7 +16,7 @@ def need_image():
         sys.exit(77)
 
 
-def pome(*words, timeout=60, **more):
+def pome(*words, timeout=300, **more):
     """Runs pome to its end, its output as text."""
     return subprocess.run([POME, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           timeout=timeout, text=True, errors='replace', **more)
@@ -38,7 +38,7 @@ class Machine:
         self.p = subprocess.Popen([POME, *words], **more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stdout)
         self.seen = b''
 
-    def wait_for(self, text, seconds=120):
+    def wait_for(self, text, seconds=300):
         """Waits for the text and gives what came before it."""
         text, end = text.encode(), time.monotonic() + seconds
         while text not in self.seen:
@@ -62,12 +62,12 @@ class Machine:
         self.p.stdin.write(line.encode() + b'\n')
         self.p.stdin.flush()
 
-    def run(self, line, prompt=':~# ', seconds=120):
+    def run(self, line, prompt=':~# ', seconds=300):
         """Types a line at the prompt; gives what it printed."""
         self.type(line)
         return self.wait_for(prompt, seconds)
 
-    def end(self, seconds=60):
+    def end(self, seconds=300):
         out = self.p.communicate(timeout=seconds)[0]
         sys.stdout.write(out.decode(errors='replace'))
         return self.p.returncode

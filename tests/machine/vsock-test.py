@@ -56,13 +56,10 @@ static void *worker(void *arg)
 }
 static void *listener(void *arg)
 {
-    int port = (int)(long)arg, fd = socket(AF_VSOCK, SOCK_STREAM, 0);
-    struct sockaddr_vm a = at(VMADDR_CID_ANY, port);
-    if (bind(fd, (void *)&a, sizeof a) || listen(fd, 128))
-        perror("listen");
+    struct job *l = arg;
     for (;;) {
         struct job *j = malloc(sizeof *j);
-        *j = (struct job){ port, accept(fd, NULL, NULL) };
+        *j = (struct job){ l->port, accept(l->fd, NULL, NULL) };
         pthread_t t;
         pthread_create(&t, NULL, worker, j);
         pthread_detach(t);
@@ -87,10 +84,15 @@ static void call(int port)
 }
 int main(void)
 {
-    pthread_t t;
-    for (long i = 7; i <= 11; i += 2)
-        pthread_create(&t, NULL, listener, (void *)i);
-    usleep(100000);
+    static struct job l[3] = { { .port = 7 }, { .port = 9 }, { .port = 11 } };
+    for (int i = 0; i < 3; i++) {
+        pthread_t t;
+        struct sockaddr_vm a = at(VMADDR_CID_ANY, l[i].port);
+        l[i].fd = socket(AF_VSOCK, SOCK_STREAM, 0);
+        if (bind(l[i].fd, (void *)&a, sizeof a) || listen(l[i].fd, 128))
+            perror("listen");
+        pthread_create(&t, NULL, listener, &l[i]);
+    }
     puts("LISTENING");
     fflush(stdout);
     call(1001);
@@ -104,7 +106,7 @@ int main(void)
 
 def connect(port):
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(60)
+    s.settimeout(300)
     s.connect(PATH)
     s.sendall(b'CONNECT %d\n' % port)
     line = b''
@@ -182,7 +184,7 @@ with connect(11) as s:  # a slow reader gets everything
     want = (b'pome' + bytes(65532)) * 128
     assert n == len(want) and h.digest() == hashlib.sha256(want).digest(), n
 
-r = subprocess.run([POME, 'vsock', PATH, '9'], input=b'x' * 3000000, stdout=subprocess.PIPE, timeout=60)
+r = subprocess.run([POME, 'vsock', PATH, '9'], input=b'x' * 3000000, stdout=subprocess.PIPE, timeout=300)
 assert r.returncode == 0 and r.stdout == b'3000000', r
 refused(3, 'vsock', PATH, '12', why='nobody listens')
 refused(3, 'vsock', 'no-such-machine', '12')
