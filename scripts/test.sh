@@ -26,7 +26,7 @@ step() { # name command...: one thing that passes or fails
 run_meson() { # builddir label [meson test options]: runs its tests and adds up
     local dir=$1 label=$2
     shift 2
-    meson test -C "$dir" --no-rebuild --num-processes 2 "$@" >/dev/null 2>&1
+    meson test -C "$dir" --no-rebuild --num-processes 2 -t 4 "$@" >/dev/null 2>&1
     local report p f s
     report=$(mktemp)
     python3 scripts/count-tests.py "$dir/meson-logs/testlog.json" "$label" >"$report" || echo "0 1 0" >>"$report"
@@ -65,7 +65,7 @@ if [ "${1:-all}" = all ]; then
     run_meson build ""
 fi
 step "build: ASan and UBSan" build_san
-run_meson build-san "sanitized: " --suite unit -t 4
+run_meson build-san "sanitized: " --suite unit
 if [ "${1:-all}" = all ]; then
     scripts/deps.sh fuzz 2>/dev/null # the fuzz step says what is missing
     command -v clang-14 >/dev/null && step "build: clang" build_clang
