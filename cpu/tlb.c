@@ -26,7 +26,8 @@ enum { PAGES_ONE_BY_ONE = 512 };
 
 static void data_clear(const struct tlb *t, struct x64_tlb_entry *e)
 {
-    memset(e, 0xff, sizeof *e << t->bits);
+    for (uint64_t i = 0; i < BIT(t->bits); i++)
+        e[i].tag_read = e[i].tag_write = x64_tlb_empty(i, t->bits);
 }
 
 static void jump_empty(struct x64_jump_entry *entry, uint64_t i)
@@ -90,9 +91,9 @@ static void jump_note(struct jump_table *j, uint64_t page)
     j->used = true;
 }
 
-static void drop_line(struct x64_tlb_entry *e)
+static void drop_line(const struct tlb *t, struct x64_tlb_entry *e, uint64_t i)
 {
-    e->tag_read = e->tag_write = UINT64_MAX;
+    e[i].tag_read = e[i].tag_write = x64_tlb_empty(i, t->bits);
 }
 
 static bool create_tables(const struct tlb *t, struct x64_tlb_entry **data, struct jump_table *jump)
@@ -170,7 +171,7 @@ static void context_clear(struct tlb *t, struct tlb_context *x)
         data_clear(t, x->data);
     else if (x->data && x->data_used)
         for (unsigned i = 0; i < x->touched.n; i++)
-            drop_line(&x->data[x->touched.line[i]]);
+            drop_line(t, x->data, x->touched.line[i]);
     x->data_used = false;
     x->touched.n = 0;
     jump_clear(&x->jump);
@@ -272,7 +273,7 @@ static void low_clear(struct tlb *t)
         data_clear(t, t->el1);
     } else {
         for (unsigned i = 0; i < t->n_low; i++)
-            drop_line(&t->el1[t->low[i]]);
+            drop_line(t, t->el1, t->low[i]);
     }
     t->n_low = 0;
 }
@@ -374,12 +375,11 @@ static uint64_t page_of(const struct vcpu *c, uint64_t va)
 static void fill_inline(struct vcpu *c, uint64_t va, const struct tlb2_entry *e, bool el0)
 {
     struct tlb *t = &c->tlb;
-    uint64_t page = va & ~UINT64_C(4095);
-    unsigned index = va >> 12 & ones(t->bits);
+    uint64_t page = va & ~UINT64_C(4095), index = va >> 12 & ones(t->bits), none = x64_tlb_empty(index, t->bits);
     struct x64_tlb_entry *line = el0 ? &t->cur->data[index] : &t->el1[index];
     bool pan = c->pan && !el0;
-    line->tag_read = mmu_allows(e->prot, MMU_READ, el0, pan) ? page : UINT64_MAX;
-    line->tag_write = mmu_allows(e->prot, MMU_WRITE, el0, pan) && !(e->prot & MMU_ROM) ? page : UINT64_MAX;
+    line->tag_read = mmu_allows(e->prot, MMU_READ, el0, pan) ? page : none;
+    line->tag_write = mmu_allows(e->prot, MMU_WRITE, el0, pan) && !(e->prot & MMU_ROM) ? page : none;
     line->addend = (uint64_t)e->hva - page;
     if (el0) {
         t->cur->data_used = true;
@@ -497,11 +497,12 @@ void tlb_jump_offer(struct vcpu *c, uint64_t va, const void *code)
 
 static void drop_page_in(struct tlb *t, struct x64_tlb_entry *data, struct jump_table *j, uint64_t page)
 {
-    struct x64_tlb_entry *line = &data[page & ones(t->bits)];
+    uint64_t index = page & ones(t->bits);
+    struct x64_tlb_entry *line = &data[index];
     uint64_t va = page << 12 & ones(56);
     /* lines may carry a tag byte */
     if ((line->tag_read & ones(56)) == va || (line->tag_write & ones(56)) == va)
-        drop_line(line);
+        drop_line(t, data, index);
     if (jump_has(j, page))
         jump_clear(j);
 }

@@ -112,12 +112,13 @@ static void interrupted(struct x64_compiler *c, const struct x64_cold *k)
 
 /* Emits the jump with a displacement that lies in an aligned 8 bytes, and records the link. cc: a condition, or: */
 enum { ALWAYS = -1, CALLED = -2 };
+enum { PREFIX_CS = 0x2e };
 static void linked_jump(struct x64_compiler *c, int cc, int64_t target, bool alone)
 {
     struct x64_code *code = c->code;
     unsigned at = (unsigned)(c->a.p - code->rw) + (cc < 0 ? 1 : 2);
-    if ((at & 7) > 4)
-        nops(&c->a, 8 - (at & 7));
+    for (unsigned n = (at & 7) > 4 ? 8 - (at & 7) : 0; n; n--)
+        put8(&c->a, PREFIX_CS); /* of the jump, means nothing: one instruction less than a NOP */
     if (cc == ALWAYS)
         jmp_near(&c->a, c->a.p + 5);
     else if (cc == CALLED)

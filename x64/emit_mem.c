@@ -2,9 +2,9 @@
  * emit_mem.c - guest memory.
  *
  * How it works
- *   Look the address up in the inline TLB: entry (va >> 12) & mask; its tag must equal the page of the access's last byte
- *   (so that an access over the end of the page, whose own page would match, goes the slow way), or, where alignment is
- *   demanded, the address with the page offset but the low bits removed. On a hit RDX is the addend and [va + RDX] the
+ *   Look the address up in the inline TLB: entry (va >> 12) & mask; the distance from its tag must be that of a place in the page
+ *   behind which all bytes of the access still lie in it, or, where alignment is
+ *   demanded, its tag must equal the address with the page offset but the low bits removed. On a hit RDX is the addend and [va + RDX] the
  *   host's memory. On a miss cold code calls the environment through a stub and joins again.
  *   The lines of ordinary accesses are addressed off R15; RCX is the offset of the line.
  *   Accesses off one base share a look-up (group.c): the first checks the whole range and keeps the addend, the others use it.
@@ -74,29 +74,32 @@ static struct x64_mem line(bool unpriv, size_t field)
     return unpriv ? mem_at(RCX, (int32_t)field) : mem_indexed(X64_TLB, RCX, 0, (int32_t)field);
 }
 
-/* RAX = page of reg + last (with the low bits `aligned` kept), compared with the tag of the line for reg + first. */
-static void compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int32_t last, uint32_t aligned, bool write, bool unpriv)
+/* Compares `bytes` bytes at reg + first with the tag of their line; returns the condition for a miss. aligned: they must be. */
+static enum x64_cc compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int32_t bytes, bool aligned, bool write, bool unpriv)
 {
     const struct x64_config *g = c->config;
-    if (!first && c->host->bmi2) {
-        rorx_rri(&c->a, false, RCX, reg, 12 - X64_TLB_SHIFT); /* what comes round is masked off */
+    if (first)
+        lea(&c->a, true, RAX, mem_at(reg, first));
+    else
+        mov_rr(&c->a, true, RAX, reg);
+    if (c->host->bmi2) {
+        rorx_rri(&c->a, false, RCX, first ? RAX : reg, 12 - X64_TLB_SHIFT); /* what comes round is masked off */
     } else {
-        if (first)
-            lea(&c->a, false, RCX, mem_at(reg, first));
-        else
-            mov_rr(&c->a, false, RCX, reg);
+        mov_rr(&c->a, false, RCX, RAX);
         shift_ri(&c->a, SH_SHR, false, RCX, 12 - X64_TLB_SHIFT);
     }
     alu_ri(&c->a, ALU_AND, false, RCX, (int32_t)(ones(g->tlb_bits) << X64_TLB_SHIFT));
     if (unpriv)
         alu_rm(&c->a, ALU_ADD, true, RCX, x64_state(c, g->tlb_offset[1]));
-    if (last)
-        lea(&c->a, true, RAX, mem_at(reg, last));
-    else
-        mov_rr(&c->a, true, RAX, reg);
-    alu_ri(&c->a, ALU_AND, true, RAX, (int32_t)(0xfffff000 | aligned));
-    alu_rm(&c->a, ALU_CMP, true, RAX,
-           line(unpriv, write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read)));
+    struct x64_mem tag = line(unpriv, write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read));
+    if (aligned) {
+        alu_ri(&c->a, ALU_AND, true, RAX, (int32_t)(0xfffff000 | ((uint32_t)bytes - 1)));
+        alu_rm(&c->a, ALU_CMP, true, RAX, tag);
+        return CC_NE;
+    }
+    alu_rm(&c->a, ALU_SUB, true, RAX, tag);
+    alu_ri(&c->a, ALU_CMP, true, RAX, 4096 - bytes);
+    return CC_A;
 }
 
 typedef void slow_fn(struct x64_compiler *c, const struct x64_cold *k);
@@ -110,8 +113,8 @@ static void group_failed(struct x64_compiler *c, const struct x64_cold *k)
 
 static void look_up_group(struct x64_compiler *c, const struct x64_group *g, unsigned reg, unsigned addend)
 {
-    compare_tag(c, reg, g->min, g->end - 1, 0, g->write, g->unpriv);
-    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    enum x64_cc miss = compare_tag(c, reg, g->min, g->end - g->min, false, g->write, g->unpriv);
+    jcc_near(&c->a, miss, c->a.p + 6);
     x64_flags_lost(c);
     struct x64_cold *k = x64_cold_add(c, group_failed);
     k->from = c->a.p;
@@ -149,8 +152,8 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
         c->no_cold = (struct x64_cold){.memop = (uint32_t)memop};
         return &c->no_cold;
     }
-    compare_tag(c, p.reg, p.disp, p.disp + (aligned ? 0 : size - 1), aligned ? (uint32_t)size - 1 : 0, write, unpriv);
-    jcc_near(&c->a, CC_NE, c->a.p + 6);
+    enum x64_cc miss = compare_tag(c, p.reg, p.disp, size, aligned, write, unpriv);
+    jcc_near(&c->a, miss, c->a.p + 6);
     x64_flags_lost(c);
     struct x64_cold *k = x64_cold_add(c, slow);
     k->from = c->a.p;

@@ -15,13 +15,19 @@
 #include "ir/ir.h"
 #include <pome/error.h>
 
-/* One line of the inline TLB, direct-mapped: line (va >> 12) & (2^tlb_bits - 1). A tag is the page's virtual address, or all ones
- * (never equal). Host address = va + addend. */
+/* One line of the inline TLB, direct-mapped: line (va >> 12) & (2^tlb_bits - 1). A tag is the page's virtual address, or
+ * x64_tlb_empty(line). Host address = va + addend. */
 struct x64_tlb_entry {
     uint64_t tag_read, tag_write;
     uint64_t addend;
     uint64_t aux; /* cpu/jit's own */
 };
+
+/* A page that is not of this line, nor behind one that is: no access comes here with it. */
+static inline uint64_t x64_tlb_empty(uint64_t line, unsigned tlb_bits)
+{
+    return (line ^ UINT64_C(1) << (tlb_bits - 1)) << 12;
+}
 
 /* One line of the jump cache: where a virtual address continues in the current context. An address is looked up in its
  * line, then in the neighbour (index ^ 1). The cache lies right before the inline TLB of ordinary accesses, so that one register leads
@@ -78,7 +84,7 @@ struct x64_config {
      * before them, [1] IR_MEM_UNPRIV.
      * Only C code may change the pointers: translated code keeps [0] in a register and loads it again after every call. */
     uint32_t tlb_offset[2];
-    unsigned tlb_bits;
+    unsigned tlb_bits;          /* at least 2 */
     bool fpcr_default;          /* this block runs only while FPCR is zero */
     bool loop;                  /* this block jumps back to its beginning (ir_loop_cut): x64/loop.c */
     bool align_check;           /* this block: unaligned accesses go to the slow path (CPU_MODE_ALIGN) */

@@ -70,8 +70,8 @@ static void random_tlb(struct test_random *r, struct test_memory *m)
         for (unsigned i = 0; i < 1 << TLB_BITS; i++) {
             uint64_t va = TEST_MEMORY_BASE + 4096 * i, kind = i < TEST_MEMORY_PAGES - 2 ? test_random_below(r, 4) : 0;
             tables.tlb[t][i] = (struct x64_tlb_entry){
-                .tag_read = kind & 1 ? va : ~UINT64_C(0),
-                .tag_write = kind & 2 ? va : ~UINT64_C(0),
+                .tag_read = kind & 1 ? va : x64_tlb_empty(i, TLB_BITS),
+                .tag_write = kind & 2 ? va : x64_tlb_empty(i, TLB_BITS),
                 .addend = (uint64_t)(uintptr_t)test_memory_at(m, va) - va,
             };
         }
@@ -359,6 +359,35 @@ static void a_range_over_two_pages_is_left_alone(void **state)
     }
 }
 
+/* The TLB is empty: whatever is accessed, where the tags of empty lines point to and around it, is the environment's. */
+static void empty_lines_are_nobodys(void **state)
+{
+    static const uint64_t places[] = {0, 1, 8, 4087, 4088, 4089, 4095};
+    uint32_t link;
+    struct x64_block out;
+    fresh_state();
+    for (unsigned i = 0; i < 1 << TLB_BITS; i++) /* an access that hits would go wrong */
+        tables.tlb[0][i] = (struct x64_tlb_entry){x64_tlb_empty(i, TLB_BITS), x64_tlb_empty(i, TLB_BITS), 1, 0};
+    for (unsigned kind = 0; kind < 4; kind++) {
+        uint64_t offset = kind & 1 ? 8 : 0;
+        ir_block_init(&block, 0);
+        ir_emit(&block, IR_INSN, 0, 0, 0, 0);
+        ir_ref va = ir_emit(&block, IR_ADD64, ir_emit(&block, IR_GET64, 0, 0, 0, 0), ir_const(&block, offset), 0, 0);
+        ir_emit(&block, IR_SET64, ir_emit(&block, IR_LOAD, va, 0, 0, 3), 0, 0, 8 * 2);
+        ir_emit(&block, IR_EXIT_DIRECT, 0, 0, 0, 0x100);
+        config.align_check = false;
+        config.share = kind & 2;
+        assert_true(compile(&out));
+        for (uint64_t page = 0; page < 1 << (TLB_BITS + 1); page++)
+            for (unsigned k = 0; k < ARRAY_SIZE(places); k++) {
+                uint64_t at = 4096 * page + places[k];
+                s.x[0] = at - offset;
+                assert_int_equal(run(&s, &out, &link), X64_EXIT_PC);
+                assert_true(s.x[2] == test_env.load(&s, at, 3, 0));
+            }
+    }
+}
+
 static void pending_breaks_a_loop(void **state)
 {
     uint32_t link;
@@ -552,7 +581,7 @@ int main(void)
         cmocka_unit_test(links_go_and_come_back), cmocka_unit_test(a_moved_link_goes_and_comes_back),
         cmocka_unit_test(broken_moves_are_refused), cmocka_unit_test(pending_breaks_a_loop),
         cmocka_unit_test(a_range_over_two_pages_is_left_alone),
-        cmocka_unit_test(other_pages_go_through_the_jump_cache), cmocka_unit_test(indirect_jumps_look_at_two_lines),
+        cmocka_unit_test(other_pages_go_through_the_jump_cache), cmocka_unit_test(indirect_jumps_look_at_two_lines), cmocka_unit_test(empty_lines_are_nobodys),
         cmocka_unit_test(addresses_between_instructions_are_in_no_line), cmocka_unit_test(full_buffer_is_refused),
         cmocka_unit_test(returns_come_back_to_their_call), cmocka_unit_test(returns_from_other_pages_come_back),
         cmocka_unit_test(deep_calls_forget_the_oldest), cmocka_unit_test(a_return_to_no_address_leaves),

@@ -185,7 +185,7 @@ static void prepare(void *state, uint64_t va, uint32_t memop, uint32_t pc)
     if (raises(va) || g->monitor == page)
         return; /* one page is a device, so to speak */
     struct x64_tlb_entry *line = &tables.tlb[va >> 12 & ones(TLB_BITS)];
-    *line = (struct x64_tlb_entry){.tag_read = page, .tag_write = memop & IR_MEM_PREPARE_WRITE ? page : ~UINT64_C(0),
+    *line = (struct x64_tlb_entry){.tag_read = page, .tag_write = memop & IR_MEM_PREPARE_WRITE ? page : x64_tlb_empty(va >> 12 & ones(TLB_BITS), TLB_BITS),
                                    .addend = (uint64_t)(uintptr_t)(g->memory + page % MEMORY_BYTES) - page};
 }
 
@@ -208,7 +208,7 @@ static struct x64_config config = { /* .env is set in compiler(): clang wants co
 static void clear_tlb(void)
 {
     for (unsigned k = 0; k < ARRAY_SIZE(tables.tlb); k++)
-        tables.tlb[k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
+        tables.tlb[k] = (struct x64_tlb_entry){.tag_read = x64_tlb_empty(k, TLB_BITS), .tag_write = x64_tlb_empty(k, TLB_BITS)};
 }
 
 static struct x64_code *compiler(void)

@@ -56,7 +56,7 @@ static void fill_tlb(uint64_t page_va, uint8_t *page, bool use)
 {
     for (unsigned m = 0; m < 2; m++) {
         for (unsigned k = 0; k < 1 << TLB_BITS; k++)
-            tables.tlb[m][k] = (struct x64_tlb_entry){.tag_read = ~UINT64_C(0), .tag_write = ~UINT64_C(0)};
+            tables.tlb[m][k] = (struct x64_tlb_entry){.tag_read = x64_tlb_empty(k, TLB_BITS), .tag_write = x64_tlb_empty(k, TLB_BITS)};
         if (use)
             tables.tlb[m][page_va >> 12 & ones(TLB_BITS)] =
                 (struct x64_tlb_entry){page_va, page_va, (uint64_t)(uintptr_t)page - page_va, 0};
