@@ -55,7 +55,7 @@ uint64_t share_inode_id(const struct share *s, const struct share_inode *i)
     return (uint64_t)i->generation << 32 | (uint64_t)(i - s->inode + 1);
 }
 
-static struct share_inode *find(struct share *s, const struct stat *st)
+struct share_inode *share_inode_find(struct share *s, const struct stat *st)
 {
     for (int32_t k = *bucket_of(s, st->st_dev, st->st_ino); k >= 0; k = s->inode[k].next)
         if (s->inode[k].dev == st->st_dev && s->inode[k].ino == st->st_ino)
@@ -96,7 +96,7 @@ int share_lookup(struct share *s, const struct share_inode *parent, const char *
         close(fd);
         return e;
     }
-    struct share_inode *i = find(s, &st);
+    struct share_inode *i = share_inode_find(s, &st);
     if (i)
         close(fd);
     else if (!(i = add(s, fd, &st))) {
@@ -125,6 +125,40 @@ void share_inode_forget(struct share *s, uint64_t id, uint64_t lookups)
     i->generation++;
     i->next = s->free_inode;
     s->free_inode = slot;
+}
+
+/* ---- inodes of a saved machine ---- */
+
+/* An impossible number of lookups marks slots that are spoken for. */
+bool share_inode_reserve(struct share *s, uint32_t slot, uint32_t generation)
+{
+    for (; s->n_inodes <= slot; s->n_inodes++)
+        s->inode[s->n_inodes] = (struct share_inode){ .fd = -1 };
+    struct share_inode *i = &s->inode[slot];
+    if (i->fd >= 0 || i->lookups == UINT64_MAX)
+        return false;
+    i->lookups = UINT64_MAX;
+    i->generation = generation + 1; /* if it is lost, the guest's number stays dead */
+    return true;
+}
+
+void share_inode_put(struct share *s, uint32_t slot, uint32_t generation, int fd, const struct stat *st, uint64_t lookups)
+{
+    int32_t *bucket = bucket_of(s, st->st_dev, st->st_ino);
+    s->inode[slot] = (struct share_inode){ .fd = fd, .generation = generation, .lookups = lookups, .dev = st->st_dev, .ino = st->st_ino,
+                                           .type = st->st_mode & S_IFMT, .next = *bucket };
+    *bucket = (int32_t)slot;
+}
+
+void share_inodes_settle(struct share *s)
+{
+    s->free_inode = -1;
+    for (size_t k = s->n_inodes; k-- > 1;)
+        if (s->inode[k].fd < 0) {
+            s->inode[k].lookups = 0;
+            s->inode[k].next = s->free_inode;
+            s->free_inode = (int32_t)k;
+        }
 }
 
 /* ---- open files ---- */

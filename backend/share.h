@@ -10,6 +10,8 @@
 #ifndef BACKEND_SHARE_H
 #define BACKEND_SHARE_H
 
+#include "base/records.h"
+
 #include <pome/error.h>
 #include <stddef.h>
 #include <sys/uio.h>
@@ -32,6 +34,11 @@ struct share_request {
 void share_submit(struct share *s, struct share_request *r);
 /* Waits until nothing is under way; false after timeout_ms. */
 bool share_drain(struct share *s, unsigned timeout_ms);
+
+/* What the guest knows by number, for a saved machine. Nothing is under way. */
+void share_save(struct share *s, struct records *out);
+/* The guest knows that, and nothing else. *lost: how many of its inodes and open files are not there any more. bytes: anything. Errors: RESTORE (malformed: nothing is known then). */
+bool share_load(struct share *s, const uint8_t *bytes, size_t n, unsigned *lost, struct pome_error *err);
 
 /* One request at once, on this thread: for tests and fuzzing, instead of share_submit. */
 void share_answer(struct share *s, struct share_request *r);

@@ -54,6 +54,15 @@ void share_inode_forget(struct share *s, uint64_t id, uint64_t lookups);
 /* Looks a name up in a folder and counts that the guest knows it. 0, or an errno. */
 int share_lookup(struct share *s, const struct share_inode *parent, const char *name, struct share_inode **out);
 
+/* A descriptor of the inode itself: regular files and folders only, nothing that opening does something to. -1: errno. */
+int share_inode_open(const struct share *s, const struct share_inode *i, int flags);
+struct share_inode *share_inode_find(struct share *s, const struct stat *st); /* NULL: the guest does not know it */
+
+/* For share_load: a slot that is free gets a number to come; false: it was asked for before. A slot that has one gets its inode. At the end all others are free. */
+bool share_inode_reserve(struct share *s, uint32_t slot, uint32_t generation);
+void share_inode_put(struct share *s, uint32_t slot, uint32_t generation, int fd, const struct stat *st, uint64_t lookups);
+void share_inodes_settle(struct share *s);
+
 /* "/proc/self/fd/N" of an inode, relative to s->proc. Leads to the inode itself, without a way by names. */
 void share_inode_path(const struct share_inode *i, char path[16]);
 

@@ -182,8 +182,7 @@ static int op_getattr(struct call *c)
 
 /* ---- changing attributes ---- */
 
-/* A descriptor of the inode itself: regular files and folders only, nothing that opening does something to. -1: errno. */
-static int open_inode(struct share *s, const struct share_inode *i, int flags)
+int share_inode_open(const struct share *s, const struct share_inode *i, int flags)
 {
     char path[16];
     if (i->type != S_IFREG && i->type != S_IFDIR) {
@@ -214,7 +213,7 @@ static int set_owner(struct call *c, const struct fuse_setattr_in *a)
 
 static int set_size(struct call *c, uint64_t size)
 {
-    int fd = c->inode->type == S_IFREG ? open_inode(c->s, c->inode, O_WRONLY) : -1;
+    int fd = c->inode->type == S_IFREG ? share_inode_open(c->s, c->inode, O_WRONLY) : -1;
     if (c->inode->type != S_IFREG || size > INT64_MAX)
         return EINVAL;
     int e = fd < 0 || ftruncate(fd, (off_t)size) ? errno : 0;
@@ -397,7 +396,7 @@ static int op_open(struct call *c)
     int e, flags = flags_of(c, a.flags, &e);
     if (e || c->inode->type != S_IFREG)
         return e ? e : EACCES;
-    e = answer_open(c, open_inode(c->s, c->inode, flags), &c->out.open);
+    e = answer_open(c, share_inode_open(c->s, c->inode, flags), &c->out.open);
     return e ? e : answer(c, sizeof c->out.open);
 }
 
@@ -405,7 +404,7 @@ static int op_opendir(struct call *c)
 {
     if (c->inode->type != S_IFDIR)
         return ENOTDIR;
-    int e = answer_open(c, open_inode(c->s, c->inode, O_RDONLY | O_DIRECTORY), &c->out.open);
+    int e = answer_open(c, share_inode_open(c->s, c->inode, O_RDONLY | O_DIRECTORY), &c->out.open);
     return e ? e : answer(c, sizeof c->out.open);
 }
 
@@ -426,7 +425,7 @@ static int op_create(struct call *c)
         own(c, c->inode->fd, name, -1);
     }
     e = share_lookup(c->s, c->inode, name, &i);
-    if (!e && fd < 0 && (fd = open_inode(c->s, i, flags)) < 0) {
+    if (!e && fd < 0 && (fd = share_inode_open(c->s, i, flags)) < 0) {
         e = errno;
         share_inode_forget(c->s, share_inode_id(c->s, i), 1);
     }
@@ -564,7 +563,7 @@ static int op_statfs(struct call *c)
 static int xattr_fd(struct call *c, const char *name, int *e)
 {
     *e = name && strncmp(name, "user.", 5) ? EOPNOTSUPP : c->inode->type != S_IFREG && c->inode->type != S_IFDIR ? EOPNOTSUPP : 0;
-    int fd = *e ? -1 : open_inode(c->s, c->inode, O_RDONLY);
+    int fd = *e ? -1 : share_inode_open(c->s, c->inode, O_RDONLY);
     if (fd < 0 && !*e)
         *e = errno;
     return fd;

@@ -260,6 +260,125 @@ static void read_only_is_read_only(void **state)
     s = other;
 }
 
+/* Saves the share, and reads that into a new one of the folder. */
+static unsigned again(bool writable)
+{
+    struct records r = {0};
+    struct pome_error err;
+    unsigned lost;
+    share_save(s, &r);
+    assert_false(r.no_memory);
+    share_destroy(s);
+    s = share_create(folder, writable, NULL);
+    assert_non_null(s);
+    if (!share_load(s, r.bytes, r.n, &lost, &err))
+        fail_msg("%s", err.message);
+    records_free(&r);
+    return lost;
+}
+
+static char *in_folder(const char *name)
+{
+    static char path[2][160];
+    static unsigned turn;
+    snprintf(path[++turn & 1], sizeof path[0], "%s/%s", folder, name);
+    return path[turn & 1];
+}
+
+static int read_8(uint64_t handle)
+{
+    struct fuse_read_in a = { .fh = handle, .size = 8 };
+    return ask(FUSE_READ, 1, &a, sizeof a);
+}
+
+static void what_the_guest_knows_is_saved(void **state)
+{
+    assert_int_equal(mkdir(in_folder("d"), 0700), 0);
+    put_file(in_folder("d/deep"), "deep");
+    put_file(in_folder("gone"), "gone");
+    put_file(in_folder("other"), "other");
+    put_file(in_folder("nameless"), "nameless");
+    uint64_t ids[8], fh, writing, nameless, d = lookup("d");
+    assert_int_equal(ask_name(FUSE_LOOKUP, d, "deep"), 0);
+    struct fuse_entry_out e;
+    memcpy(&e, in + sizeof(struct fuse_out_header), sizeof e);
+    const uint64_t deep = e.nodeid;
+    ids[0] = lookup("file"), ids[1] = lookup("gone"), ids[2] = lookup("other"), ids[3] = lookup("way-out"), ids[4] = lookup("nameless");
+    assert_int_equal(open_node(ids[0], O_RDONLY, &fh), 0);
+    assert_int_equal(open_node(deep, O_RDWR, &writing), 0);
+    assert_int_equal(open_node(ids[4], O_RDONLY, &nameless), 0);
+    assert_int_equal(unlink(in_folder("nameless")), 0);
+    assert_int_equal(again(true), 2); /* the inode and the open file without a name */
+    assert_int_equal(ask(FUSE_GETATTR, ids[0], NULL, 0), 0);
+    assert_int_equal(ask(FUSE_GETATTR, d, NULL, 0), 0);
+    assert_int_equal(ask(FUSE_GETATTR, ids[4], NULL, 0), ESTALE);
+    assert_int_equal(read_8(nameless), EBADF);
+    assert_int_equal(read_8(fh), 0);
+    assert_memory_equal(in + sizeof(struct fuse_out_header), "contents", 8);
+    assert_int_equal(fcntl(share_file_fd(s, fh), F_GETFL) & O_ACCMODE, O_RDONLY);
+    assert_int_equal(fcntl(share_file_fd(s, writing), F_GETFL) & O_ACCMODE, O_RDWR);
+    assert_int_equal(ask(FUSE_READLINK, ids[3], NULL, 0), 0); /* the link itself */
+    assert_true(lookup("file") == ids[0]); /* and it is the one that is known */
+    put_file(in_folder("new"), "new");
+    assert_true(lookup("new") != ids[4]); /* a number is not given twice */
+
+    assert_int_equal(unlink(in_folder("gone")), 0);
+    assert_int_equal(rename(in_folder("file"), in_folder("other")), 0); /* another file of that name */
+    struct records r = {0};
+    share_save(s, &r); /* knows them as they are now: "file" is "other" */
+    records_free(&r);
+    assert_int_equal(rename(in_folder("d"), in_folder("moved")), 0);
+    assert_int_equal(symlink("moved", in_folder("d")), 0);
+    assert_int_equal(again(false), 3); /* gone, the old "other", and the one open for writing: nothing may be written now */
+    assert_int_equal(ask(FUSE_GETATTR, ids[1], NULL, 0), ESTALE);
+    assert_int_equal(ask(FUSE_GETATTR, ids[2], NULL, 0), ESTALE);
+    assert_int_equal(ask(FUSE_GETATTR, deep, NULL, 0), 0); /* the host renamed it before the machine was saved */
+    assert_int_equal(read_8(writing), EBADF);
+    assert_int_equal(read_8(fh), 0);
+}
+
+/* Names that changed between saving and restoring, and bytes that nobody saved. */
+static void what_is_read_back_is_checked(void **state)
+{
+    struct records r = {0};
+    struct pome_error err;
+    unsigned lost;
+    uint64_t fh, file = lookup("file"), way_out = lookup("way-out");
+    assert_int_equal(open_node(file, O_RDONLY, &fh), 0);
+    share_save(s, &r);
+    assert_int_equal(unlink(in_folder("file")), 0);
+    assert_int_equal(symlink("../secret", in_folder("file")), 0);
+    assert_true(share_load(s, r.bytes, r.n, &lost, &err));
+    assert_int_equal(lost, 2);
+    assert_int_equal(ask(FUSE_GETATTR, file, NULL, 0), ESTALE);
+    assert_int_equal(ask(FUSE_GETATTR, way_out, NULL, 0), 0);
+    for (size_t n = 0; n < r.n; n++) /* cut off: refused, or it ends between two records */
+        if (!share_load(s, r.bytes, n, &lost, &err))
+            assert_int_equal(err.code, POME_ERROR_RESTORE);
+    struct stat st;
+    struct statx born;
+    uint8_t bytes[80] = { 1 };
+    static const char *const ways[] = { "twin", "../secret", "/etc/passwd", "way-out", "top/secret", "twin/", "", "..", "." };
+    assert_int_equal(link(secret, in_folder("twin")), 0); /* the host put it there: that is a way */
+    for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) { /* everything is right but the way */
+        struct records w = {0};
+        assert_int_equal(stat(secret, &st), 0);
+        le32_put(bytes + 8, S_IFREG);
+        le64_put(bytes + 16, 1);
+        le64_put(bytes + 24, st.st_ino);
+        assert_int_equal(statx(AT_FDCWD, secret, 0, STATX_BTIME, &born), 0);
+        le64_put(bytes + 32, born.stx_mask & STATX_BTIME ? (uint64_t)born.stx_btime.tv_sec * 1000000000 + born.stx_btime.tv_nsec : 0);
+        strcpy((char *)bytes + 40, ways[i]);
+        records_put(&w, "inode", bytes, 40 + strlen(ways[i]));
+        assert_true(share_load(s, w.bytes, w.n, &lost, &err));
+        assert_int_equal(lost, i ? 1 : 0);
+        records_put(&w, "inode", bytes, 40); /* the same number again */
+        assert_false(share_load(s, w.bytes, w.n, &lost, &err));
+        records_free(&w);
+    }
+    records_free(&r);
+}
+
 static void folders_only(void **state)
 {
     struct pome_error err;
@@ -278,6 +397,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(numbers_that_mean_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(short_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(read_only_is_read_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_guest_knows_is_saved, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_read_back_is_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(folders_only, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

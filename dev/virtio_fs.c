@@ -4,8 +4,7 @@
  * A request goes to the share's thread, which answers it in place and gives the chain back. Requests under way are bounded by the queues.
  * Deviation: queue 0 is served by the same thread, so it waits for a request that the host is slow at.
  *
- * What the guest knows of files are numbers that the share gave it: after a restore they are strange to it (ESTALE), and the guest has to
- * mount again.
+ * What the guest knows of files are numbers that the share gave it: they are saved with the names that they stand for (backend/share_saved.c).
  */
 #include "dev/virtio_fs.h"
 
@@ -78,6 +77,21 @@ static void notify(struct virtio *v, unsigned queue)
 bool virtio_fs_drain(struct virtio *v, unsigned timeout_ms)
 {
     return share_drain(of(v)->share, timeout_ms);
+}
+
+void virtio_fs_save(struct virtio *v, struct records *out)
+{
+    share_save(of(v)->share, out);
+}
+
+bool virtio_fs_load(struct virtio *v, const uint8_t *bytes, size_t n, struct pome_error *err)
+{
+    unsigned lost;
+    if (!share_load(of(v)->share, bytes, n, &lost, err))
+        return false;
+    if (lost)
+        bus_note(v->device.bus, "virtio-fs: %u files and folders that the guest knew are not there any more", lost);
+    return true;
 }
 
 static void destroy(struct virtio *v)

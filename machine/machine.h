@@ -155,7 +155,8 @@ bool machine_each_state(struct machine *m, bool (*each)(void *ctx, const struct 
 bool machine_facts(struct machine *m, struct records *out, struct pome_error *err);
 /* What the fact is called that tells the address of network device i. */
 void machine_mac_fact(unsigned i, char name[48]);
-/* What is on its way between the guest and others: console input that the guest has not got yet, frames of networks. Errors: RESTORE, and of networks. */
+/* What is on its way between the guest and others: console input that the guest has not got yet, frames of networks; and which
+ * files of shares it knows. Errors: RESTORE, and of networks. */
 void machine_save_traffic(struct machine *m, struct records *out);
 bool machine_load_traffic(struct machine *m, const uint8_t *bytes, size_t n, struct pome_error *err);
 /* The firmware's variable store, or NULL; *kept: a file holds it. Loading writes what differs; false: the file cannot be written. */

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "backend/flash_image.h"
+#include "dev/virtio_fs.h"
 #include "dev/virtio_net.h"
 #include "dev/virtio_pci.h"
 
@@ -126,6 +127,16 @@ bool machine_facts(struct machine *m, struct records *out, struct pome_error *er
 
 /* ---- traffic ---- */
 
+static bool is_share(const struct virtio *v)
+{
+    return v && v->type->id == 26;
+}
+
+static void share_name(unsigned slot, char name[32])
+{
+    snprintf(name, 32, "share in PCI slot %u", slot);
+}
+
 static void network_name(unsigned slot, char name[32])
 {
     snprintf(name, 32, "network in PCI slot %u", slot);
@@ -137,10 +148,15 @@ void machine_save_traffic(struct machine *m, struct records *out)
     machine_save_consoles(m, out);
     for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
         struct records r = {0};
-        if (!is_network(m->virtio[slot]))
+        if (is_network(m->virtio[slot])) {
+            network_name(slot, name);
+            virtio_net_save(m->virtio[slot], &r);
+        } else if (is_share(m->virtio[slot])) {
+            share_name(slot, name);
+            virtio_fs_save(m->virtio[slot], &r);
+        } else {
             continue;
-        network_name(slot, name);
-        virtio_net_save(m->virtio[slot], &r);
+        }
         records_put(out, name, r.bytes, r.n);
         out->no_memory |= r.no_memory;
         records_free(&r);
@@ -156,6 +172,9 @@ bool machine_load_traffic(struct machine *m, const uint8_t *bytes, size_t n, str
     for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
         network_name(slot, name);
         if (is_network(m->virtio[slot]) && records_find(bytes, n, name, &r) && !virtio_net_load(m->virtio[slot], r.bytes, r.n, err))
+            return pome_fail_context(err, "%s", name);
+        share_name(slot, name);
+        if (is_share(m->virtio[slot]) && !(records_find(bytes, n, name, &r) ? virtio_fs_load(m->virtio[slot], r.bytes, r.n, err) : virtio_fs_load(m->virtio[slot], NULL, 0, err)))
             return pome_fail_context(err, "%s", name);
     }
     return true;

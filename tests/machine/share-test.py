@@ -1,7 +1,7 @@
 #!/usr/bin/env -S python3 -B
 # folders of the host in a guest: all of a file system's basics, read-only unless asked for, no way out
 """Linux's virtiofs on `pome boot --share`. Environment: POME, GUESTS, WORK (tests/machine/run.sh)."""
-import hashlib, os, shutil, stat, sys
+import hashlib, os, shutil, signal, stat, sys
 from ramdisk import boot, program, ramdisk
 from visit import Machine, WORK, refused
 
@@ -99,6 +99,24 @@ assert open(os.path.join(work, 'seen')).read() == 'host-must-see\n'
 assert open(os.path.join(WORK, 'secret')).read() == 'secret' and os.path.getsize(os.path.join(docs, 'data')) == len(data)
 assert stat.S_ISREG(os.lstat(os.path.join(work, 'twin')).st_mode) and not os.path.lexists(os.path.join(work, 'dev'))
 assert sorted(os.listdir(docs)) == ['data']
+# Saved and resumed, open files stay open; one that the host replaced meanwhile is stale.
+words = boot(initrd, 'shell', MODULES, '--share', 'work=%s:rw' % work, '--saved', os.path.join(WORK, 'share.saved'))
+m = Machine(*words)
+m.wait_for('TEST-SHELL')
+m.type('mkdir /rw; mount -t virtiofs work /rw; cd /rw; exec 3<from-host 4>>log 5<seen; read -r -n 6 x <&3; echo before >&4; echo "ready-$((1+1))"')
+m.wait_for('ready-2')
+m.p.send_signal(signal.SIGUSR1)
+assert m.end() == 0
+os.rename(os.path.join(work, 'seen'), os.path.join(work, 'seen.old'))
+with open(os.path.join(work, 'seen'), 'w') as f:
+    f.write('another file\n')
+m = Machine(*words, '--resume')
+m.type('echo 3 >/proc/sys/vm/drop_caches; echo "[$x|$(cat <&3)]"; echo after >&4; sync; cat <&5 || echo "stale-$((1+1))"; cat seen; pwd; echo "over-$((1+1))"')
+said = m.wait_for('over-2').replace('\r', '')
+assert '[hello|guest]' in said and 'stale-2' in said and '\nanother file\n' in said and '\n/rw\n' in said, said
+m.p.kill()
+m.end()
+assert open(os.path.join(work, 'log')).read() == 'before\nafter\n'
 refused(1, *boot(initrd, 'poweroff', [], '--share', 'x=/no/such/folder'), why='cannot be shared')
 refused(2, *boot(initrd, 'poweroff', [], '--share', 'x=/etc/passwd'), why='no folder')
 refused(2, *boot(initrd, 'poweroff', [], '--share', '/tmp'), why='the form is')
