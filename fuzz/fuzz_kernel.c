@@ -1,5 +1,4 @@
 /* fuzz_kernel.c - a file given as a kernel, of whatever kind its first bytes say (machine/kernel.c), to machines of both platforms. */
-#define _GNU_SOURCE
 #include "machine/machine.h"
 
 #include "base/loop.h"
