@@ -44,7 +44,7 @@ struct live {
     char name[SNAPSHOT_NAME_MAX + 2]; /* one more than there may be: a long one is refused */
     struct vm_saving *saving;
     struct vm *vm;
-    struct settings settings; /* as they were at the beginning */
+    const struct settings *settings; /* that it was started with */
     struct snapshot_ahead *ahead; /* NULL: it was paused */
     double memory_s; /* that writing it took */
     bool failed;
@@ -73,7 +73,7 @@ static bool run(struct vm *vm, void *ctx, struct pome_error *err)
 {
     struct live *l = ctx;
     struct job j = {0};
-    const struct snapshot_memory memory = {write_memory, l};
+    const struct snapshot_memory memory = {write_memory, l, l->settings};
     double begin = now_s();
     bool ok = snapshot_create(l->b, l->name, &memory, l->ahead, &j, err);
     if (ok)
@@ -116,7 +116,7 @@ static bool copy_ahead(struct vm *vm, void *ctx, struct pome_error *err)
     struct live *l = ctx;
     struct job j = {.progress = go_on, .user = l};
     const struct snapshot_writes writes = {vm_watch_disk, vm_take_changed, vm};
-    l->ahead = snapshot_ahead_begin(l->b, &l->settings, &writes, &j, err);
+    l->ahead = snapshot_ahead_begin(l->b, l->settings, &writes, &j, err);
     return l->ahead;
 }
 
@@ -181,7 +181,7 @@ bool pome_vm_snapshot(pome_vm *v, const char *name, const struct pome_save_optio
     struct live *l = calloc(1, sizeof *l);
     if (!l)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a snapshot");
-    *l = (struct live){.b = api_vm_bundle(v), .vm = api_vm(v), .settings = api_vm_bundle(v)->settings, .done = done, .user = user};
+    *l = (struct live){.b = api_vm_bundle(v), .vm = api_vm(v), .settings = api_vm_settings(v), .done = done, .user = user};
     snprintf(l->name, sizeof l->name, "%s", name);
     l->saving = vm_saving_new("", o.key, o.key_size, err);
     if (l->saving && begin_live(l, err))

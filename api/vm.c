@@ -28,6 +28,7 @@ struct subscriber {
 struct pome_vm {
     struct vm *vm;
     struct bundle *bundle; /* locked by us, until freed; NULL: none */
+    struct settings settings; /* its, that the machine was made with */
     struct log *log;
     struct subscriber subscriber[SUBSCRIBERS];
     bool dispatching, free_later;
@@ -118,6 +119,7 @@ static bool open_bundle(pome_vm *v, struct bundle *b, const struct pome_start_op
     if (!bundle_lock(b, err))
         return false;
     v->bundle = b;
+    v->settings = b->settings;
     if (!bundle_log_path(b, log_path))
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
     v->log = log_open(log_path, err);
@@ -338,6 +340,11 @@ static bool operate(pome_vm *v, enum pome_vm_operation op, pome_done *done, void
 struct vm *api_vm(const pome_vm *v)
 {
     return v->vm;
+}
+
+const struct settings *api_vm_settings(const pome_vm *v)
+{
+    return &v->settings;
 }
 
 struct bundle *api_vm_bundle(const pome_vm *v)

@@ -9,6 +9,7 @@
 
 struct vm *api_vm(const pome_vm *v);
 struct bundle *api_vm_bundle(const pome_vm *v); /* NULL: it was made from a configuration */
+const struct settings *api_vm_settings(const pome_vm *v); /* of the bundle, when the machine was made of it */
 
 /* vm_operate, and waits, dispatching; w->done and w->user are set here. */
 bool api_operate_wait(pome_vm *v, enum pome_vm_operation op, const struct vm_work *w, int timeout_ms, struct pome_error *err);

@@ -148,6 +148,18 @@ static bool copy_files(const struct bundle *from, const struct bundle *to, const
 
 /* ---- creating ---- */
 
+/* A machine goes on with the configuration that it ran with. Nothing is written where the file says just that. */
+static bool put_settings(const struct bundle *b, struct bundle *to, const struct settings *s, struct pome_error *err)
+{
+    size_t n, now_n;
+    char *text = settings_write(s, &n), *now = settings_write(&b->settings, &now_n);
+    bool ok = text && now ? (n == now_n && !memcmp(text, now, n)) || bundle_member_write(to, BUNDLE_CONFIG, text, n, err)
+                          : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a snapshot");
+    free(text);
+    free(now);
+    return ok;
+}
+
 static bool fill(struct bundle *b, struct bundle *to, const struct snapshot_memory *memory, struct snapshot_ahead *ahead, struct job *j, struct pome_error *err)
 {
     char path[PATH_MAX], parent[SNAPSHOT_NAME_MAX + 1];
@@ -155,8 +167,9 @@ static bool fill(struct bundle *b, struct bundle *to, const struct snapshot_memo
     struct stat st;
     bool ok = f || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a snapshot");
     snprintf(path, sizeof path, "%.3900s/%s", to->path, bundle_member_name(BUNDLE_SAVED));
-    ok = ok && files_of(b, &b->settings, !memory, f, err) && (!memory || memory->write(memory->user, path, err)) &&
-         job_step(j, "Copying disks", 1, 1, data_of(f), err) && copy_files(b, to, f, ahead, j, err);
+    ok = ok && files_of(b, memory ? memory->settings : &b->settings, !memory, f, err) && (!memory || memory->write(memory->user, path, err)) &&
+         job_step(j, "Copying disks", 1, 1, data_of(f), err) && copy_files(b, to, f, ahead, j, err) &&
+         (!memory || put_settings(b, to, memory->settings, err));
     free(f);
     get_current(b, parent);
     bool has_memory = ok && !fstatat(to->dir_fd, bundle_member_name(BUNDLE_SAVED), &st, AT_SYMLINK_NOFOLLOW);

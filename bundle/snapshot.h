@@ -25,6 +25,7 @@ struct snapshot {
 struct snapshot_memory {
     bool (*write)(void *user, const char *path, struct pome_error *err);
     void *user;
+    const struct settings *settings; /* that it was started with: Config.json may say something else since, which holds from the next start on */
 };
 
 /* The bundle must be locked by this process; its machine does not run, or stands still and `memory` writes it. memory NULL: SaveFile.pomesave, if there is one, is what

@@ -173,7 +173,10 @@ int run_vm(pome_vm *vm, struct terminal *t, const struct run_options *o)
     if (!begin(&r, &err)) {
         pome_control_server_free(r.server);
         terminal_close(t);
-        return cli_fail(&err, NULL, o->resume ? "cannot go on from the saved machine" : "cannot start the machine");
+        const char *hint = !o->resume || err.code != POME_ERROR_RESTORE ? NULL
+                           : o->saved ? "give the options that it was saved with"
+                                      : "set back what differs with \"pome set\"; \"pome start NAME --discard-saved\" starts it anew";
+        return cli_fail(&err, hint, o->resume ? "cannot go on from the saved machine" : "cannot start the machine");
     }
     while (!r.left && serve(&r))
         ;

@@ -448,6 +448,24 @@ def configuration():
             run("stop", "a")
 
 
+def snapshots():
+    """A snapshot of a running machine has the configuration that it runs with, whatever was set since; what differs at a resume is told, and what to do."""
+    start("a")
+    run("set", "a", "memorySize", "256MiB", err="next start")
+    run("snapshot", "create", "a", "warm")
+    expect(run("get", "a", "memorySize").strip() == str(256 << 20), "the snapshot changed the machine's configuration")
+    run("stop", "a")
+    run("snapshot", "restore", "a", "warm")
+    expect(run("get", "a", "memorySize").strip() == str(128 << 20), "the snapshot has a configuration that the machine did not run with")
+    run("set", "a", "memorySize", "256MiB")
+    run("start", "a", "--resume", "--detach", status=1, err="--discard-saved")
+    run("set", "a", "memorySize", "128MiB")
+    started.append(json.loads(run("start", "a", "--resume", "--detach", "--json"))["pid"])
+    expect(state("a") == "running", state("a"))
+    run("stop", "a")
+    run("snapshot", "delete", "a", "warm")
+
+
 def killed():
     """kill -9 leaves a socket that nobody minds, and a machine that starts again."""
     answer = start("a")
@@ -554,7 +572,7 @@ def hostile():
 
 make("a")
 try:
-    for part in (life, gone_wrong, stopping, waiting, programs, consoles, foreground, notified, logs, configuration, killed, folders, hostile):
+    for part in (life, gone_wrong, stopping, waiting, programs, consoles, foreground, notified, logs, configuration, snapshots, killed, folders, hostile):
         t = time.monotonic()
         part()
         print(f"{part.__name__}: {time.monotonic() - t:.1f} s", flush=True)
