@@ -23,6 +23,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <zlib.h>
 
 #ifndef POME_VERSION_STRING
 #define POME_VERSION_STRING "0"
@@ -471,32 +472,33 @@ static bool read_disk(void *user, uint64_t offset, void *bytes, size_t n, struct
     return file_read_at(l->in->disk_fd, l->disk, bytes, n, l->base + offset, err);
 }
 
-/* A component's bytes in a file: all of it, or what is between head and tail of the IMG4. */
+/* A component's bytes in a file: all of it, or what is between head and tail of the IMG4. Their digest was right when they were written; whether the disk and
+ * our own writer kept them is for the checksum that the zip has of the member. */
 static bool compare(struct apfs *a, struct looking *l, const struct content *c, struct pome_error *err)
 {
     const struct manifest_component *m = find(l->in, c->from);
     char path[1024];
     struct apfs_item item;
     struct im4p p;
-    uint8_t digest[SHA384_BYTES];
     const struct ticket *t = &l->in->tickets[c->form == RECOVERY_IMG4 ? TICKET_RECOVERY : TICKET_OS];
-    if (!expand(l->in, c, path, err) || !apfs_find(a, l->index[c->volume], path, &item, err))
+    int64_t member = restore_image_member(l->in->image, m, err);
+    if (member < 0 || !expand(l->in, c, path, err) || !apfs_find(a, l->index[c->volume], path, &item, err))
         return false;
+    const struct zip_member *z = zipin_member(l->in->image->zip, (size_t)member);
     struct img4_frame *f = calloc(1, sizeof *f);
     uint8_t *bytes = malloc(MiB);
-    struct sha384 *sum = sha384_begin();
-    bool ok = (f && bytes && sum) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to compare %s", c->from);
+    bool ok = (f && bytes) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to compare %s", c->from);
     ok = ok && (c->form == RAW || (restore_image_im4p(l->in->image, m, NULL, &p, err) && img4_frame(p.size, t->der, t->size, NULL, 0, f)));
-    uint64_t end = ok ? item.size - f->tail_size : 0;
-    for (uint64_t at = ok ? f->head_size : 0; ok && at < end;) {
+    uint64_t end = ok ? item.size - f->tail_size : 0, begin = ok ? f->head_size : 0;
+    uLong sum = crc32(0, NULL, 0);
+    for (uint64_t at = begin; ok && at < end;) {
         ptrdiff_t n = apfs_read_file(a, l->index[c->volume], &item, at, bytes, (size_t)MIN(MiB, end - at), err);
         ok = n > 0 && install_progress(l->in, at, end, err);
         if (ok)
-            sha384_add(sum, bytes, (size_t)n);
+            sum = crc32(sum, bytes, (uInt)n);
         at += ok ? (uint64_t)n : 0;
     }
-    sha384_end(sum, ok ? digest : NULL);
-    if (ok && m->digest_bytes == SHA384_BYTES && memcmp(digest, m->digest, SHA384_BYTES))
+    if (ok && (end - begin != z->size || sum != z->crc))
         ok = pome_fail(err, POME_ERROR_IO, "%s: what is on the disk differs from what was written", path);
     free(f);
     free(bytes);

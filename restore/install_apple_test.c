@@ -10,6 +10,7 @@
 #include "restore/apple_image.h"
 #include "restore/install.h"
 #include "restore/resize.h"
+#include "restore/test_image.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -336,6 +337,30 @@ static void encrypted_with_a_key(void **state)
     bundle_close(b);
 }
 
+/* The last byte of a disk image says nothing to who reads the files in it. */
+static bool flip_os(void *user, const char *member, uint8_t *bytes, size_t *n)
+{
+    if (!strcmp(member, "022-10001-001.dmg"))
+        bytes[*n - 1] ^= 1;
+    return true;
+}
+
+static void damaged_os(void **state)
+{
+    struct bundle *b = make(&(struct apple_image){.work = dir, .os = os_path});
+    char good[128];
+    snprintf(good, sizeof good, "%s.good", ipsw);
+    assert_int_equal(rename(ipsw, good), 0);
+    OK(test_image_rewrite(good, ipsw, flip_os, NULL, &err));
+    struct restore_image *image = open_image();
+    assert_false(install_run(b, image, NULL, NULL, &err));
+    if (err.code != POME_ERROR_INVALID_RESTORE_IMAGE || !strstr(err.message, "OS: SHA-384 is"))
+        fail_msg("%d: %s", err.code, err.message);
+    assert_false(b->installed);
+    restore_image_close(image);
+    bundle_close(b);
+}
+
 /* --- going on --- */
 
 static bool die_in(void *user, const struct pome_progress *p)
@@ -410,6 +435,6 @@ static void resumed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(grows), cmocka_unit_test(encrypted), cmocka_unit_test(encrypted_with_a_key), cmocka_unit_test(resumed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(grows), cmocka_unit_test(encrypted), cmocka_unit_test(encrypted_with_a_key), cmocka_unit_test(damaged_os), cmocka_unit_test(resumed)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -152,6 +152,14 @@ static bool copy_folder(struct tree *t, uint64_t from, uint64_t to, unsigned dep
     return apfs_list(t->from, t->volume, from, copy_one, &n, t->err) && n.ok;
 }
 
+/* The files are read from here and there; beside that the image is read from its first byte to its last, for its digest. */
+static bool copy_checked(struct tree *t)
+{
+    struct restore_image_check *k = restore_image_check_begin(t->in->image, install_component(t->in, "OS"), t->err);
+    bool ok = k && copy_folder(t, APFS_ROOT, APFS_ROOT, 0);
+    return restore_image_check_end(k, ok, t->err) && ok;
+}
+
 bool os_tree_copy(struct install *in, struct apfs_volume *to, struct os_tree_count *count, char why[512], struct pome_error *err)
 {
     struct pome_error reason = {0};
@@ -167,7 +175,7 @@ bool os_tree_copy(struct install *in, struct apfs_volume *to, struct os_tree_cou
     else if (!(t.bytes = malloc(COPY_BYTES)))
         ok = pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to copy the OS");
     else
-        ok = copy_folder(&t, APFS_ROOT, APFS_ROOT, 0);
+        ok = copy_checked(&t);
     free(t.bytes);
     apfs_close(t.from);
     source_close(t.disk);

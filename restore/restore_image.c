@@ -13,6 +13,8 @@
 #include <zstd.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,6 +276,61 @@ bool restore_image_read(struct restore_image *image, const struct manifest_compo
     if (unchecked)
         *unchecked = !check;
     zipin_stream_close(s);
+    return ok;
+}
+
+struct restore_image_check {
+    struct restore_image image; /* of it, only zip is used: one of its own */
+    const struct manifest_component *component;
+    pthread_t thread;
+    atomic_bool unwanted;
+    bool ok;
+    struct pome_error err;
+};
+
+static bool check_piece(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
+{
+    struct restore_image_check *k = user;
+    return !k->unwanted || pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "cancelled");
+}
+
+static void *check_run(void *user)
+{
+    struct restore_image_check *k = user;
+    bool unchecked;
+    k->ok = restore_image_read(&k->image, k->component, check_piece, k, &unchecked, &k->err);
+    return NULL;
+}
+
+struct restore_image_check *restore_image_check_begin(const struct restore_image *image, const struct manifest_component *c, struct pome_error *err)
+{
+    struct restore_image_check *k = calloc(1, sizeof *k);
+    if (!k) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to check %s", zipin_path(image->zip), c->name);
+        return NULL;
+    }
+    k->component = c;
+    k->image.zip = zipin_again(image->zip, err);
+    if (k->image.zip && !pthread_create(&k->thread, NULL, check_run, k))
+        return k;
+    if (k->image.zip)
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no thread to check %s", zipin_path(image->zip), c->name);
+    zipin_close(k->image.zip);
+    free(k);
+    return NULL;
+}
+
+bool restore_image_check_end(struct restore_image_check *k, bool wanted, struct pome_error *err)
+{
+    if (!k)
+        return true;
+    k->unwanted = !wanted;
+    pthread_join(k->thread, NULL);
+    bool ok = k->ok || !wanted;
+    if (!ok && err)
+        *err = k->err;
+    zipin_close(k->image.zip);
+    free(k);
     return ok;
 }
 

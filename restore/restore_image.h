@@ -67,6 +67,13 @@ typedef bool component_sink(void *user, uint64_t offset, const void *bytes, size
 bool restore_image_read(struct restore_image *image, const struct manifest_component *c, component_sink *sink, void *user, bool *unchecked,
                         struct pome_error *err);
 
+/* Reads a component on a thread of its own and compares its digest, while the caller reads parts of it here and there. NULL: no memory, or the image cannot
+ * be opened once more. */
+struct restore_image_check;
+struct restore_image_check *restore_image_check_begin(const struct restore_image *image, const struct manifest_component *c, struct pome_error *err);
+/* Waits for it, unless it is not wanted any more, and frees. False: what restore_image_read says of the component. NULL: true. */
+bool restore_image_check_end(struct restore_image_check *k, bool wanted, struct pome_error *err);
+
 /* Bytes of the OS image that were read, and that they uncompressed to. False ends the reading (the callee has filled *err). */
 typedef bool os_progress(void *user, uint64_t read, uint64_t made, struct pome_error *err);
 

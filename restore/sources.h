@@ -20,8 +20,8 @@ struct archive_key {
  * and the containers'. */
 struct source *source_disk(struct source *in, const struct archive_key *key, struct pome_error *err);
 
-/* The disk in a component of an image ("OS", "BaseSystem", "Cryptex1,SystemOS"), read at any place. Compare the component's digest with
- * restore_image_read() before or beside. */
+/* The disk in a component of an image ("OS", "BaseSystem", "Cryptex1,SystemOS"), read at any place. Its digest is
+ * not compared by that: see restore_image_check_begin(). */
 struct source *restore_image_disk(struct restore_image *image, const struct manifest_component *c, const struct archive_key *key,
                                   struct pome_error *err);
 

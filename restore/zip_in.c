@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 
 struct zipin {
     zip_t *zip;
+    int fd; /* of the file, too: the zip has its own */
     char *path;
     uint64_t bytes;
     size_t n;
@@ -106,30 +108,33 @@ static bool read_directory(struct zipin *a, struct pome_error *err)
     return true;
 }
 
-static bool open_zip(struct zipin *a, const char *path, struct pome_error *err)
+/* name: how the file is opened; messages have a->path. */
+static bool open_zip(struct zipin *a, const char *name, struct pome_error *err)
 {
     struct stat st;
-    int code = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return pome_fail_errno(err, "%s", path);
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-        close(fd);
-        return pome_fail(err, POME_ERROR_RESTORE_IMAGE_LOAD_FAILED, "%s: not a regular file", path);
-    }
+    int code = 0;
+    a->fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (a->fd < 0)
+        return pome_fail_errno(err, "%s", a->path);
+    if (fstat(a->fd, &st) || !S_ISREG(st.st_mode))
+        return pome_fail(err, POME_ERROR_RESTORE_IMAGE_LOAD_FAILED, "%s: not a regular file", a->path);
     a->bytes = (uint64_t)st.st_size;
+    int fd = fcntl(a->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return pome_fail_errno(err, "%s", a->path);
     a->zip = zip_fdopen(fd, 0, &code);
     if (a->zip)
         return true;
     close(fd);
     zip_error_t e;
     zip_error_init_with_code(&e, code);
-    pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %llu bytes are not a whole zip file: %s", path, (unsigned long long)a->bytes,
+    pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %llu bytes are not a whole zip file: %s", a->path, (unsigned long long)a->bytes,
               zip_error_strerror(&e));
     zip_error_fini(&e);
     return false;
 }
 
-struct zipin *zipin_open(const char *path, struct pome_error *err)
+static struct zipin *open_as(const char *path, const char *name, struct pome_error *err)
 {
     struct zipin *a = calloc(1, sizeof *a);
     if (!a || !(a->path = strdup(path))) {
@@ -137,11 +142,24 @@ struct zipin *zipin_open(const char *path, struct pome_error *err)
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to open it", path);
         return NULL;
     }
-    if (!open_zip(a, path, err) || !read_directory(a, err)) {
+    if (!open_zip(a, name, err) || !read_directory(a, err)) {
         zipin_close(a);
         return NULL;
     }
     return a;
+}
+
+struct zipin *zipin_open(const char *path, struct pome_error *err)
+{
+    return open_as(path, path, err);
+}
+
+/* By the descriptor: the path may have become another file's. */
+struct zipin *zipin_again(const struct zipin *a, struct pome_error *err)
+{
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", a->fd);
+    return open_as(a->path, name, err);
 }
 
 void zipin_close(struct zipin *a)
@@ -150,6 +168,8 @@ void zipin_close(struct zipin *a)
         return;
     if (a->zip)
         zip_discard(a->zip);
+    if (a->fd >= 0)
+        close(a->fd);
     free(a->members);
     free(a->by_name);
     free(a->path);

@@ -37,6 +37,9 @@ struct zip_member {
 struct zipin *zipin_open(const char *path, struct pome_error *err);
 void zipin_close(struct zipin *a);
 
+/* The same file once more, for another thread: an archive is for one thread at a time. */
+struct zipin *zipin_again(const struct zipin *a, struct pome_error *err);
+
 const char *zipin_path(const struct zipin *a);
 uint64_t zipin_bytes(const struct zipin *a); /* of the file */
 size_t zipin_count(const struct zipin *a);
