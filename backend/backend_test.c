@@ -1,5 +1,6 @@
 /* backend_test.c - disks: locks, sizes, every operation, draining; consoles: order, fullness, endings. */
 #include "backend/console.h"
+#include "backend/dirty.h"
 #include "backend/disk.h"
 
 #include "base/bits.h"
@@ -139,15 +140,15 @@ static const char *changed(struct disk *d)
     size_t n = 0;
     text[0] = 0;
     while (disk_take_changed(d, &next, &offset, &bytes))
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s%u+%u", n ? " " : "", (unsigned)(offset / DISK_CLUSTER), (unsigned)(bytes / DISK_CLUSTER));
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%u+%u", n ? " " : "", (unsigned)(offset / DIRTY_CLUSTER), (unsigned)(bytes / DIRTY_CLUSTER));
     return text;
 }
 
 static void changes_are_noted(void **state)
 {
-    static uint8_t a[DISK_CLUSTER * 2];
+    static uint8_t a[DIRTY_CLUSTER * 2];
     enum { LAST = 130 }; /* more than two words of bits, and half a cluster */
-    assert_int_equal(truncate(path, LAST * DISK_CLUSTER + 4096), 0);
+    assert_int_equal(truncate(path, LAST * DIRTY_CLUSTER + 4096), 0);
     struct disk *d = open_ok(false);
     assert_int_equal(run(d, DISK_WRITE, 0, a, 512, 1), 0);
     assert_string_equal(changed(d), ""); /* nobody has asked */
@@ -156,13 +157,13 @@ static void changes_are_noted(void **state)
     assert_int_equal(run(d, DISK_READ, 0, a, sizeof a, 1), 0);
     assert_int_equal(run(d, DISK_FLUSH, 0, NULL, 0, 0), 0);
     assert_string_equal(changed(d), "");
-    assert_int_equal(run(d, DISK_WRITE, 3 * DISK_CLUSTER - 512, a, 1024, 2), 0); /* on both sides of a boundary */
-    assert_int_equal(run(d, DISK_WRITE, 63 * DISK_CLUSTER, a, sizeof a, 1), 0);
-    assert_int_equal(run(d, DISK_DISCARD, 70 * DISK_CLUSTER, NULL, DISK_CLUSTER, 0), 0);
-    assert_int_equal(run(d, DISK_WRITE_ZEROES, LAST * DISK_CLUSTER, NULL, 4096, 0), 0);
+    assert_int_equal(run(d, DISK_WRITE, 3 * DIRTY_CLUSTER - 512, a, 1024, 2), 0); /* on both sides of a boundary */
+    assert_int_equal(run(d, DISK_WRITE, 63 * DIRTY_CLUSTER, a, sizeof a, 1), 0);
+    assert_int_equal(run(d, DISK_DISCARD, 70 * DIRTY_CLUSTER, NULL, DIRTY_CLUSTER, 0), 0);
+    assert_int_equal(run(d, DISK_WRITE_ZEROES, LAST * DIRTY_CLUSTER, NULL, 4096, 0), 0);
     assert_string_equal(changed(d), "2+2 63+1 64+1 70+1 130+1");
     assert_string_equal(changed(d), "");
-    assert_int_equal(run(d, DISK_WRITE_ZEROES, 0, NULL, LAST * DISK_CLUSTER, 0), 0);
+    assert_int_equal(run(d, DISK_WRITE_ZEROES, 0, NULL, LAST * DIRTY_CLUSTER, 0), 0);
     assert_string_equal(changed(d), "0+64 64+64 128+2");
     assert_int_equal(run(d, DISK_WRITE, 0, a, 512, 1), 0);
     assert_int_equal(run(d, DISK_WRITE, UINT64_MAX - 511, a, 1024, 1), EINVAL); /* outside: nothing to note */
@@ -170,9 +171,9 @@ static void changes_are_noted(void **state)
     assert_string_equal(changed(d), "");
     disk_close(d);
     d = open_ok(false); /* a part of a file: offsets are the file's */
-    assert_true(disk_set_range(d, path, 5 * DISK_CLUSTER, 10 * DISK_CLUSTER, NULL));
+    assert_true(disk_set_range(d, path, 5 * DIRTY_CLUSTER, 10 * DIRTY_CLUSTER, NULL));
     assert_true(disk_watch(d, NULL));
-    assert_int_equal(run(d, DISK_WRITE, 9 * DISK_CLUSTER, a, 512, 1), 0);
+    assert_int_equal(run(d, DISK_WRITE, 9 * DIRTY_CLUSTER, a, 512, 1), 0);
     assert_string_equal(changed(d), "14+1");
     disk_close(d);
 }

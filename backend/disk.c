@@ -1,6 +1,7 @@
 /* disk.c - raw disk images and the threads that read and write them (see disk.h). */
 #include "backend/disk.h"
 
+#include "backend/dirty.h"
 #include "base/bits.h"
 #include "base/error.h"
 
@@ -9,7 +10,6 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -41,7 +41,7 @@ struct disk {
     uint64_t padded_from;  /* the file ends there and the disk a little later; 0: both end together */
     bool read_only;
     bool never_now; /* the file system cannot say what it has in memory */
-    _Atomic uint64_t *_Atomic changed; /* a bit for each cluster of the file; NULL: nobody has asked */
+    struct dirty dirty;
 };
 
 static void list_add(struct disk_list *l, struct disk_io *io)
@@ -132,18 +132,6 @@ static bool no_fallocate(int e)
     return e == EOPNOTSUPP || e == ENOSYS || e == ENODEV;
 }
 
-static uint64_t clusters(const struct disk *d)
-{
-    return (d->first + d->bytes + DISK_CLUSTER - 1) / DISK_CLUSTER;
-}
-
-static void note_change(struct disk *d, uint64_t offset, uint64_t bytes)
-{
-    _Atomic uint64_t *changed = d->changed;
-    for (uint64_t c = offset / DISK_CLUSTER; changed && bytes && c <= (offset + bytes - 1) / DISK_CLUSTER; c++)
-        atomic_fetch_or(&changed[c / 64], UINT64_C(1) << c % 64);
-}
-
 static int carry_out(struct disk *d, struct disk_io *io)
 {
     int e;
@@ -175,38 +163,18 @@ static int perform(struct disk *d, struct disk_io *io)
     const uint64_t offset = io->offset, bytes = io->bytes; /* a transfer uses them up */
     int e = carry_out(d, io);
     if (io->op == DISK_WRITE || io->op == DISK_DISCARD || io->op == DISK_WRITE_ZEROES)
-        note_change(d, offset, bytes); /* also when it failed: perhaps half way */
+        dirty_note(&d->dirty, offset, bytes); /* also when it failed: perhaps half way */
     return e;
 }
 
 bool disk_watch(struct disk *d, struct pome_error *err)
 {
-    const uint64_t n = (clusters(d) + 63) / 64;
-    _Atomic uint64_t *changed = d->changed;
-    for (uint64_t i = 0; changed && i < n; i++)
-        atomic_store(&changed[i], 0);
-    if (!changed)
-        d->changed = changed = calloc(n, sizeof *changed); /* until disk_close: a worker may look at it at any time */
-    return changed || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to note what is written", disk_path(d));
+    return dirty_begin(&d->dirty, d->first + d->bytes) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to note what is written", disk_path(d));
 }
 
 bool disk_take_changed(struct disk *d, uint64_t *next, uint64_t *offset, uint64_t *bytes)
 {
-    _Atomic uint64_t *changed = d->changed;
-    for (uint64_t c = *next / DISK_CLUSTER, n = clusters(d); changed && c < n; c = (c | 63) + 1) {
-        uint64_t left = atomic_load(&changed[c / 64]) >> c % 64;
-        if (!left)
-            continue;
-        c += (uint64_t)__builtin_ctzll(left);
-        left >>= __builtin_ctzll(left);
-        const unsigned run = ~left ? (unsigned)__builtin_ctzll(~left) : 64; /* within one word */
-        atomic_fetch_and(&changed[c / 64], ~((run == 64 ? UINT64_MAX : (UINT64_C(1) << run) - 1) << c % 64));
-        *offset = c * DISK_CLUSTER;
-        *bytes = (uint64_t)run * DISK_CLUSTER;
-        *next = *offset + *bytes;
-        return true;
-    }
-    return false;
+    return dirty_take(&d->dirty, next, offset, bytes);
 }
 
 /* ---- the pool ---- */
@@ -435,7 +403,7 @@ void disk_close(struct disk *d)
         return;
     if (d->fd >= 0)
         close(d->fd);
-    free((void *)d->changed);
+    dirty_free(&d->dirty);
     free(d->path);
     free(d);
 }

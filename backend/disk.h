@@ -42,7 +42,6 @@ bool disk_sync(struct disk *d, struct pome_error *err);
 
 /* Which parts of the file change while somebody copies it. Noted from disk_watch on, once a request is over: a copy that met it half way comes back for it. Any
  * thread, while requests run; one at a time. Errors of disk_watch: OUT_OF_MEMORY. */
-enum { DISK_CLUSTER = 65536 };
 bool disk_watch(struct disk *d, struct pome_error *err); /* nothing changed yet */
 /* The next part from byte *next of the file (0 at first), which counts as unchanged again: whole clusters, the last may end behind the file's end. False: there is none. */
 bool disk_take_changed(struct disk *d, uint64_t *next, uint64_t *offset, uint64_t *bytes);

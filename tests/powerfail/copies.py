@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """copies.py - clone, move, rename, export, import, repair, snapshots, nvram and config, cut off at their n-th write, sync, rename, ...
 
-usage: copies.py POME SHIM MAKE_TEST_IMAGE [--all] [--only OPERATION] [--at N] [--mode MODE]
+usage: copies.py POME SHIM MAKE_TEST_IMAGE LIVE_SNAPSHOT [--all] [--only OPERATION] [--at N] [--mode MODE]
 
 As powerfail.py, for operations that never make a machine less than whole: afterwards the original is whole (`pome bundle check` finds nothing), and the copy is not there
 or whole; nothing is left behind after `pome list`; and the same command then succeeds.
@@ -12,7 +12,7 @@ import random
 import sys
 
 sys.dont_write_bytecode = True
-from kit import home, image, make_image, pome, run, sure, test, vms, work
+from kit import home, image, make_image, more_programs, pome, run, sure, test, vms, work
 
 out = os.path.join(home, "vm.tar.zst")
 foreign = os.path.join(home, "guest")
@@ -104,6 +104,18 @@ def after_snapshot_create(ok):
         if state() != (str(1 << 30), "quiet"):
             sys.exit(f"the snapshot is {state()}")
     return "new" in there
+
+
+def after_live_snapshot(ok):
+    """What the guest wrote before, while and after its disk was copied (live_snapshot.c) is in it."""
+    if not after_snapshot_create(ok):
+        return False
+    with open(os.path.join(vms, "vm.bundle", "Disk.img"), "rb") as f: # was restored
+        for i in range(3):
+            f.seek((900 + i) << 20)
+            if f.read(512) != bytes([i + 1]) * 512:
+                sys.exit(f"the snapshot has not what was written at {i + 1}")
+    return True
 
 
 def after_snapshot_restore(ok):
@@ -224,6 +236,7 @@ OPERATIONS = [
     ("nvram set", create, [pome, "nvram", "set", "vm", "boot-args", "quiet"], after_nvram),
     ("config set", create, [pome, "config", "set", "vm", "memorySize", "1GiB"], after_config),
     ("snapshot create", create_with_snapshots, [pome, "snapshot", "create", "vm", "new"], after_snapshot_create),
+    ("snapshot create, live", create_with_snapshots, [more_programs[0], os.path.join(vms, "vm.bundle"), "new"], after_live_snapshot),
     ("snapshot restore", create_with_snapshots, [pome, "snapshot", "restore", "vm", "first"], after_snapshot_restore),
     ("snapshot delete", create_with_snapshots, [pome, "snapshot", "delete", "vm", "first"], after_snapshot_delete),
     ("repair", create_damaged, [pome, "bundle", "repair", "vm", "--yes"], after_repair),
