@@ -171,11 +171,14 @@ struct x64_group {
     uint16_t first, last, count;
     bool write, unpriv;
     bool maybe;       /* written, but only behind side exits */
+    uint64_t page;    /* its distance from pc_page in pages, where that is known: then so is that all of it lies in this page; or NO_PAGE */
     bool late;        /* its first access is not the first of its instruction, which so cannot be begun again: always alone */
     int8_t way;       /* in a loop: the base rises (1), falls (-1) or nobody knows (0) from turn to turn */
     uint8_t addend;   /* ... and the register that the addend is kept in, NO_REG: in memory */
 };
 enum { X64_MAX_GROUPS = 64 };
+#define NO_PAGE UINT64_MAX
+
 
 struct x64_class {
     ir_ref owner[32];  /* whose value a register holds; 0: free */

@@ -74,8 +74,11 @@ static struct x64_mem line(bool unpriv, size_t field)
     return unpriv ? mem_at(RCX, (int32_t)field) : mem_indexed(X64_TLB, RCX, 0, (int32_t)field);
 }
 
-/* Compares `bytes` bytes at reg + first with the tag of their line; returns the condition for a miss. aligned: they must be. */
-static enum x64_cc compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int32_t bytes, bool aligned, bool write, bool unpriv)
+/* Compares the page of `bytes` bytes at reg + first with the tag of its line; returns the condition for a miss. They may lie over its end,
+ * or must be aligned, or reg + first is the page itself. */
+enum place_in_page { ANYWHERE, ALIGNED, PAGE };
+static enum x64_cc compare_tag(struct x64_compiler *c, unsigned reg, int32_t first, int32_t bytes, enum place_in_page where, bool write,
+                               bool unpriv)
 {
     const struct x64_config *g = c->config;
     if (first)
@@ -92,14 +95,20 @@ static enum x64_cc compare_tag(struct x64_compiler *c, unsigned reg, int32_t fir
     if (unpriv)
         alu_rm(&c->a, ALU_ADD, true, RCX, x64_state(c, g->tlb_offset[1]));
     struct x64_mem tag = line(unpriv, write ? offsetof(struct x64_tlb_entry, tag_write) : offsetof(struct x64_tlb_entry, tag_read));
-    if (aligned) {
-        alu_ri(&c->a, ALU_AND, true, RAX, (int32_t)(0xfffff000 | ((uint32_t)bytes - 1)));
-        alu_rm(&c->a, ALU_CMP, true, RAX, tag);
-        return CC_NE;
+    if (where == ANYWHERE) {
+        alu_rm(&c->a, ALU_SUB, true, RAX, tag);
+        alu_ri(&c->a, ALU_CMP, true, RAX, 4096 - bytes);
+        return CC_A;
     }
-    alu_rm(&c->a, ALU_SUB, true, RAX, tag);
-    alu_ri(&c->a, ALU_CMP, true, RAX, 4096 - bytes);
-    return CC_A;
+    if (where == ALIGNED)
+        alu_ri(&c->a, ALU_AND, true, RAX, (int32_t)(0xfffff000 | ((uint32_t)bytes - 1)));
+    alu_rm(&c->a, ALU_CMP, true, RAX, tag);
+    return CC_NE;
+}
+
+static int32_t page_of_group(const struct x64_compiler *c, const struct x64_group *g)
+{
+    return (int32_t)((g->page << 12) - c->ir->insn[g->base].imm);
 }
 
 typedef void slow_fn(struct x64_compiler *c, const struct x64_cold *k);
@@ -113,7 +122,8 @@ static void group_failed(struct x64_compiler *c, const struct x64_cold *k)
 
 static void look_up_group(struct x64_compiler *c, const struct x64_group *g, unsigned reg, unsigned addend)
 {
-    enum x64_cc miss = compare_tag(c, reg, g->min, g->end - g->min, false, g->write, g->unpriv);
+    enum x64_cc miss = g->page == NO_PAGE ? compare_tag(c, reg, g->min, g->end - g->min, ANYWHERE, g->write, g->unpriv)
+                                          : compare_tag(c, reg, page_of_group(c, g), 0, PAGE, g->write, g->unpriv);
     jcc_near(&c->a, miss, c->a.p + 6);
     x64_flags_lost(c);
     struct x64_cold *k = x64_cold_add(c, group_failed);
@@ -152,7 +162,8 @@ static struct x64_cold *look_up(struct x64_compiler *c, struct place p, bool wri
         c->no_cold = (struct x64_cold){.memop = (uint32_t)memop};
         return &c->no_cold;
     }
-    enum x64_cc miss = compare_tag(c, p.reg, p.disp, size, aligned, write, unpriv);
+    enum x64_cc miss = g && g->page != NO_PAGE ? compare_tag(c, p.reg, page_of_group(c, g), 0, PAGE, write, unpriv)
+                                               : compare_tag(c, p.reg, p.disp, size, aligned ? ALIGNED : ANYWHERE, write, unpriv);
     jcc_near(&c->a, miss, c->a.p + 6);
     x64_flags_lost(c);
     struct x64_cold *k = x64_cold_add(c, slow);

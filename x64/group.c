@@ -9,6 +9,8 @@
  *   An access that may not be reached (a side exit comes first) must not make the check much harder to pass: it joins only if
  *   it lies near, so that the page seldom ends between. A store does, too, since what is written at times mostly can be written. When it
  *   cannot, nothing is done about it before the store is reached (maybe).
+ *   Of addresses relative to pc (literals, globals) the place in the page is known: accesses to one page share a look-up however far apart
+ *   they are, and only the page is compared.
  *   A call ends all groups: it may change the translation.
  *   Accesses that must be aligned stay alone, since one comparison cannot check the alignment of several.
  *
@@ -50,11 +52,21 @@ ir_ref x64_base_of(const struct ir_block *b, ir_ref ref, int64_t *offset)
     }
 }
 
-static bool can_join(const struct scan *s, const struct x64_group *g, ir_ref base, int64_t offset, int64_t end, bool unpriv)
+/* Which page after pc_page the access lies in, if its base is an address relative to pc; NO_PAGE: not known, or in two. */
+static uint64_t page_of(const struct ir_block *b, ir_ref base, int64_t offset, int64_t end)
+{
+    uint64_t at = b->insn[base].imm;
+    bool one = b->insn[base].op == IR_PC && (at + (uint64_t)offset) >> 12 == (at + (uint64_t)end - 1) >> 12;
+    return one ? (at + (uint64_t)offset) >> 12 : NO_PAGE;
+}
+
+static bool can_join(const struct scan *s, const struct x64_group *g, ir_ref base, int64_t offset, int64_t end, uint64_t page, bool unpriv)
 {
     bool certain = g->first > s->side_exit;
-    return g->base == base && !g->late && g->unpriv == unpriv &&
-           MAX(end, (int64_t)g->end) - MIN(offset, (int64_t)g->min) <= (certain ? RANGE : NEAR);
+    if (g->late || g->unpriv != unpriv || g->page != page)
+        return false;
+    return page != NO_PAGE ||
+           (g->base == base && MAX(end, (int64_t)g->end) - MIN(offset, (int64_t)g->min) <= (certain ? RANGE : NEAR));
 }
 
 static void join(struct scan *s, struct x64_group *g, unsigned n, int64_t offset, int64_t end, bool write)
@@ -81,15 +93,19 @@ static void visit(struct scan *s, unsigned n, bool write)
     end = offset + (1 << (i->imm & IR_MEM_SIZE_MASK));
     if (!base || c->ir->insn[base].op == IR_CONST || i->imm & (IR_MEM_ALIGNED | IR_MEM_RELEASE))
         return;
-    for (unsigned k = 0; k < ACTIVE; k++)
-        if (s->active[k] && can_join(s, &c->group[s->active[k] - 1], base, offset, end, unpriv)) {
-            join(s, &c->group[s->active[k] - 1], n, offset, end, write);
-            return;
-        }
+    uint64_t page = page_of(c->ir, base, offset, end);
+    for (unsigned k = 0; k < ACTIVE; k++) {
+        struct x64_group *g = &c->group[s->active[k] - 1];
+        if (!s->active[k] || !can_join(s, g, base, offset, end, page, unpriv))
+            continue;
+        int64_t apart = page == NO_PAGE ? 0 : (int64_t)(c->ir->insn[base].imm - c->ir->insn[g->base].imm);
+        join(s, g, n, offset + apart, end + apart, write);
+        return;
+    }
     if (c->n_groups == X64_MAX_GROUPS)
         return;
     struct x64_group *g = &c->group[c->n_groups++];
-    *g = (struct x64_group){.base = base, .min = (int32_t)offset, .end = (int32_t)end, .first = (uint16_t)n, .unpriv = unpriv, .late = late};
+    *g = (struct x64_group){.base = base, .min = (int32_t)offset, .end = (int32_t)end, .first = (uint16_t)n, .unpriv = unpriv, .page = page, .late = late};
     join(s, g, n, offset, end, write);
     memmove(s->active + 1, s->active, sizeof s->active - sizeof *s->active);
     s->active[0] = (uint16_t)c->n_groups;
@@ -113,7 +129,7 @@ void x64_groups_find(struct x64_compiler *c)
     for (unsigned k = 0; k < c->n_groups; k++) {
         struct x64_group *g = &c->group[k];
         g->addend = NO_REG;
-        if (g->count == 1 && g->min == 0 && !c->loop.on)
+        if (g->count == 1 && g->min == 0 && g->page == NO_PAGE && !c->loop.on)
             c->value[g->first].group = 0;
         c->value[IR_MAX_INSNS + k] = (struct x64_value){.reg = NO_REG, .target = NO_REG, .last = g->last};
     }

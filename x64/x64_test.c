@@ -388,6 +388,64 @@ static void empty_lines_are_nobodys(void **state)
     }
 }
 
+static void load_from_pc(uint64_t distance, unsigned log2, unsigned to)
+{
+    ir_ref va = ir_emit(&block, IR_PC, 0, 0, 0, distance);
+    ir_emit(&block, IR_INSN, 0, 0, 0, 4u * to);
+    ir_emit(&block, IR_SET64, ir_emit(&block, IR_LOAD, va, 0, 0, log2), 0, 0, 8u * to);
+}
+
+/* Literals and globals in two pages, at their ends and over one; whatever of the pages may be read or written without help. */
+static void globals_are_what_they_are(void **state)
+{
+    static struct test_state s0, begin;
+    static struct test_memory m_begin;
+    uint32_t link;
+    struct x64_block out;
+    fresh_state();
+    ir_block_init(&block, 0);
+    load_from_pc(0x1010, 3, 2);
+    load_from_pc(0x1ff8, 3, 3);
+    load_from_pc(0x1ffc, 3, 4);
+    ir_emit(&block, IR_INSN, 0, 0, 0, 0x40);
+    ir_emit(&block, IR_STORE, ir_emit(&block, IR_PC, 0, 0, 0, 0x1801), ir_emit(&block, IR_GET64, 0, 0, 0, 8), 0, 2);
+    load_from_pc(0x1800, 3, 5);
+    load_from_pc(0x2fff, 0, 6);
+    load_from_pc(0x2000, 3, 7);
+    load_from_pc(0x1000, 2, 8);
+    ir_emit(&block, IR_EXIT_DIRECT, 0, 0, 0, 0x100);
+    config.align_check = false;
+    s.pc_page = TEST_MEMORY_BASE + 0x3000;
+    s.x[1] = UINT64_C(0x123456789abcdef0);
+    begin = s, m_begin = m1;
+    for (unsigned how = 0; how < 16; how++) {
+        s = s0 = begin, m0 = m1 = m_begin;
+        s.memory = &m1, s0.memory = &m0;
+        for (unsigned i = 0; i < 1 << TLB_BITS; i++) {
+            uint64_t page = TEST_MEMORY_BASE + 4096 * i, rights = i == 4 ? how & 3 : i == 5 ? how >> 2 : 0;
+            tables.tlb[0][i] = (struct x64_tlb_entry){.tag_read = rights & 1 ? page : x64_tlb_empty(i, TLB_BITS),
+                                                      .tag_write = rights & 2 ? page : x64_tlb_empty(i, TLB_BITS),
+                                                      .addend = (uint64_t)(uintptr_t)test_memory_at(&m1, page) - page};
+        }
+        ir_eval(&block, &s0, &test_env);
+        config.share = true;
+        assert_true(compile(&out));
+        enum x64_exit why = run(&s, &out, &link);
+        if (left_alone(&out, link)) {
+            assert_true((how & 3) != 3 || how >> 2 == 0 || how >> 2 == 2);
+            config.share = false;
+            s = begin, m1 = m_begin;
+            s.memory = &m1;
+            assert_true(compile(&out));
+            why = run(&s, &out, &link);
+        }
+        assert_int_equal(why, X64_EXIT_PC);
+        const char *difference = test_state_difference(&s0, &s);
+        if (difference || memcmp(&m0, &m1, sizeof m0))
+            fail_msg("rights %u: %s differs", how, difference ? difference : "memory");
+    }
+}
+
 static void pending_breaks_a_loop(void **state)
 {
     uint32_t link;
@@ -582,6 +640,7 @@ int main(void)
         cmocka_unit_test(broken_moves_are_refused), cmocka_unit_test(pending_breaks_a_loop),
         cmocka_unit_test(a_range_over_two_pages_is_left_alone),
         cmocka_unit_test(other_pages_go_through_the_jump_cache), cmocka_unit_test(indirect_jumps_look_at_two_lines), cmocka_unit_test(empty_lines_are_nobodys),
+        cmocka_unit_test(globals_are_what_they_are),
         cmocka_unit_test(addresses_between_instructions_are_in_no_line), cmocka_unit_test(full_buffer_is_refused),
         cmocka_unit_test(returns_come_back_to_their_call), cmocka_unit_test(returns_from_other_pages_come_back),
         cmocka_unit_test(deep_calls_forget_the_oldest), cmocka_unit_test(a_return_to_no_address_leaves),
