@@ -462,6 +462,7 @@ static inline void cmov_rm(struct x64_asm *a, enum x64_cc cc, bool w, unsigned d
 static inline void lahf(struct x64_asm *a) { put8(a, 0x9f); }
 static inline void sahf(struct x64_asm *a) { put8(a, 0x9e); }
 static inline void cmc(struct x64_asm *a) { put8(a, 0xf5); }
+static inline void clc(struct x64_asm *a) { put8(a, 0xf8); }
 static inline void stc(struct x64_asm *a) { put8(a, 0xf9); }
 
 /* add al, imm8 */

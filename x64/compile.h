@@ -443,6 +443,10 @@ static inline bool x64_flags_lazy(const struct x64_compiler *c, ir_ref f)
 enum x64_cc x64_flags_cond(struct x64_compiler *c, ir_ref f, unsigned cond);
 /* Makes the host flags hold f in FORM_SUB (CF = no Arm carry). */
 void x64_flags_uniform(struct x64_compiler *c, ir_ref f);
+/* In FORM_ADD (CF = Arm's carry) or FORM_SUB. */
+void x64_flags_carry(struct x64_compiler *c, ir_ref f, enum x64_form form);
+/* The host's flags hold f, which is not lazy: keeps them as a word, too. */
+void x64_flags_keep(struct x64_compiler *c, ir_ref f);
 /* The host's flags, in c->cc_form, are the result of the current instruction: keeps them as a word. */
 void x64_flags_define(struct x64_compiler *c);
 /* The flags word in a register. */

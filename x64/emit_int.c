@@ -67,32 +67,118 @@ static void unary(struct x64_compiler *c, enum x64_unary op, bool w)
     unary_r(&c->a, op, w, d);
 }
 
-/* ADC, SBC; the host's carry is Arm's inverted in FORM_SUB: what SBB wants. */
+/*
+ * ADC, SBC; the host's carry is Arm's inverted in FORM_SUB: what SBB wants.
+ *
+ * ADCS and SBCS are two operations, the FLAGS one first. It is left to the other, whose flags are the same; and these stay in the host's
+ * alone if all that wants them are sums like it, with nothing but moves and products between, as in long numbers' arithmetic.
+ */
+static unsigned sum_with_flags(unsigned op)
+{
+    switch (op) {
+    case IR_FADC64: return IR_ADC64;
+    case IR_FADC32: return IR_ADC32;
+    case IR_FSBC64: return IR_SBC64;
+    case IR_FSBC32: return IR_SBC32;
+    default: return IR_NOP;
+    }
+}
+
+/* Is n the FLAGS of the sum at k? */
+static bool flags_of_sum(const struct x64_compiler *c, unsigned n, unsigned k)
+{
+    const struct ir_insn *f = &c->ir->insn[n], *s = &c->ir->insn[k];
+    return c->host->carry && s->op != IR_NOP && sum_with_flags(f->op) == s->op && f->a == s->a && f->b == s->b && f->c == s->c;
+}
+
+/* The sum behind the FLAGS at n, 0: there is none. */
+static unsigned sum_of(const struct x64_compiler *c, unsigned n)
+{
+    unsigned k = n + 1;
+    while (k < c->ir->n && c->ir->insn[k].op == IR_NOP)
+        k++;
+    return k < c->ir->n && c->value[k].last && flags_of_sum(c, n, k) ? k : 0;
+}
+
+/* The FLAGS that were left to the sum at n, 0: none. */
+static ir_ref left_to(const struct x64_compiler *c, unsigned n)
+{
+    unsigned k = n - 1;
+    while (k && c->ir->insn[k].op == IR_NOP)
+        k--;
+    return c->value[k].last && flags_of_sum(c, k, n) ? (ir_ref)k : 0;
+}
+
+/* Do the host's flags outlive the operation at n, which has no use for them? */
+static bool keeps_flags(const struct x64_compiler *c, unsigned n)
+{
+    const struct ir_insn *i = &c->ir->insn[n];
+    int32_t imm;
+    switch (i->op) {
+    case IR_NOP: case IR_INSN: case IR_GET64: case IR_SET64: case IR_CONST: return true;
+    case IR_MUL64: return c->host->bmi2 && !x64_imm32(c, i->b, true, &imm);
+    case IR_UMULH: return c->host->bmi2;
+    default: return false;
+    }
+}
+
+/* Are they still there for the last who wants f, made by the current operation? */
+static bool stays_in_host(const struct x64_compiler *c, ir_ref f)
+{
+    unsigned n = c->n + 1, last = c->value[f].last;
+    while (n < last && keeps_flags(c, n))
+        n++;
+    const struct ir_insn *i = &c->ir->insn[n];
+    bool carries = sum_with_flags(i->op) != IR_NOP ? sum_of(c, n) == last : n == last && (i->op == IR_ADC64 || i->op == IR_SBC64);
+    return carries && i->c == f;
+}
+
 static void with_carry(struct x64_compiler *c, enum x64_alu op, bool w, bool flags_only)
 {
     const struct ir_insn *i = x64_insn(c);
+    enum x64_form form = op == ALU_ADC ? FORM_ADD : FORM_SUB;
     unsigned d = RAX;
-    x64_flags_uniform(c, i->c); /* may use RAX; what follows are moves */
+    if (flags_only && sum_of(c, c->n)) {
+        c->cc_kept = true;
+        return;
+    }
+    ir_ref f = flags_only ? 0 : left_to(c, c->n);
+    x64_flags_carry(c, i->c, form); /* may use RAX; what follows are moves */
     x64_operands_done(c);
     struct x64_operand o = x64_operand(c, i->b, w);
     if (flags_only)
         x64_load_into(c, i->a, RAX);
     else
         d = x64_def_over(c, i->a);
-    if (op == ALU_ADC)
-        cmc(&c->a);
     apply(c, op, w, d, o);
-    c->cc_form = op == ALU_ADC ? FORM_ADD : FORM_SUB;
-    if (flags_only)
+    c->cc_form = form;
+    if (flags_only) {
         x64_flags_define(c);
-    else
-        x64_flags_lost(c);
+    } else if (f) {
+        c->cc = f;
+        c->cc_kept = true;
+        if (!stays_in_host(c, f))
+            x64_flags_keep(c, f);
+    }
+}
+
+/* The host's flags hold what is wanted later and cannot be made again: MULX lets them be. */
+static bool flags_matter(const struct x64_compiler *c)
+{
+    return c->host->bmi2 && c->cc && c->value[c->cc].last > c->n && !x64_flags_lazy(c, c->cc);
 }
 
 static void multiply(struct x64_compiler *c, bool w)
 {
     const struct ir_insn *i = x64_insn(c);
     int32_t imm;
+    if (w && flags_matter(c) && !x64_imm32(c, i->b, w, &imm)) {
+        unsigned b = x64_use(c, i->b);
+        x64_load_into(c, i->a, RDX);
+        mulx_rrr(&c->a, true, RAX, x64_def(c), b);
+        c->cc_kept = true;
+        return;
+    }
     if (x64_imm32(c, i->b, w, &imm)) {
         unsigned a = x64_use(c, i->a), d = x64_dies(c, i->a) ? x64_def_over(c, i->a) : x64_def(c);
         imul_rri(&c->a, w, d, a, imm);
@@ -110,6 +196,12 @@ static void multiply_high(struct x64_compiler *c, enum x64_unary op)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned b = x64_use(c, i->b);
+    if (op == UN_MUL && c->host->bmi2) {
+        x64_load_into(c, i->a, RDX);
+        mulx_rrr(&c->a, true, x64_def(c), RAX, b);
+        c->cc_kept = true;
+        return;
+    }
     x64_load_into(c, i->a, RAX);
     unary_r(&c->a, op, true, b);
     mov_rr(&c->a, true, x64_def(c), RDX);

@@ -188,14 +188,21 @@ static void load(struct x64_compiler *c, ir_ref f)
     c->cc = f;
 }
 
-void x64_flags_uniform(struct x64_compiler *c, ir_ref f)
+void x64_flags_carry(struct x64_compiler *c, ir_ref f, enum x64_form form)
 {
     load(c, f);
-    if (c->cc_form == FORM_ADD)
-        cmc(&c->a);
+    if (c->cc_form == FORM_LOGIC && form == FORM_ADD)
+        clc(&c->a);
     else if (c->cc_form == FORM_LOGIC)
         stc(&c->a);
-    c->cc_form = FORM_SUB;
+    else if (c->cc_form != form)
+        cmc(&c->a);
+    c->cc_form = form;
+}
+
+void x64_flags_uniform(struct x64_compiler *c, ir_ref f)
+{
+    x64_flags_carry(c, f, FORM_SUB);
 }
 
 enum x64_cc x64_flags_cond(struct x64_compiler *c, ir_ref f, unsigned cond)
@@ -227,6 +234,13 @@ void x64_flags_define(struct x64_compiler *c)
     to_word(c);
     mov_rr(&c->a, false, d, RAX);
     c->cc_kept = true;
+}
+
+void x64_flags_keep(struct x64_compiler *c, ir_ref f)
+{
+    x64_flags_uniform(c, f);
+    to_word(c);
+    mov_rr(&c->a, false, x64_bind_new(c, f), RAX);
 }
 
 unsigned x64_flags_word(struct x64_compiler *c, ir_ref f)

@@ -18,6 +18,7 @@ struct x64_host {
     bool stay;     /* after exceptions and misses of the jump cache C is asked where to go on (stubs.c) */
     bool later;    /* flags are stored where somebody may look (flags_later.c) */
     bool loop;     /* hot loops are made anew as one unit (loop.c) */
+    bool carry;    /* carries of long sums stay in the host's flags (emit_int.c) */
     bool share;    /* accesses off one base share a look-up (group.c) */
     bool masked;   /* vector operations by masks, where avx512vl is (emit_vec_masked.c); hidden: by calls */
     bool fptraps;  /* floating point by the host's unit, with its exceptions (emit_fp.c); hidden: by calls */
