@@ -25,9 +25,9 @@ static void ask(uint32_t opcode, uint64_t node, const void *args, size_t n)
     share_answer(share, &r);
 }
 
-static void make_file(const char *path)
+static void make_file(int folder, const char *path)
 {
-    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    int fd = openat(folder, path, O_CREAT | O_WRONLY, 0600);
     if (fd < 0 || write(fd, "canary", 6) != 6 || close(fd))
         abort();
 }
@@ -37,12 +37,15 @@ static void start(void)
     static const char *const names[] = { "file", "folder", "link" };
     static char top[] = "/tmp/pome-fuzz-share-XXXXXX";
     struct stat st;
-    if (!mkdtemp(top) || chdir(top) || mkdir("in", 0700) || mkdir("in/folder", 0700) || symlink("../out", "in/link"))
+    char path[64];
+    int folder = mkdtemp(top) ? open(top, O_RDONLY | O_DIRECTORY) : -1; /* libFuzzer's own names need our working folder as it is */
+    if (folder < 0 || mkdirat(folder, "in", 0700) || mkdirat(folder, "in/folder", 0700) || symlinkat("../out", folder, "in/link"))
         abort();
-    make_file("out");
-    make_file("in/file");
-    share = share_create("in", true, NULL);
-    if (!share || stat("out", &st))
+    make_file(folder, "out");
+    make_file(folder, "in/file");
+    snprintf(path, sizeof path, "%s/in", top);
+    share = share_create(path, true, NULL);
+    if (!share || fstatat(folder, "out", &st, 0) || close(folder))
         abort();
     outside = st.st_ino;
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
