@@ -110,6 +110,27 @@ out, err = p.communicate(timeout=120)
 if p.returncode != 1 or "stopped: guest-panic" not in err:
     fail("epoll, panic:", p.returncode, out, err)
 
+# --- objects: a kernel, and faults of a configuration ---
+
+devices = compile_example("devices")
+status, out, err = run(devices, guest, "/nonexistent/folder")
+if status != 1 or "/nonexistent/folder" not in err:
+    fail("devices, no folder:", status, out, err)
+port = "2222"
+p = start(devices, guest, work)
+begun = p.stdout.read(1)
+if not begun:  # somebody has the port
+    if port not in p.communicate(timeout=60)[1]:
+        fail("devices: it did not start")
+    print("devices.c was not run: port 2222 is in use")
+else:
+    expect(p, "EADY" if begun == "R" else "READY")
+    p.stdin.write("o")
+    p.stdin.flush()
+    out, err = p.communicate(timeout=120)
+    if p.returncode:
+        fail("devices, power off:", p.returncode, out, err)
+
 # --- GLib ---
 
 if subprocess.run(["pkg-config", "--exists", "glib-2.0"]).returncode == 0:
@@ -135,6 +156,16 @@ p.terminate()
 out, err = p.communicate(timeout=60)
 if "100%" not in err:
     fail("install-and-boot: the installation did not come to its end:", err)
+
+# --- the log of that start ---
+
+log = compile_example("log")
+status, out, err = run(log, bundle, 'process == "firmware"')
+if status or "firmware: " not in out or "pome: " in out:
+    fail("log:", status, out, err)
+status, out, err = run(log, bundle, "process = ")
+if status != 1 or "predicate" not in err:
+    fail("log, wrong predicate:", status, out, err)
 
 # --- warm clones: what it says of a snapshot without memory (with one: tests/machine/warm-test.py) ---
 
