@@ -19,11 +19,15 @@ static void print_hex(const uint8_t *bytes, size_t n)
         printf("%02x", *bytes++);
 }
 
+static const char what_it_is[] = "\"pome authority create --authority FOLDER\" makes one; as one file: cat signer.key signer.pem root.pem (mode 0600)";
+
 static int fail(const struct pome_error *err, const pome_bundle *b, const char *what, const char *name)
 {
     struct pome_authority_info i = POME_AUTHORITY_INFO_INIT;
-    bool none = b && err->code == POME_ERROR_NOT_FOUND && !pome_authority(false, &i, NULL);
-    const char *hint = none ? "give the folder of the authority that signed it with --authority PATH"
+    struct pome_error why = {0};
+    bool unusable = b && !pome_authority(false, &i, &why) && why.code == err->code; /* the authority, that is */
+    const char *hint = unusable && why.code == POME_ERROR_NOT_FOUND ? "give the folder of the authority that signed it with --authority PATH"
+                       : unusable && why.code == POME_ERROR_INVALID_DATA ? what_it_is
                        : !b && err->code == POME_ERROR_NOT_FOUND      ? "\"pome list\" shows all machines"
                        : err->code == POME_ERROR_BUSY               ? "stop the machine first"
                        : err->code == POME_ERROR_PERMISSION         ? "give the authority that signed it with --authority PATH, or let it trust this one: "
@@ -239,7 +243,9 @@ static int authority(int argc, char **argv, bool make)
     struct pome_authority_info i = POME_AUTHORITY_INFO_INIT;
     cli_use_authority(folder);
     if (!pome_authority(make, &i, &err))
-        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome authority create\" makes one; so does the first \"pome create\"" : NULL,
+        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND      ? "\"pome authority create\" makes one; so does the first \"pome create\""
+                               : err.code == POME_ERROR_INVALID_DATA ? what_it_is
+                                                                     : NULL,
                         "cannot open the signing authority");
     if (json) {
         printf("{\"path\":");

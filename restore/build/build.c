@@ -21,6 +21,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -465,6 +466,18 @@ static bool check_output(const struct pome_image_build_options *o, struct pome_e
     return !access(folder, W_OK | X_OK) || pome_fail_errno(err, "%s", folder);
 }
 
+/* A folder without a system in it; an archive is looked into when it is unpacked. */
+static bool has_no_system(const char *folder)
+{
+    static const char *const parts[] = {"sbin", "usr"};
+    char path[PATH_MAX];
+    struct stat s;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        if (snprintf(path, sizeof path, "%s/%s", folder, parts[i]) < (int)sizeof path && !lstat(path, &s))
+            return false;
+    return true;
+}
+
 /* Every file and folder that was given is there and of the right kind, before an hour is spent. */
 static bool check_inputs(const struct pome_image_build_options *o, struct pome_error *err)
 {
@@ -476,6 +489,8 @@ static bool check_inputs(const struct pome_image_build_options *o, struct pome_e
     for (size_t i = 0; i < o->n_ssh_keys; i++)
         if (access(o->ssh_keys[i], R_OK))
             return pome_fail_errno(err, "%s", o->ssh_keys[i]);
+    if (is_folder(o->rootfs) && has_no_system(o->rootfs))
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: no root file system: it holds neither sbin nor usr", o->rootfs);
     if (o->modules && !is_folder(o->modules))
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: not a folder", o->modules);
     for (size_t i = 0; i < o->n_overlays + o->n_recovery_includes; i++) {

@@ -124,9 +124,11 @@ def same_bytes():
 
 def refusals():
     tar = archive('root.tar.gz')
+    os.mkdir(path('empty-folder'))
     for words, why in (
             (('--rootfs', path('nothing')), 'nothing'),
             (('--rootfs', path('kernel')), 'not an archive'),
+            (('--rootfs', path('empty-folder')), 'holds neither sbin nor usr'),
             (('--rootfs', tar, '--packages', 'vim'), 'packages are for Debian'),
             (('--rootfs', tar, '--hostname', '-x'), "not a host's name"),
             (('--rootfs', tar, '--overlay', tar), 'not a folder'),

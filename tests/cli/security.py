@@ -65,6 +65,8 @@ def authorities():
     with open(one, "w") as f:
         f.write("rubbish")
     create("c", "--authority", one, status=1, err="does not hold a private key")
+    run("personalize", "a", "--all", "--authority", one, status=1, err="cat signer.key signer.pem root.pem")
+    run("authority", "show", "--authority", one, status=1, err="cat signer.key signer.pem root.pem")
 
 
 def nonce(name):
