@@ -31,13 +31,13 @@ def install_agent(m):
 
 
 def facts(m):
-    """What a guest says of itself; its clock is right when it is within the second in which it was asked."""
+    """What a guest says of itself; its clock is right when it was set to the host's, however long a busy host took to tell it."""
     asked = time.time()
     said = m.run('echo "FACTS $(date +%s) $(cat /sys/class/net/e*/address) $(od -An -N16 -tx1 /dev/urandom | tr -d \' \') $x"')
     found = re.findall(r'FACTS (\d+) ([0-9a-f:]{17}) ([0-9a-f]{32}) (\w+)\r', said)
     assert found, said
     clock = int(found[-1][0])
-    return asked - 2 <= clock <= time.time() + 1, found[-1][1], found[-1][2], found[-1][3]
+    return asked - 60 <= clock <= time.time() + 1, found[-1][1], found[-1][2], found[-1][3]
 
 
 def private_kib(pid):
@@ -53,7 +53,7 @@ m = Machine('start', 'vm')
 m.login()
 m.run('stty -echo; sleep 1')
 install_agent(m)
-m.run('x=warm; sync')
+m.run('x=warm; sync; date -s "1 hour ago"') # so that the guests' clocks are behind
 ok('snapshot', 'create', 'vm', 'warm')
 address = facts(m)[1]
 m.p.send_signal(signal.SIGTERM)
@@ -62,7 +62,6 @@ refused(2, 'clone', 'vm', 'no', '--warm')
 ok('snapshot', 'create', 'vm', 'cold')
 refused(4, 'clone', 'vm', 'no', '--from-snapshot', 'cold', '--warm', why='has no memory')
 saved = os.path.join(bundle('vm'), 'Snapshots', 'warm', 'SaveFile.pomesave')
-time.sleep(3) # so that the guests' clocks are behind
 
 machines, answers = [], []
 for i in range(COPIES):
