@@ -130,10 +130,19 @@ static bool give(struct vnet *d)
     return true;
 }
 
+static bool is_held(struct vnet *d)
+{
+    bus_lock(d->v.device.bus);
+    bool held = d->v.held;
+    bus_unlock(d->v.device.bus);
+    return held;
+}
+
+/* Of a held device the frames that wait may be in a saved machine by now, which sends them: here they go when it is let go. */
 static void send(void *ctx)
 {
     struct vnet *d = ctx;
-    if (d->waits_for_room || !give(d))
+    if (d->waits_for_room || (d->first < d->n && is_held(d)) || !give(d))
         return;
     bus_lock(d->v.device.bus);
     bool more = gather(d);
