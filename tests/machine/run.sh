@@ -46,7 +46,7 @@ check() { # name status-wanted pattern...
 fetch() {
     mkdir -p "$guests"
     tests/guest/fetch-kernels.sh "$guests" >"$work/out" 2>"$work/err" &&
-        { [ "$guests/initrd-test.cpio.gz" -nt tests/guest/mkinitrd.sh ] && [ "$guests/initrd-test.cpio.gz" -nt "$guests/.cloud" ] ||
+        { [ "$guests/initrd-test.cpio.gz" -nt tests/guest/mkinitrd.sh ] && [ "$guests/initrd-test.cpio.gz" -nt tests/guest/init-test ] && [ "$guests/initrd-test.cpio.gz" -nt "$guests/.cloud" ] ||
             tests/guest/mkinitrd.sh -m "$guests/modules-cloud" "$guests/initrd-test.cpio.gz" >>"$work/out" 2>>"$work/err"; }
 }
 
