@@ -325,7 +325,7 @@ print('host: got %d, twice %d, lost %d, sent %d; %d and %d connections that wait
 assert (peer.twice, peer.lost, peer.expected, sent) == (0, 0, FRAMES, FRAMES), 'frames from the guest'
 assert (twice, lost) == (0, 0) and got > N and got in (peer.sent, peer.sent + 1), 'frames to the guest'
 answered, asked = numbers('UDP')
-assert answered > 2 * N and asked - answered < 3 * N, 'UDP'
+assert answered > 2 * N and asked - answered < 3 * N, ('UDP', answered, asked)
 whole, broken, wrong = numbers('TCP')
-assert whole > N and wrong == 0, 'TCP'
-assert numbers('WAITED')[0] >= N // 2 and numbers('SERVED')[0] >= N // 2, 'connections that wait'
+assert whole > N and wrong == 0, ('TCP', whole, broken, wrong)
+assert numbers('WAITED')[0] >= N // 2 and numbers('SERVED')[0] >= N // 2, ('connections that wait', numbers('WAITED'), numbers('SERVED'))
