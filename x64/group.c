@@ -94,9 +94,9 @@ static void visit(struct scan *s, unsigned n, bool write)
     if (!base || c->ir->insn[base].op == IR_CONST || i->imm & (IR_MEM_ALIGNED | IR_MEM_RELEASE))
         return;
     uint64_t page = page_of(c->ir, base, offset, end);
-    for (unsigned k = 0; k < ACTIVE; k++) {
+    for (unsigned k = 0; k < ACTIVE && s->active[k]; k++) { /* the newest first, then none */
         struct x64_group *g = &c->group[s->active[k] - 1];
-        if (!s->active[k] || !can_join(s, g, base, offset, end, page, unpriv))
+        if (!can_join(s, g, base, offset, end, page, unpriv))
             continue;
         int64_t apart = page == NO_PAGE ? 0 : (int64_t)(c->ir->insn[base].imm - c->ir->insn[g->base].imm);
         join(s, g, n, offset + apart, end + apart, write);
