@@ -144,11 +144,11 @@ static void write_fadt(struct acpi *a, uint32_t dsdt)
 {
     enum { BYTES = 276, FLAGS = 112, ARM_BOOT = 129, MINOR = 131, X_DSDT = 140, VENDOR = 268 };
     uint8_t t[BYTES - HEADER] = {0};
-    le32_put(t + FLAGS - HEADER, 1 << 20);
-    le16_put(t + ARM_BOOT - HEADER, 1 | 2);
+    le32_put(t + (FLAGS - HEADER), 1 << 20);
+    le16_put(t + (ARM_BOOT - HEADER), 1 | 2);
     t[MINOR - HEADER] = 5;
-    le64_put(t + X_DSDT - HEADER, dsdt);
-    memcpy(t + VENDOR - HEADER, "POME", 4);
+    le64_put(t + (X_DSDT - HEADER), dsdt);
+    memcpy(t + (VENDOR - HEADER), "POME", 4);
     uint32_t at = table_begin(a, "FACP", 6);
     aml_put(&a->tables, t, sizeof t);
     loader_pointer(a, FILE_TABLES, at + X_DSDT, 8);
