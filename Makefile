@@ -5,12 +5,13 @@
 #   make bench      Pome beside QEMU and native    make fuzz T=x   fuzz target x for a minute (SECONDS=n)
 #                   (ROUNDS=n ARGS="--only fp,json")
 #   make format     lays out what you changed      make deps       what Debian has that we need
+#   make install    (DESTDIR=, PREFIX=/usr/local)  the command, the library with headers and manual, completions, a systemd unit
 
 BUILD ?= build
 SECONDS ?= 60
 ROUNDS ?= 3
 
-.PHONY: all deps run test bench fuzz format clean
+.PHONY: all deps run test bench fuzz format install clean
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
@@ -39,6 +40,10 @@ fuzz:
 # Only the lines that differ from HEAD: tables are laid out by hand, and stay so.
 format:
 	@git clang-format --force --extensions c,h HEAD
+
+install: all
+	$(if $(PREFIX),@meson configure $(BUILD) --prefix "$(PREFIX)" && ninja -C $(BUILD) --quiet)
+	@DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --no-rebuild --quiet
 
 clean:
 	@rm -rf build build-san build-arm64 build-fuzz

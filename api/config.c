@@ -25,8 +25,10 @@ void pome_config_free(pome_config *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < c->n_disks; i++)
+    for (size_t i = 0; i < c->n_disks; i++) {
         free(c->disks[i].path);
+        free(c->disks[i].identifier);
+    }
     config_devices_free(&c->devices);
     config_objects_free(&c->objects);
     free(c->cpu_model);
@@ -132,13 +134,17 @@ bool pome_config_set_rom_boot(pome_config *c, const char *rom_path, struct pome_
 
 bool pome_config_add_disk(pome_config *c, const struct pome_disk_options *options, struct pome_error *err)
 {
+    struct pome_disk_options o = POME_DISK_OPTIONS_INIT; /* of a caller that was built with an older header: what it does not know is the default */
+    memcpy(&o, options, MIN(options->size, sizeof o));
     if (c->n_disks == CONFIG_MAX_DISKS)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "disks: %s would be number %d, at most %d are possible",
-                         options->path, CONFIG_MAX_DISKS + 1, CONFIG_MAX_DISKS);
+                         o.path, CONFIG_MAX_DISKS + 1, CONFIG_MAX_DISKS);
     struct config_disk *d = &c->disks[c->n_disks];
-    if (!set_text(&d->path, options->path, err))
+    if (!set_text(&d->path, o.path, err) || !set_text(&d->identifier, o.identifier, err))
         return false;
-    d->read_only = options->read_only;
+    d->read_only = o.read_only;
+    d->caching = o.caching_mode;
+    d->synchronization = o.synchronization_mode;
     c->n_disks++;
     return true;
 }
@@ -189,6 +195,16 @@ static void check_disk(const pome_config *c, size_t i, struct findings *out, enu
             *code = POME_ERROR_INVALID_DISK_IMAGE;
         findings_add(out, &config_rules[RULE_DISK_SIZE], NULL, field, "%s, %lld bytes", d->path, (long long)st.st_size);
     }
+    snprintf(field, sizeof field, "disks[%zu].identifier", i);
+    if (d->identifier && !settings_disk_identifier_ok(d->identifier))
+        findings_add(out, &config_rules[RULE_DISK_ID], NULL, field, "\"%.40s\"", d->identifier);
+    snprintf(field, sizeof field, "disks[%zu].cachingMode", i);
+    if ((unsigned)d->caching > POME_DISK_CACHING_CACHED)
+        findings_add(out, &config_rules[RULE_WORD], NULL, field, "%d", (int)d->caching);
+    snprintf(field, sizeof field, "disks[%zu].synchronizationMode", i);
+    if ((unsigned)d->synchronization > POME_DISK_SYNCHRONIZATION_NONE)
+        findings_add(out, &config_rules[RULE_WORD], NULL, field, "%d", (int)d->synchronization);
+    snprintf(field, sizeof field, "disks[%zu].path", i);
     for (size_t k = 0; k < i; k++)
         if (!strcmp(d->path, c->disks[k].path) && !(d->read_only && c->disks[k].read_only))
             findings_add(out, &config_rules[RULE_DISK_TWICE], NULL, field, "%s, as disks[%zu]", d->path, k);

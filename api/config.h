@@ -12,8 +12,10 @@ enum { CONFIG_MAX_DISKS = 16 };
 enum config_boot { CONFIG_BOOT_LINUX, CONFIG_BOOT_EFI, CONFIG_BOOT_DARWIN, CONFIG_BOOT_ROM };
 
 struct config_disk {
-    char *path;
+    char *path, *identifier; /* identifier NULL: none */
     bool read_only;
+    enum pome_disk_caching_mode caching;
+    enum pome_disk_synchronization_mode synchronization;
 };
 
 struct pome_config {

@@ -69,6 +69,11 @@ void pome_control_free(pome_control *c)
     free(c);
 }
 
+const char *pome_control_path(const pome_control *c)
+{
+    return c->client->path;
+}
+
 /* ---- calls ---- */
 
 char *pome_control_call(pome_control *c, const char *method, const char *path, const char *body, struct pome_error *err)
@@ -204,6 +209,15 @@ bool pome_control_save(pome_control *c, const struct pome_save_options *options,
 bool pome_control_snapshot(pome_control *c, const char *name, const struct pome_save_options *options, struct pome_error *err)
 {
     return post_save(c, "/v1/machine/snapshot", name, options, err);
+}
+
+bool pome_control_snapshot_delete(pome_control *c, const char *name, struct pome_error *err)
+{
+    char target[HTTP_TARGET_MAX] = "/v1/machine/snapshot?name=";
+    http_escape(name, target + strlen(target), sizeof target - strlen(target));
+    json_t *j = client_call(c->client, -1, "DELETE", target, NULL, NULL, NULL, NULL, err);
+    json_decref(j);
+    return j != NULL;
 }
 
 /* ---- configuration ---- */

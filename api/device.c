@@ -147,7 +147,7 @@ pome_device *pome_disk_new(const struct pome_disk_options *options, struct pome_
     memcpy(&d->disk, options, MIN(options->size, sizeof d->disk));
     d->disk.size = sizeof d->disk;
     bool ok = d->disk.path || pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "disk: it has no path");
-    if (ok && keep(d, 0, &d->disk.path, err))
+    if (ok && keep(d, 0, &d->disk.path, err) && keep(d, 1, &d->disk.identifier, err))
         return d;
     pome_device_free(d);
     return NULL;

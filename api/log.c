@@ -100,12 +100,7 @@ bool pome_log_collect(const char *name, const char *to, struct pome_error *err)
 bool pome_log_erase(const char *name, struct pome_error *err)
 {
     char path[PATH_MAX];
-    if (!store_path(name, path, err))
-        return false;
-    struct bundle *b = bundle_open(name, NULL); /* a damaged one runs nowhere */
-    bool ok = (!b || bundle_lock(b, err)) && log_store_erase(path, err);
-    bundle_close(b);
-    return ok;
+    return store_path(name, path, err) && log_store_erase(path, err);
 }
 
 bool pome_log_next(pome_log *log, struct pome_log_record *out)

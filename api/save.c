@@ -26,25 +26,31 @@ static struct vm_saving *target(pome_vm *v, const char *path, const struct pome_
     return vm_saving_new(path ? path : own, o.key, o.key_size, err);
 }
 
+/* A machine that is saved in its bundle goes on with the configuration that it runs with. */
+static bool keep_settings(pome_vm *v, enum pome_vm_operation op, const char *path, struct pome_error *err)
+{
+    return path || op != POME_VM_OP_SAVE || !vm_op_check(op, vm_state(api_vm(v)), NULL) || bundle_keep_settings(api_vm_bundle(v), api_vm_settings(v), err);
+}
+
 /* run owns the target once it is under way. */
-static bool begin(pome_vm *v, enum pome_vm_operation op, struct vm_saving *t, pome_done *done, void *user, struct pome_error *err)
+static bool begin(pome_vm *v, enum pome_vm_operation op, const char *path, struct vm_saving *t, pome_done *done, void *user, struct pome_error *err)
 {
     const struct vm_work w = {.run = op == POME_VM_OP_SAVE ? vm_save_run : vm_restore_run, .ctx = t, .done = done, .user = user};
-    if (t && vm_operate(api_vm(v), op, &w, err))
+    if (t && keep_settings(v, op, path, err) && vm_operate(api_vm(v), op, &w, err))
         return true;
     vm_saving_free(t);
     return false;
 }
 
 /* The operation may outlive the wait, or never begin. */
-static bool begin_wait(pome_vm *v, enum pome_vm_operation op, struct vm_saving *t, int timeout_ms, struct pome_error *err)
+static bool begin_wait(pome_vm *v, enum pome_vm_operation op, const char *path, struct vm_saving *t, int timeout_ms, struct pome_error *err)
 {
     const struct vm_work w = {.run = op == POME_VM_OP_SAVE ? vm_save_run : vm_restore_run, .ctx = t};
     struct pome_error why = {0};
     if (!t)
         return false;
     vm_saving_share(t);
-    bool ok = api_operate_wait(v, op, &w, timeout_ms, &why);
+    bool ok = keep_settings(v, op, path, &why) && api_operate_wait(v, op, &w, timeout_ms, &why);
     if (!ok && why.code != POME_ERROR_TIMED_OUT && !vm_saving_was_run(t))
         vm_saving_free(t);
     vm_saving_free(t);
@@ -55,22 +61,22 @@ static bool begin_wait(pome_vm *v, enum pome_vm_operation op, struct vm_saving *
 
 bool pome_vm_save(pome_vm *v, const char *path, const struct pome_save_options *options, pome_done *done, void *user, struct pome_error *err)
 {
-    return begin(v, POME_VM_OP_SAVE, target(v, path, options, err), done, user, err);
+    return begin(v, POME_VM_OP_SAVE, path, target(v, path, options, err), done, user, err);
 }
 
 bool pome_vm_save_wait(pome_vm *v, const char *path, const struct pome_save_options *options, int timeout_ms, struct pome_error *err)
 {
-    return begin_wait(v, POME_VM_OP_SAVE, target(v, path, options, err), timeout_ms, err);
+    return begin_wait(v, POME_VM_OP_SAVE, path, target(v, path, options, err), timeout_ms, err);
 }
 
 bool pome_vm_restore(pome_vm *v, const char *path, const struct pome_save_options *options, pome_done *done, void *user, struct pome_error *err)
 {
-    return begin(v, POME_VM_OP_RESTORE, target(v, path, options, err), done, user, err);
+    return begin(v, POME_VM_OP_RESTORE, path, target(v, path, options, err), done, user, err);
 }
 
 bool pome_vm_restore_wait(pome_vm *v, const char *path, const struct pome_save_options *options, int timeout_ms, struct pome_error *err)
 {
-    return begin_wait(v, POME_VM_OP_RESTORE, target(v, path, options, err), timeout_ms, err);
+    return begin_wait(v, POME_VM_OP_RESTORE, path, target(v, path, options, err), timeout_ms, err);
 }
 
 bool pome_vm_compare_saved(pome_vm *v, const char *path, const struct pome_save_options *options, pome_finding_fn *each, void *user,
@@ -98,10 +104,11 @@ bool pome_bundle_is_saved(const pome_bundle *p)
 
 static bool discard(struct bundle *b, struct pome_error *err)
 {
-    if ((unlinkat(b->dir_fd, bundle_member_name(BUNDLE_SAVED), 0) && errno != ENOENT) ||
-        (unlinkat(b->dir_fd, bundle_member_name(BUNDLE_WARM), 0) && errno != ENOENT) || fsync(b->dir_fd))
-        return pome_fail_errno(err, "%s/%s: cannot remove", b->path, bundle_member_name(BUNDLE_SAVED));
-    return true;
+    static const enum bundle_member members[] = {BUNDLE_SAVED, BUNDLE_WARM, BUNDLE_SAVED_CONFIG};
+    bool ok = true;
+    for (size_t i = 0; ok && i < ARRAY_SIZE(members); i++)
+        ok = !unlinkat(b->dir_fd, bundle_member_name(members[i]), 0) || errno == ENOENT;
+    return (ok && !fsync(b->dir_fd)) || pome_fail_errno(err, "%s/%s: cannot remove", b->path, bundle_member_name(BUNDLE_SAVED));
 }
 
 bool pome_bundle_discard_saved(pome_bundle *p, struct pome_error *err)

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "bundle/snapshot.h"
+#include "vm/keeping.h"
 #include "vm/saving.h"
 
 #include <stdio.h>
@@ -40,6 +41,7 @@ bool pome_snapshot_create(pome_bundle *p, const char *name, struct pome_copy_res
  */
 
 struct live {
+    bool (*beside)(struct vm *vm, void *live, struct pome_error *err), (*still)(struct vm *vm, void *live, struct pome_error *err); /* the guest runs, and then not */
     struct bundle *b;
     char name[SNAPSHOT_NAME_MAX + 2]; /* one more than there may be: a long one is refused */
     struct vm_saving *saving;
@@ -69,11 +71,17 @@ static bool write_memory(void *user, const char *path, struct pome_error *err)
     return ok;
 }
 
-static bool run(struct vm *vm, void *ctx, struct pome_error *err)
+static void keep(void *user, struct kept *k)
+{
+    struct live *l = user;
+    vm_keep_disk(l->vm, l->b, k);
+}
+
+static bool make(struct vm *vm, void *ctx, struct pome_error *err)
 {
     struct live *l = ctx;
     struct job j = {0};
-    const struct snapshot_memory memory = {write_memory, l, l->settings};
+    const struct snapshot_memory memory = {write_memory, l, keep, l->settings};
     double begin = now_s();
     bool ok = snapshot_create(l->b, l->name, &memory, l->ahead, &j, err);
     if (ok)
@@ -122,7 +130,7 @@ static bool copy_ahead(struct vm *vm, void *ctx, struct pome_error *err)
 
 static bool begin(struct live *l, enum pome_vm_operation op, pome_done *next, struct pome_error *err)
 {
-    return vm_operate(l->vm, op, &(struct vm_work){.run = op == POME_VM_OP_SAVE ? run : NULL, .ctx = l, .done = next, .user = l}, err);
+    return vm_operate(l->vm, op, &(struct vm_work){.run = op == POME_VM_OP_SAVE ? l->still : NULL, .ctx = l, .done = next, .user = l}, err);
 }
 
 static void resumed(void *user, const struct pome_error *err)
@@ -168,7 +176,28 @@ static bool begin_live(struct live *l, struct pome_error *err)
 {
     if (vm_state(l->vm) != POME_VM_RUNNING)
         return begin(l, POME_VM_OP_SAVE, finished, err);
-    return snapshot_name_free(l->b, l->name, err) && vm_run_beside(l->vm, &(struct vm_work){.run = copy_ahead, .ctx = l, .done = copied, .user = l}, err);
+    return vm_run_beside(l->vm, &(struct vm_work){.run = l->beside, .ctx = l, .done = copied, .user = l}, err);
+}
+
+/* On failure nothing is left. */
+static bool begin_work(pome_vm *v, const struct live *work, const char *name, struct vm_saving *saving, pome_done *done, void *user, struct pome_error *err)
+{
+    struct live *l = calloc(1, sizeof *l);
+    if (!l) {
+        vm_saving_free(saving);
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a snapshot");
+    }
+    *l = (struct live){.beside = work->beside, .still = work->still, .b = api_vm_bundle(v), .vm = api_vm(v), .settings = api_vm_settings(v), .saving = saving, .done = done, .user = user};
+    snprintf(l->name, sizeof l->name, "%s", name);
+    if (begin_live(l, err))
+        return true;
+    live_free(l);
+    return false;
+}
+
+static bool has_bundle(const pome_vm *v, struct pome_error *err)
+{
+    return api_vm_bundle(v) || pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the machine has no bundle that could keep a snapshot");
 }
 
 bool pome_vm_snapshot(pome_vm *v, const char *name, const struct pome_save_options *options, pome_done *done, void *user, struct pome_error *err)
@@ -176,18 +205,10 @@ bool pome_vm_snapshot(pome_vm *v, const char *name, const struct pome_save_optio
     struct pome_save_options o = {0};
     if (options)
         memcpy(&o, options, MIN(options->size, sizeof o));
-    if (!api_vm_bundle(v))
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the machine has no bundle that could keep a snapshot");
-    struct live *l = calloc(1, sizeof *l);
-    if (!l)
-        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for a snapshot");
-    *l = (struct live){.b = api_vm_bundle(v), .vm = api_vm(v), .settings = api_vm_settings(v), .done = done, .user = user};
-    snprintf(l->name, sizeof l->name, "%s", name);
-    l->saving = vm_saving_new("", o.key, o.key_size, err);
-    if (l->saving && begin_live(l, err))
-        return true;
-    live_free(l);
-    return false;
+    if (!has_bundle(v, err) || (vm_state(api_vm(v)) == POME_VM_RUNNING && !snapshot_name_free(api_vm_bundle(v), name, err)))
+        return false;
+    struct vm_saving *saving = vm_saving_new("", o.key, o.key_size, err);
+    return saving && begin_work(v, &(struct live){.beside = copy_ahead, .still = make}, name, saving, done, user, err);
 }
 
 bool pome_vm_snapshot_wait(pome_vm *v, const char *name, const struct pome_save_options *options, int timeout_ms, struct pome_error *err)
@@ -196,6 +217,37 @@ bool pome_vm_snapshot_wait(pome_vm *v, const char *name, const struct pome_save_
     if (!w)
         return false;
     if (!pome_vm_snapshot(v, name, options, api_waiter_done, w, err)) {
+        free(w);
+        return false;
+    }
+    return api_wait(v, w, "snapshot", timeout_ms, err);
+}
+
+/* Removing one: blocks that others need move beside the guest; for the rest, when it is a moment's work, the machine stands still. */
+
+static bool delete_ahead(struct vm *vm, void *ctx, struct pome_error *err)
+{
+    struct live *l = ctx;
+    return snapshot_delete_ahead(l->b, l->name, err);
+}
+
+static bool delete_rest(struct vm *vm, void *ctx, struct pome_error *err)
+{
+    struct live *l = ctx;
+    return snapshot_delete_rest(l->b, l->name, keep, l, err);
+}
+
+bool pome_vm_snapshot_delete(pome_vm *v, const char *name, pome_done *done, void *user, struct pome_error *err)
+{
+    return has_bundle(v, err) && begin_work(v, &(struct live){.beside = delete_ahead, .still = delete_rest}, name, NULL, done, user, err);
+}
+
+bool pome_vm_snapshot_delete_wait(pome_vm *v, const char *name, int timeout_ms, struct pome_error *err)
+{
+    struct api_waiter *w = api_waiter_new(err);
+    if (!w)
+        return false;
+    if (!pome_vm_snapshot_delete(v, name, api_waiter_done, w, err)) {
         free(w);
         return false;
     }

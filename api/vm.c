@@ -63,6 +63,18 @@ static bool prepare_efi(const pome_config *c, struct efi_firmware *f, struct pom
     return (!c->variables_path || efi_variables_create(c->variables_path, err)) && efi_firmware_load(c->firmware_path, f, err);
 }
 
+static struct machine_disk describe_disk(const struct config_disk *d)
+{
+    static const enum disk_caching caching[] = {
+        [POME_DISK_CACHING_AUTOMATIC] = DISK_CACHING_AUTOMATIC, [POME_DISK_CACHING_UNCACHED] = DISK_CACHING_UNCACHED, [POME_DISK_CACHING_CACHED] = DISK_CACHING_CACHED,
+    };
+    static const enum disk_flushing flushing[] = {
+        [POME_DISK_SYNCHRONIZATION_DEFAULT] = DISK_FLUSHING_FULL, [POME_DISK_SYNCHRONIZATION_FULL] = DISK_FLUSHING_FULL,
+        [POME_DISK_SYNCHRONIZATION_FSYNC] = DISK_FLUSHING_FSYNC, [POME_DISK_SYNCHRONIZATION_NONE] = DISK_FLUSHING_NONE,
+    };
+    return (struct machine_disk){.path = d->path, .read_only = d->read_only, .serial = d->identifier, .modes = {caching[d->caching], flushing[d->synchronization]}};
+}
+
 pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
 {
     struct efi_firmware firmware;
@@ -72,7 +84,7 @@ pome_vm *pome_vm_new(const pome_config *c, struct pome_error *err)
         return NULL;
     struct machine_disk disks[CONFIG_MAX_DISKS] = {0};
     for (size_t i = 0; i < c->n_disks; i++)
-        disks[i] = (struct machine_disk){.path = c->disks[i].path, .read_only = c->disks[i].read_only};
+        disks[i] = describe_disk(&c->disks[i]);
     const bool darwin = c->boot == CONFIG_BOOT_DARWIN, rom = c->boot == CONFIG_BOOT_ROM;
     for (size_t i = 0; rom && i < c->n_disks; i++) /* the ROM asks for them by what they are */
         disks[i].role = i == 0 ? MACHINE_DISK_ROOT : i == 1 ? MACHINE_DISK_AUX : MACHINE_DISK_PLAIN;
@@ -119,17 +131,20 @@ static bool open_bundle(pome_vm *v, struct bundle *b, const struct pome_start_op
     if (!bundle_lock(b, err))
         return false;
     v->bundle = b;
-    v->settings = b->settings;
+    if (!bundle_saved_settings(b, &v->settings, err))
+        return false;
+    if (o->memory_size)
+        v->settings.memory_bytes = o->memory_size;
     if (!bundle_log_path(b, log_path))
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
     v->log = log_open(log_path, err);
     if (!v->log)
         return false;
     const struct bundle_start start = {
-        .recovery = o->recovery, .verbose = o->verbose, .stops_at_reset = o->stops_at_reset, .dfu = o->dfu,
+        .settings = &v->settings, .recovery = o->recovery, .verbose = o->verbose, .stops_at_reset = o->stops_at_reset, .dfu = o->dfu,
         .stop_in_stage1 = o->stop_in_stage1, .stop_in_stage2 = o->stop_in_stage2, .picker = o->picker, .medium = o->medium,
         .rom = o->rom, .netboot_root = o->netboot_root, .netboot_file = o->netboot_file,
-        .memory_bytes = o->memory_size, .console_in = o->console_in, .console_out = o->console_out,
+        .console_in = o->console_in, .console_out = o->console_out,
     };
     v->vm = vm_create_from_bundle(b, &start, v->log, err);
     return v->vm != NULL;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,87 @@ static struct disk *open_ok(bool read_only)
     if (!d)
         fail_msg("%s", err.message);
     return d;
+}
+
+/* Instead of the C library's: what reaches the medium is counted. */
+static unsigned syncs;
+int fdatasync(int fd)
+{
+    syncs++;
+    return 0;
+}
+
+static void a_flush_is_what_the_mode_says(void **state)
+{
+    static const struct {
+        enum disk_flushing mode;
+        unsigned syncs;
+    } cases[] = {{DISK_FLUSHING_FULL, 1}, {DISK_FLUSHING_FSYNC, 1}, {DISK_FLUSHING_NONE, 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct disk *d = open_ok(false);
+        struct disk_io io = {.op = DISK_FLUSH};
+        assert_true(disk_set_modes(d, (struct disk_modes){.flushing = cases[i].mode}, NULL));
+        syncs = 0;
+        assert_true(disk_run(d, &io));
+        assert_int_equal(syncs, cases[i].syncs);
+        assert_true(disk_sync(d, NULL)); /* a machine that is saved must find its disk so, in any mode */
+        assert_int_equal(syncs, cases[i].syncs + 1);
+        disk_close(d);
+    }
+}
+
+static unsigned pages_in_memory(void)
+{
+    unsigned char in[256] = {0};
+    unsigned n = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *map = mmap(NULL, 1 << 20, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(map != MAP_FAILED && !mincore(map, 1 << 20, in));
+    for (size_t i = 0; i < ARRAY_SIZE(in); i++)
+        n += in[i] & 1;
+    munmap(map, 1 << 20);
+    close(fd);
+    return n;
+}
+
+/* What lies in the host's memory of a mebibyte that was written, in odd places too, and read. */
+static unsigned write_and_read(enum disk_caching mode)
+{
+    static _Alignas(4096) uint8_t wrote[1 << 20], got[1 << 20];
+    struct pome_error err = {0};
+    struct disk *d = open_ok(false);
+    if (!disk_set_modes(d, (struct disk_modes){.caching = mode}, &err)) {
+        assert_int_equal(err.code, POME_ERROR_NOT_SUPPORTED);
+        assert_non_null(strstr(err.message, "uncached"));
+        disk_close(d);
+        return UINT32_MAX;
+    }
+    for (size_t i = 0; i < sizeof wrote; i++)
+        wrote[i] = (uint8_t)(i * 7 + i / 4096 + mode);
+    struct iovec w = {wrote, sizeof wrote}, r[2] = {{got, sizeof got}, {wrote + 1, 0}}, odd = {wrote + 512, 1024}, now = {got, 4096};
+    struct disk_io write = {.op = DISK_WRITE, .bytes = sizeof wrote, .iov = &w, .n_iov = 1}, read = {.op = DISK_READ, .bytes = sizeof got, .iov = r, .n_iov = 2};
+    assert_true(disk_run(d, &write));
+    assert_true(disk_run(d, &read));
+    assert_memory_equal(wrote, got, sizeof got);
+    unsigned n = pages_in_memory();
+    assert_int_equal(disk_read_now(d, 0, 4096, &now, 1), mode != DISK_CACHING_UNCACHED);
+    struct disk_io small = {.op = DISK_WRITE, .offset = 512 * 9, .bytes = 1024, .iov = &odd, .n_iov = 1};
+    assert_true(disk_run(d, &small));
+    r[0] = (struct iovec){got, sizeof got};
+    read = (struct disk_io){.op = DISK_READ, .bytes = sizeof got, .iov = r, .n_iov = 1};
+    assert_true(disk_run(d, &read));
+    memcpy(wrote + 512 * 9, wrote + 512, 1024);
+    assert_memory_equal(wrote, got, sizeof got);
+    disk_close(d);
+    return n;
+}
+
+static void an_uncached_disk_leaves_nothing_in_memory(void **state)
+{
+    unsigned n = write_and_read(DISK_CACHING_UNCACHED);
+    assert_true(n == 0 || n == UINT32_MAX); /* the file system of the test's file may not be able to */
+    assert_int_equal(write_and_read(DISK_CACHING_AUTOMATIC), 256);
+    assert_int_equal(write_and_read(DISK_CACHING_CACHED), 256);
 }
 
 static void one_writer_or_many_readers(void **state)
@@ -391,6 +473,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(one_writer_or_many_readers),
+        T(a_flush_is_what_the_mode_says),
+        T(an_uncached_disk_leaves_nothing_in_memory),
         T(unfit_files_are_refused),
         T(operations),
         T(changes_are_noted),

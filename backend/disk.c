@@ -1,63 +1,31 @@
-/* disk.c - raw disk images and the threads that read and write them (see disk.h). */
+/* disk.c - raw disk images: opening them, and what a request does (see disk.h). */
 #include "backend/disk.h"
 
 #include "backend/dirty.h"
+#include "backend/disk_inside.h"
 #include "base/bits.h"
 #include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#define MAX_THREADS 16
-
-struct disk_list {
-    struct disk_io *first, **last;
-};
-
-struct disk_pool {
-    struct loop *loop;
-    struct loop_task task; /* runs completions */
-    pthread_mutex_t lock;
-    pthread_cond_t some_work, some_done;
-    struct disk_list work, done;
-    size_t under_way; /* submitted, `done` not returned yet */
-    bool stop;
-    unsigned n_threads;
-    pthread_t thread[MAX_THREADS];
-};
 
 struct disk {
     struct disk_pool *pool;
     char *path;
-    int fd;
+    int fd, direct_fd; /* around the host's cache; -1: not so */
+    bool flushes;
     uint64_t first, bytes; /* the part of the file that is the disk */
     uint64_t padded_from;  /* the file ends there and the disk a little later; 0: both end together */
     bool read_only;
     bool never_now; /* the file system cannot say what it has in memory */
     struct dirty dirty;
+    struct disk_keeper keeper; /* .ctx NULL: none */
 };
-
-static void list_add(struct disk_list *l, struct disk_io *io)
-{
-    io->next = NULL;
-    *l->last = io;
-    l->last = &io->next;
-}
-
-static struct disk_io *list_take(struct disk_list *l)
-{
-    struct disk_io *io = l->first;
-    if (io && !(l->first = io->next))
-        l->last = &l->first;
-    return io;
-}
 
 /* ---- one request, on a worker ---- */
 
@@ -84,12 +52,31 @@ static void fill_zero(struct disk_io *io)
     io->bytes = 0;
 }
 
+#define DIRECT_ALIGN 4096 /* what no block device asks more than, of places on the disk and in memory */
+
+/* What is not aligned goes through the cache, which the kernel keeps in step with what goes around it. */
+static bool can_be_direct(const struct disk *d, const struct disk_io *io)
+{
+    uint64_t all = io->offset | io->bytes;
+    for (unsigned i = 0; i < io->n_iov && d->direct_fd >= 0; i++)
+        if (io->iov[i].iov_len) /* the last is empty: a request's status follows its data */
+            all |= (uintptr_t)io->iov[i].iov_base | io->iov[i].iov_len;
+    return d->direct_fd >= 0 && !(all % DIRECT_ALIGN);
+}
+
+static ssize_t move(int fd, const struct disk_io *io)
+{
+    int n = (int)MIN(io->n_iov, 1024);
+    return io->op == DISK_READ ? preadv(fd, io->iov, n, (off_t)io->offset) : pwritev(fd, io->iov, n, (off_t)io->offset);
+}
+
 static int transfer(const struct disk *d, struct disk_io *io)
 {
     while (io->bytes) {
-        int n = (int)MIN(io->n_iov, 1024);
-        ssize_t done = io->op == DISK_READ ? preadv(d->fd, io->iov, n, (off_t)io->offset)
-                                           : pwritev(d->fd, io->iov, n, (off_t)io->offset);
+        bool direct = can_be_direct(d, io);
+        ssize_t done = move(direct ? d->direct_fd : d->fd, io);
+        if (direct && done < 0 && errno == EINVAL)
+            done = move(d->fd, io); /* this device asks more */
         if (done < 0 && errno != EINTR)
             return errno;
         if (!done && d->padded_from && io->offset >= d->padded_from) {
@@ -132,18 +119,32 @@ static bool no_fallocate(int e)
     return e == EOPNOTSUPP || e == ENOSYS || e == ENODEV;
 }
 
+/* What has to be kept still needs its place. */
+static int discard(const struct disk *d, const struct disk_io *io)
+{
+    const uint64_t end = io->offset + io->bytes;
+    bool free = true;
+    int e = 0;
+    for (uint64_t at = io->offset, stop; !e && at < end; at = stop) {
+        stop = d->keeper.ctx ? d->keeper.run(d->keeper.ctx, at, end, &free) : end;
+        e = free ? punch(d, FALLOC_FL_PUNCH_HOLE, &(struct disk_io){.offset = at, .bytes = stop - at}) : 0;
+    }
+    return no_fallocate(e) ? 0 : e; /* it is a hint */
+}
+
 static int carry_out(struct disk *d, struct disk_io *io)
 {
     int e;
+    if ((io->op == DISK_WRITE || io->op == DISK_WRITE_ZEROES) && d->keeper.ctx && (e = d->keeper.keep(d->keeper.ctx, io->offset, io->bytes)))
+        return e;
     switch (io->op) {
     case DISK_READ:
     case DISK_WRITE:
         return transfer(d, io);
     case DISK_FLUSH:
-        return d->read_only || !fdatasync(d->fd) ? 0 : errno;
+        return d->read_only || !d->flushes || !fdatasync(d->fd) ? 0 : errno;
     case DISK_DISCARD:
-        e = punch(d, FALLOC_FL_PUNCH_HOLE, io);
-        return no_fallocate(e) ? 0 : e; /* it is a hint */
+        return discard(d, io);
     case DISK_WRITE_ZEROES:
         e = punch(d, FALLOC_FL_ZERO_RANGE, io);
         if (no_fallocate(e))
@@ -153,7 +154,7 @@ static int carry_out(struct disk *d, struct disk_io *io)
     return EINVAL;
 }
 
-static int perform(struct disk *d, struct disk_io *io)
+int disk_perform(struct disk *d, struct disk_io *io)
 {
     if (io->op != DISK_FLUSH && (io->offset > d->bytes || io->bytes > d->bytes - io->offset))
         return EINVAL;
@@ -177,120 +178,6 @@ bool disk_take_changed(struct disk *d, uint64_t *next, uint64_t *offset, uint64_
     return dirty_take(&d->dirty, next, offset, bytes);
 }
 
-/* ---- the pool ---- */
-
-static void *worker(void *ctx)
-{
-    struct disk_pool *p = ctx;
-    pthread_mutex_lock(&p->lock);
-    for (;;) {
-        struct disk_io *io = list_take(&p->work);
-        if (io) {
-            pthread_mutex_unlock(&p->lock);
-            io->error = perform(io->disk, io);
-            pthread_mutex_lock(&p->lock);
-            list_add(&p->done, io);
-            pthread_cond_broadcast(&p->some_done);
-            loop_post(p->loop, &p->task);
-        } else if (p->stop) {
-            break;
-        } else {
-            pthread_cond_wait(&p->some_work, &p->lock);
-        }
-    }
-    pthread_mutex_unlock(&p->lock);
-    return NULL;
-}
-
-static void run_done(void *ctx)
-{
-    struct disk_pool *p = ctx;
-    pthread_mutex_lock(&p->lock);
-    for (struct disk_io *io; (io = list_take(&p->done));) {
-        pthread_mutex_unlock(&p->lock);
-        io->done(io);
-        pthread_mutex_lock(&p->lock);
-        if (!--p->under_way)
-            pthread_cond_broadcast(&p->some_done);
-    }
-    pthread_mutex_unlock(&p->lock);
-}
-
-bool disk_pool_drain(struct disk_pool *p, unsigned timeout_ms)
-{
-    uint64_t until = loop_now_ns() + (uint64_t)timeout_ms * 1000000;
-    struct timespec t = { .tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000) };
-    pthread_mutex_lock(&p->lock);
-    bool late = false;
-    while (p->under_way && !late) {
-        if (p->done.first) {
-            pthread_mutex_unlock(&p->lock);
-            run_done(p);
-            pthread_mutex_lock(&p->lock);
-        } else {
-            late = pthread_cond_timedwait(&p->some_done, &p->lock, &t);
-        }
-    }
-    bool idle = !p->under_way;
-    pthread_mutex_unlock(&p->lock);
-    return idle;
-}
-
-struct disk_pool *disk_pool_create(struct loop *loop, unsigned n_threads, struct pome_error *err)
-{
-    assert(n_threads && n_threads <= MAX_THREADS);
-    struct disk_pool *p = calloc(1, sizeof *p);
-    if (!p) {
-        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "disk threads");
-        return NULL;
-    }
-    p->loop = loop;
-    p->task = (struct loop_task){ .fn = run_done, .ctx = p };
-    p->work.last = &p->work.first;
-    p->done.last = &p->done.first;
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->some_work, &monotonic);
-    pthread_cond_init(&p->some_done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &old); /* signals are for the program's own threads */
-    int e = 0;
-    while (!e && p->n_threads < n_threads)
-        if (!(e = pthread_create(&p->thread[p->n_threads], NULL, worker, p)))
-            p->n_threads++;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (e) {
-        errno = e;
-        pome_fail_errno(err, "disk threads");
-        disk_pool_destroy(p);
-        return NULL;
-    }
-    return p;
-}
-
-void disk_pool_destroy(struct disk_pool *p)
-{
-    if (!p)
-        return;
-    while (!disk_pool_drain(p, 1000))
-        ;
-    pthread_mutex_lock(&p->lock);
-    p->stop = true;
-    pthread_cond_broadcast(&p->some_work);
-    pthread_mutex_unlock(&p->lock);
-    for (unsigned i = 0; i < p->n_threads; i++)
-        pthread_join(p->thread[i], NULL);
-    loop_unpost(p->loop, &p->task);
-    pthread_cond_destroy(&p->some_work);
-    pthread_cond_destroy(&p->some_done);
-    pthread_mutex_destroy(&p->lock);
-    free(p);
-}
-
 bool disk_read_now(struct disk *d, uint64_t offset, uint64_t bytes, const struct iovec *iov, unsigned n_iov)
 {
     if (offset > d->bytes || bytes > d->bytes - offset || n_iov > 1024 || __atomic_load_n(&d->never_now, __ATOMIC_RELAXED))
@@ -304,19 +191,14 @@ bool disk_read_now(struct disk *d, uint64_t offset, uint64_t bytes, const struct
 bool disk_run(struct disk *d, struct disk_io *io)
 {
     io->disk = d;
-    io->error = perform(d, io);
+    io->error = disk_perform(d, io);
     return !io->error;
 }
 
 void disk_submit(struct disk *d, struct disk_io *io)
 {
-    struct disk_pool *p = d->pool;
     io->disk = d;
-    pthread_mutex_lock(&p->lock);
-    list_add(&p->work, io);
-    p->under_way++;
-    pthread_cond_signal(&p->some_work);
-    pthread_mutex_unlock(&p->lock);
+    disk_pool_add(d->pool, io);
 }
 
 /* ---- opening ---- */
@@ -362,6 +244,8 @@ struct disk *disk_open(struct disk_pool *p, const char *path, bool read_only, st
     }
     d->pool = p;
     d->read_only = read_only;
+    d->flushes = true;
+    d->direct_fd = -1;
     d->path = strdup(path);
     d->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
     if (d->fd < 0)
@@ -383,6 +267,20 @@ bool disk_set_range(struct disk *d, const char *path, uint64_t first, uint64_t b
     return true;
 }
 
+bool disk_set_modes(struct disk *d, struct disk_modes modes, struct pome_error *err)
+{
+    char again[32];
+    d->flushes = modes.flushing != DISK_FLUSHING_NONE;
+    if (modes.caching != DISK_CACHING_UNCACHED)
+        return true;
+    snprintf(again, sizeof again, "/proc/self/fd/%d", d->fd); /* the same file, whatever its name leads to now */
+    d->direct_fd = open(again, (d->read_only ? O_RDONLY : O_RDWR) | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
+    d->never_now = true;
+    if (d->direct_fd < 0 && errno == EINVAL)
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: cachingMode is \"uncached\", which its file system cannot", disk_path(d));
+    return d->direct_fd >= 0 || pome_fail_errno(err, "%s: around the cache", disk_path(d));
+}
+
 bool disk_identity(const struct disk *d, struct disk_identity *out, struct pome_error *err)
 {
     struct stat st;
@@ -390,6 +288,13 @@ bool disk_identity(const struct disk *d, struct disk_identity *out, struct pome_
         return pome_fail_errno(err, "%s", disk_path(d));
     *out = (struct disk_identity){d->bytes, (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
     return true;
+}
+
+void disk_set_keeper(struct disk *d, const struct disk_keeper *keeper)
+{
+    if (d->keeper.ctx)
+        d->keeper.close(d->keeper.ctx);
+    d->keeper = *keeper;
 }
 
 bool disk_sync(struct disk *d, struct pome_error *err)
@@ -401,8 +306,12 @@ void disk_close(struct disk *d)
 {
     if (!d)
         return;
+    if (d->direct_fd >= 0)
+        close(d->direct_fd);
     if (d->fd >= 0)
         close(d->fd);
+    if (d->keeper.ctx)
+        d->keeper.close(d->keeper.ctx);
     dirty_free(&d->dirty);
     free(d->path);
     free(d);

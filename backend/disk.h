@@ -6,6 +6,7 @@
 #ifndef BACKEND_DISK_H
 #define BACKEND_DISK_H
 
+#include "backend/disk_modes.h"
 #include "base/loop.h"
 
 #include <sys/uio.h>
@@ -26,6 +27,9 @@ struct disk *disk_open(struct disk_pool *p, const char *path, bool read_only, st
 /* Only [first, first + bytes) of the file is the disk from now on; both multiples of 512. Before the first request. Errors:
  * INVALID_DISK_IMAGE (the file is shorter; names `path`). */
 bool disk_set_range(struct disk *d, const char *path, uint64_t first, uint64_t bytes, struct pome_error *err);
+
+/* Before the first request. Errors: NOT_SUPPORTED (uncached, and the file system has no I/O around its cache). */
+bool disk_set_modes(struct disk *d, struct disk_modes modes, struct pome_error *err);
 void disk_close(struct disk *d); /* nothing under way; NULL allowed */
 uint64_t disk_bytes(const struct disk *d);
 const char *disk_path(const struct disk *d); /* as it was opened; lives as long as the disk */
@@ -37,7 +41,7 @@ struct disk_identity {
     int64_t changed_ns;
 };
 bool disk_identity(const struct disk *d, struct disk_identity *out, struct pome_error *err);
-/* What was written is on the medium. */
+/* What was written is on the medium, also with DISK_FLUSHING_NONE. */
 bool disk_sync(struct disk *d, struct pome_error *err);
 
 /* Which parts of the file change while somebody copies it. Noted from disk_watch on, once a request is over: a copy that met it half way comes back for it. Any
@@ -45,6 +49,16 @@ bool disk_sync(struct disk *d, struct pome_error *err);
 bool disk_watch(struct disk *d, struct pome_error *err); /* nothing changed yet */
 /* The next part from byte *next of the file (0 at first), which counts as unchanged again: whole clusters, the last may end behind the file's end. False: there is none. */
 bool disk_take_changed(struct disk *d, uint64_t *next, uint64_t *offset, uint64_t *bytes);
+
+/* Somebody who keeps what is overwritten. Any thread, several at once. */
+struct disk_keeper {
+    int (*keep)(void *ctx, uint64_t offset, uint64_t bytes); /* of the file; 0: may be overwritten; or an errno */
+    uint64_t (*run)(void *ctx, uint64_t offset, uint64_t end, bool *kept); /* where what begins there ends, all kept or none */
+    void (*close)(void *ctx);
+    void *ctx;
+};
+/* In place of the one before. No request is under way. A discard, which is a hint, leaves alone what is not kept. */
+void disk_set_keeper(struct disk *d, const struct disk_keeper *keeper);
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_WRITE_ZEROES };
 

@@ -274,6 +274,9 @@ static void ports_are_forwarded(void **state)
     attach(n);
     assert_null(net_user_create(loop, &o, &err));
     assert_int_equal(err.code, POME_ERROR_BUSY);
+    char why[96];
+    snprintf(why, sizeof why, "forwards[0]: TCP port %u of 127.0.0.1 is in use by process %d (net_test)", f.host_port, (int)getpid());
+    assert_string_equal(err.message, why);
     assert_true(arp(n, 2)); /* it knows us from now on */
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(f.host_port) };
     int fd = socket(AF_INET, SOCK_STREAM, 0);

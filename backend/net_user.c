@@ -17,6 +17,7 @@
 #include "backend/libslirp.h"
 #include "backend/net_flows.h"
 #include "backend/net_kind.h"
+#include "backend/port_holder.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -358,7 +359,7 @@ static Slirp *start(struct net_user *u, const struct net_user_options *o)
 static bool forward(struct net_user *u, const struct net_forward *f, bool closed, struct pome_error *err)
 {
     if (f->udp && closed) /* libslirp drops the guest's answers */
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "forwarding: UDP port %u into an isolated network, which takes TCP only", f->host_port);
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "UDP port %u into an isolated network, which takes TCP only", f->host_port);
     const char *text = f->host_address[0] ? f->host_address : "127.0.0.1";
     struct sockaddr_in host = { .sin_family = AF_INET, .sin_port = htons(f->host_port) };
     struct sockaddr_in6 host6 = { .sin6_family = AF_INET6, .sin6_port = htons(f->host_port) };
@@ -371,11 +372,13 @@ static bool forward(struct net_user *u, const struct net_forward *f, bool closed
         failed = libslirp.slirp_add_hostxfwd(u->slirp, (struct sockaddr *)&host6, sizeof host6, (struct sockaddr *)&guest6, sizeof guest6,
                                     flags | SLIRP_HOSTFWD_V6ONLY);
     } else {
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "forwarding: \"%s\" is no address", text);
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "\"%s\" is no address", text);
     }
-    if (failed && errno == EADDRINUSE)
-        return pome_fail(err, POME_ERROR_BUSY, "forwarding: %s port %u of %s is in use", f->udp ? "UDP" : "TCP", f->host_port, text);
-    return !failed || pome_fail_errno(err, "forwarding: %s port %u of %s", f->udp ? "UDP" : "TCP", f->host_port, text);
+    if (failed && errno == EADDRINUSE) {
+        char holder[PORT_HOLDER_TEXT];
+        return pome_fail(err, POME_ERROR_BUSY, "%s port %u of %s is in use by %s", f->udp ? "UDP" : "TCP", f->host_port, text, port_holder(f->udp, f->host_port, holder));
+    }
+    return !failed || pome_fail_errno(err, "%s port %u of %s", f->udp ? "UDP" : "TCP", f->host_port, text);
 }
 
 /* Instead of one that there may be. */
@@ -390,7 +393,7 @@ static bool begin(struct net_user *u, struct pome_error *err)
     }
     u->slirp = ok ? s : old;
     for (size_t i = 0; ok && i < o->n_forwards; i++)
-        ok = forward(u, &o->forwards[i], o->isolation == NET_CLOSED, err);
+        ok = forward(u, &o->forwards[i], o->isolation == NET_CLOSED, err) || pome_fail_context(err, "forwards[%zu]", i);
     if (ok)
         fill(u);
     return ok;

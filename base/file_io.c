@@ -7,6 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
+bool file_write_whole(int fd, const void *bytes, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        errno = EIO; /* none that nothing set */
+        ssize_t w = write(fd, (const char *)bytes + done, n - done);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w <= 0)
+            return false;
+        done += (size_t)w;
+    }
+    return true;
+}
+
 bool file_write_at(int fd, const char *path, const void *bytes, size_t n, uint64_t offset, struct pome_error *err)
 {
     for (size_t done = 0; done < n;) {

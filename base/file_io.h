@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where the descriptor stands, however few bytes the system takes at a time. False: errno says why. */
+bool file_write_whole(int fd, const void *bytes, size_t n);
+
 bool file_write_at(int fd, const char *path, const void *bytes, size_t n, uint64_t offset, struct pome_error *err);
 bool file_read_at(int fd, const char *path, void *bytes, size_t n, uint64_t offset, struct pome_error *err);
 

@@ -18,15 +18,6 @@ static double now(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static unsigned words_of(const struct ir_block *ir)
-{
-    uint64_t last = ir->page_offset;
-    for (unsigned i = 0; i < ir->n; i++)
-        if (ir->insn[i].op == IR_INSN)
-            last = MAX(last, ir->insn[i].imm);
-    return (unsigned)(last - ir->page_offset) / 4 + 1;
-}
-
 struct sums {
     double ns;
     uint64_t guest, ir, bytes, blocks;
@@ -45,7 +36,7 @@ static bool all_blocks(struct x64_code *code, const struct x64_config *config, c
     for (size_t at = 0; at + 4 <= bytes; s->blocks++) {
         unsigned room = (unsigned)MIN((4096 - (at & 4095)) / 4, (bytes - at) / 4);
         translate_block(&ir, (const uint32_t *)(const void *)(p + at), MIN(room, 8u * MAX_INSNS), at & 4095, CPU_MODE_EL1, MAX_INSNS);
-        at += 4 * words_of(&ir);
+        at += 4 * block_words(&ir);
         s->ir += ir.n;
         if (last >= OPTIMISE)
             ir_optimise(&ir);

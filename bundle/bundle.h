@@ -28,9 +28,11 @@ enum bundle_member {
     BUNDLE_INSTALL_STATE, /* Install.state, how far an installation of macOS is */
     BUNDLE_IMAGE,      /* RestoreImage.ipsw, where it was kept */
     BUNDLE_SAVED,      /* SaveFile.pomesave, while the machine is saved */
+    BUNDLE_SAVED_CONFIG, /* SaveFile.json: the configuration that it ran with */
     BUNDLE_CHANGES,    /* Changes, while they are made (changes.h) */
     BUNDLE_WARM,       /* Warm.json, while the saved machine has the memory of another one (warm.h) */
     BUNDLE_NVRAM,      /* NVRAM: EFI variables, on the generic platform */
+    BUNDLE_GENID,      /* GenerationID, since a snapshot was restored (genid.h) */
     BUNDLE_MEMBERS,
 };
 
@@ -112,6 +114,11 @@ bool bundle_member_make_sparse(struct bundle *b, enum bundle_member m, uint64_t 
 
 /* Replaces it by s. */
 bool bundle_save_settings(struct bundle *b, const struct settings *s, struct pome_error *err);
+
+/* The configuration that a machine runs with, kept beside SaveFile.pomesave when it is saved: Config.json may say something else for its next start by then. */
+bool bundle_keep_settings(struct bundle *b, const struct settings *s, struct pome_error *err);
+/* What the machine is to be made with: what was kept with the saved machine, unless its guest would see the same with Config.json; that in any other case. */
+bool bundle_saved_settings(const struct bundle *b, struct settings *out, struct pome_error *err);
 
 /* Which version of Config.json this is: 32 characters made from its content. */
 enum { BUNDLE_GENERATION_BYTES = 33 };

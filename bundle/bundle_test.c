@@ -4,6 +4,7 @@
 #include "bundle/changes.h"
 #include "bundle/check.h"
 #include "bundle/paths.h"
+#include "bundle/genid.h"
 #include "bundle/snapshot.h"
 #include "formats/aux_storage.h"
 #include "formats/sha384.h"
@@ -324,7 +325,9 @@ static bool count(void *user, const char *name, const char *path, struct bundle 
     return true;
 }
 
-/* A guest that writes while its disk is copied: byte n at the n-th place that it writes to. */
+static const char second[] = "Second.img";
+
+/* A guest that writes while its second disk is copied: byte n at the n-th place that it writes to. */
 struct writer {
     struct bundle *b;
     unsigned taken, watched, written;
@@ -335,7 +338,7 @@ struct writer {
 static void scribble(struct writer *w, uint64_t offset)
 {
     uint8_t bytes[512];
-    int fd = bundle_member_open(w->b, BUNDLE_DISK, O_WRONLY, NULL);
+    int fd = openat(w->b->dir_fd, second, O_WRONLY | O_CLOEXEC);
     memset(bytes, (int)++w->written, sizeof bytes);
     assert_int_equal(pwrite(fd, bytes, sizeof bytes, (off_t)offset), sizeof bytes);
     close(fd);
@@ -346,7 +349,7 @@ static void scribble(struct writer *w, uint64_t offset)
 static bool watch(void *user, const char *path, bool *there, struct pome_error *err)
 {
     struct writer *w = user;
-    *there = strstr(path, "/Disk.img");
+    *there = strstr(path, "/Second.img");
     w->watched += *there;
     return true;
 }
@@ -366,6 +369,25 @@ static bool take_changed(void *user, const char *path, uint64_t *next, uint64_t 
     return true;
 }
 
+static void add_second(struct bundle *b)
+{
+    int fd = openat(b->dir_fd, second, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(fd, (off_t)spec.disk_bytes), 0);
+    close(fd);
+    b->settings.n_disks = 1;
+    strcpy(b->settings.disks[0].file, second);
+    assert_true(bundle_save_settings(b, &b->settings, NULL));
+}
+
+static uint8_t second_at(struct bundle *b, off_t offset)
+{
+    uint8_t byte = 0;
+    int fd = openat(b->dir_fd, second, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pread(fd, &byte, 1, offset), 1);
+    close(fd);
+    return byte;
+}
+
 static void disks_are_copied_ahead(void **state)
 {
     struct pome_error err;
@@ -374,8 +396,9 @@ static void disks_are_copied_ahead(void **state)
     struct writer w = {.b = b};
     struct job j = {0};
     const struct snapshot_writes writes = {watch, take_changed, &w};
-    char ahead[PATH_MAX + 32], disk[PATH_MAX];
+    char ahead[PATH_MAX + 32], disk[PATH_MAX + 32];
     struct stat before, after;
+    add_second(b);
     scribble(&w, 65536);
     struct snapshot_ahead *a = snapshot_ahead_begin(b, &b->settings, &writes, &j, &err);
     if (!a)
@@ -387,7 +410,7 @@ static void disks_are_copied_ahead(void **state)
     const uint64_t end = spec.disk_bytes - 512;
     scribble(&w, end); /* the last that it wrote before it stood still */
     const unsigned written = w.written;
-    bundle_member_path(b, BUNDLE_DISK, disk);
+    snprintf(disk, sizeof disk, "%s/%s", b->path, second);
     assert_int_equal(stat(disk, &before), 0);
     if (!snapshot_create(b, "one", NULL, a, &j, &err))
         fail_msg("%s", err.message);
@@ -398,10 +421,10 @@ static void disks_are_copied_ahead(void **state)
         fail_msg("%s", err.message);
     assert_int_equal(stat(disk, &after), 0);
     assert_true(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec && before.st_size == after.st_size);
-    assert_int_equal(byte_at(b, BUNDLE_DISK, 0), 0);
-    assert_int_equal(byte_at(b, BUNDLE_DISK, 65536), 1);
-    assert_int_equal(byte_at(b, BUNDLE_DISK, 65536 * 7), j.why_not_instant[0] ? 2 : 0);
-    assert_int_equal(byte_at(b, BUNDLE_DISK, (off_t)end), written);
+    assert_int_equal(second_at(b, 0), 0);
+    assert_int_equal(second_at(b, 65536), 1);
+    assert_int_equal(second_at(b, 65536 * 7), j.why_not_instant[0] ? 2 : 0);
+    assert_int_equal(second_at(b, (off_t)end), written);
     /* Left behind by a command that died. */
     a = snapshot_ahead_begin(b, &b->settings, &writes, &j, &err);
     if (!a)
@@ -414,6 +437,39 @@ static void disks_are_copied_ahead(void **state)
     assert_int_equal(err.code, POME_ERROR_EXISTS);
     assert_false(snapshot_name_free(b, ".one", &err));
     assert_true(snapshot_name_free(b, "two", &err));
+    bundle_close(b);
+}
+
+/* The generation ID stays with a machine until a snapshot is restored; each restore gives another one, and so does another identity. */
+static void generations_are_told_apart(void **state)
+{
+    struct pome_error err = {0};
+    struct job j = {0};
+    uint8_t id[5][BUNDLE_GENID_BYTES];
+    struct bundle *b = bundle_create("copied", &spec, &err);
+    assert_non_null(b);
+    assert_true(bundle_genid(b, id[0], &err) && bundle_genid(b, id[1], &err));
+    assert_memory_equal(id[0], id[1], sizeof id[0]);
+    if (!snapshot_create(b, "one", NULL, NULL, &j, &err))
+        fail_msg("%s", err.message);
+    assert_true(bundle_genid(b, id[1], &err));
+    assert_memory_equal(id[0], id[1], sizeof id[0]);
+    for (unsigned i = 1; i < 3; i++) {
+        assert_true(snapshot_restore(b, "one", &j, &err));
+        assert_true(bundle_genid(b, id[i], &err));
+    }
+    uint64_t ecid = b->ecid;
+    b->ecid++;
+    assert_true(bundle_genid(b, id[3], &err));
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned k = 0; k < i; k++)
+            assert_memory_not_equal(id[i], id[k], sizeof id[i]);
+    b->ecid = ecid;
+    assert_true(bundle_genid(b, id[4], &err));
+    assert_memory_equal(id[4], id[2], sizeof id[4]);
+    assert_true(bundle_member_write(b, BUNDLE_GENID, "short", 5, &err));
+    assert_false(bundle_genid(b, id[4], &err));
+    assert_int_equal(err.code, POME_ERROR_INVALID_BUNDLE);
     bundle_close(b);
 }
 
@@ -513,6 +569,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(locked_by_another, make_home, remove_home),
         cmocka_unit_test_setup_teardown(changes_of_the_living, make_home, remove_home),
         cmocka_unit_test_setup_teardown(disks_are_copied_ahead, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(generations_are_told_apart, make_home, remove_home),
         cmocka_unit_test_setup_teardown(changes_of_the_dead, make_home, remove_home),
         cmocka_unit_test_setup_teardown(list, make_home, remove_home),
         cmocka_unit_test_setup_teardown(killed_creation, make_home, remove_home),

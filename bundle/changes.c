@@ -2,6 +2,8 @@
 #include "bundle/changes.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "bundle/paths.h"
+#include "bundle/snapshot_line.h"
 #include "formats/sha384.h"
 
 #include <assert.h>
@@ -121,17 +123,20 @@ static bool write_file(struct bundle *b, enum bundle_member m, const uint8_t *by
         any |= c.member == m;
     if (!any)
         return true;
-    int fd = bundle_member_open(b, m, O_RDWR, err);
-    if (fd < 0)
+    struct kept *k = NULL;
+    if (m == BUNDLE_DISK && !snapshots_keep(b, &k, err))
         return false;
-    if (fstat(fd, &st))
-        ok = pome_fail_errno(err, "%s/%s", b->path, bundle_member_name(m));
+    int fd = member_open(b, m, O_RDWR, err);
+    if (fd < 0 || fstat(fd, &st))
+        ok = fd >= 0 && pome_fail_errno(err, "%s/%s", b->path, bundle_member_name(m));
     for (size_t at = 0; ok && changes_next(bytes, n, &at, &c);)
         if (c.member == m)
-            ok = write_entry(b, fd, (uint64_t)st.st_size, &c, err);
+            ok = (!k || kept_before(k, c.offset, c.n, err)) && write_entry(b, fd, (uint64_t)st.st_size, &c, err);
     if (ok && fdatasync(fd))
         ok = pome_fail_errno(err, "%s/%s: cannot sync", b->path, bundle_member_name(m));
-    close(fd);
+    if (fd >= 0)
+        close(fd);
+    kept_close(k);
     return ok;
 }
 

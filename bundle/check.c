@@ -6,6 +6,7 @@
 #include "bundle/flash.h"
 #include "bundle/paths.h"
 #include "bundle/snapshot.h"
+#include "bundle/stage.h"
 #include "formats/aux_storage.h"
 
 #include <dirent.h>
@@ -335,8 +336,9 @@ bool bundle_check(const char *name, struct findings *out, struct pome_error *err
     bool ok = bundle_resolve(name, c->b.path, err);
     c->b.dir_fd = ok ? open(c->b.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (ok && c->b.dir_fd < 0)
-        ok = errno == ENOENT ? pome_fail(err, POME_ERROR_NOT_FOUND, "there is no bundle at %s", c->b.path)
+        ok = errno == ENOENT ? stage_not_there(c->b.path, err)
                              : pome_fail_errno(err, "%s: cannot open", c->b.path);
+    ok = ok && !stage_cut_off(c->b.path, err);
     if (ok && !looks_like_bundle(c->b.dir_fd))
         ok = pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle: none of its files is there", c->b.path);
     if (ok)

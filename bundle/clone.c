@@ -4,6 +4,7 @@
 #include "bundle/copy.h"
 #include "bundle/paths.h"
 #include "bundle/snapshot.h"
+#include "bundle/snapshot_line.h"
 #include "bundle/stage.h"
 #include "bundle/warm.h"
 
@@ -33,15 +34,43 @@ static bool give_macs(const struct bundle *from, struct bundle *to, uint64_t eci
 }
 
 /* A saved machine, what it says of itself, and snapshots of one, belong to one identity. */
+static bool belongs_to_identity(const char *path)
+{
+    static const enum bundle_member members[] = {BUNDLE_SAVED, BUNDLE_SAVED_CONFIG, BUNDLE_WARM};
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        if (!strcmp(path, bundle_member_name(members[i])))
+            return true;
+    return !strncmp(path, "Snapshots", 9);
+}
+
 static void leave_out(struct tree *t)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->n; i++)
-        if (!strcmp(t->files[i].path, bundle_member_name(BUNDLE_SAVED)) || !strcmp(t->files[i].path, bundle_member_name(BUNDLE_WARM)) || !strncmp(t->files[i].path, "Snapshots", 9))
+        if (belongs_to_identity(t->files[i].path))
             t->data -= t->files[i].data;
         else
             t->files[n++] = t->files[i];
     t->n = n;
+}
+
+/* Whether a running machine writes the file. */
+static bool is_written(const struct bundle *b, const char *path)
+{
+    for (size_t i = 0; i < b->settings.n_disks; i++)
+        if (!b->settings.disks[i].read_only && !strcmp(path, b->settings.disks[i].file))
+            return true;
+    return !strcmp(path, bundle_member_name(BUNDLE_CHANGES)) || !strcmp(path, bundle_member_name(BUNDLE_NVRAM));
+}
+
+/* One that keeps what was overwritten has the rest elsewhere. */
+static bool copy_then(struct bundle *from, const struct bundle *snapshot, struct bundle *to, const struct tree_file *f, struct job *j, struct pome_error *err)
+{
+    struct kept_head head;
+    struct pome_error why;
+    if (strcmp(f->path, bundle_member_name(BUNDLE_DISK)) || (!kept_head_of(snapshot, &head, &why) && why.code == POME_ERROR_NOT_FOUND))
+        return tree_copy_file(snapshot, to, f, j, err);
+    return line_copy(from, strrchr(snapshot->path, '/') + 1, to, j, err);
 }
 
 /* What the snapshot has is taken from there. */
@@ -53,9 +82,11 @@ static bool copy(struct bundle *from, const struct bundle *snapshot, struct bund
         struct tree_file f = t->files[i];
         struct stat st;
         bool there = !f.folder && !fstatat(snapshot->dir_fd, f.path, &st, AT_SYMLINK_NOFOLLOW);
+        if (!there && is_written(from, f.path))
+            continue; /* came later; the machine may be writing it */
         if (there)
             f.bytes = (uint64_t)st.st_size;
-        if (!tree_copy_file(there ? snapshot : from, to, &f, j, err))
+        if (!(there ? copy_then(from, snapshot, to, &f, j, err) : tree_copy_file(from, to, &f, j, err)))
             return false;
     }
     return !fsync(to->dir_fd) || pome_fail_errno(err, "%s: cannot sync", to->path);
@@ -159,11 +190,22 @@ static bool fill(struct bundle *from, const struct bundle *snapshot, bool warm, 
            (!warm || give_times(to, &times, err));
 }
 
+/* A snapshot and what is in none do not change while the machine runs. */
+static bool lock_source(struct bundle *from, const char *snapshot, struct pome_error *err)
+{
+    struct pome_error why = {0};
+    if (bundle_lock(from, &why) || (snapshot && why.code == POME_ERROR_BUSY))
+        return true;
+    if (err)
+        *err = why;
+    return false;
+}
+
 struct bundle *bundle_clone(struct bundle *from, const char *snapshot, bool warm, const char *name, uint64_t ecid, bundle_adopt_fn *adopt, void *user, struct job *j,
                             struct pome_error *err)
 {
     struct stage s;
-    if (!bundle_lock(from, err))
+    if (!lock_source(from, snapshot, err))
         return NULL;
     if (!from->installed) {
         pome_fail(err, POME_ERROR_INVALID_STATE, "%s: its installation was not completed", from->path);

@@ -43,13 +43,23 @@ bool bundle_check_config(const char *path, struct findings *out, struct pome_err
     return s != NULL;
 }
 
-bool bundle_save_settings(struct bundle *b, const struct settings *s, struct pome_error *err)
+static bool write_settings(struct bundle *b, enum bundle_member m, const struct settings *s, struct pome_error *err)
 {
     size_t n = 0;
     char *text = settings_write(s, &n);
-    bool ok = text ? bundle_member_write(b, BUNDLE_CONFIG, text, n, err)
-                   : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
+    bool ok = text ? bundle_member_write(b, m, text, n, err) : pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
     free(text);
+    return ok;
+}
+
+bool bundle_keep_settings(struct bundle *b, const struct settings *s, struct pome_error *err)
+{
+    return write_settings(b, BUNDLE_SAVED_CONFIG, s, err);
+}
+
+bool bundle_save_settings(struct bundle *b, const struct settings *s, struct pome_error *err)
+{
+    bool ok = write_settings(b, BUNDLE_CONFIG, s, err);
     if (ok && s != &b->settings)
         b->settings = *s;
     return ok;

@@ -2,7 +2,8 @@
  * copy.h - whole bundles: clone, move, export into one file, import from one.
  *
  * How it works. Each makes a bundle in a temporary folder (stage.h), which takes its name when everything in it is synced: at any
- * moment there is either no copy or a whole one. The source is locked from the first to the last byte.
+ * moment there is either no copy or a whole one. The source is locked from the first to the last byte,
+ * but for a clone of a snapshot, which does not change.
  */
 #ifndef BUNDLE_COPY_H
 #define BUNDLE_COPY_H

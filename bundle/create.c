@@ -105,7 +105,7 @@ bool bundle_delete(const char *name, struct pome_error *err)
         return false;
     b.dir_fd = open(b.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (b.dir_fd < 0)
-        return errno == ENOENT ? stage_delete_kept(b.path) || pome_fail(err, POME_ERROR_NOT_FOUND, "there is no bundle at %s", b.path) : pome_fail_errno(err, "%s: cannot open", b.path);
+        return errno == ENOENT ? stage_delete_kept(b.path) || stage_not_there(b.path, err) : pome_fail_errno(err, "%s: cannot open", b.path);
     bool ok = false;
     if ((owner = foreign_owner(b.path, b.dir_fd)))
         pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: is a machine of %s, which Pome does not remove", b.path, owner);

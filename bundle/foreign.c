@@ -289,6 +289,16 @@ static bool fill(const struct foreign *f, struct bundle *b, struct job *j, struc
            bundle_save_settings(b, &b->settings, err);
 }
 
+bool foreign_is_macos(const char *path)
+{
+    struct findings found = {0};
+    struct foreign *f = calloc(1, sizeof *f);
+    bool macos = f && foreign_open(path, f, &found, NULL) && f->macos;
+    findings_free(&found);
+    free(f);
+    return macos;
+}
+
 struct bundle *foreign_import(const struct foreign *f, const char *name, struct job *j, struct pome_error *err)
 {
     struct stage s;

@@ -60,6 +60,9 @@ const char *foreign_owner(const char *path, int dir_fd);
 /* Reads and checks it: what is wrong is in out. Errors: NOT_FOUND, INVALID_BUNDLE (nothing that is known), PERMISSION. */
 bool foreign_open(const char *path, struct foreign *f, struct findings *out, struct pome_error *err);
 
+/* True of a macOS guest, which cannot be imported. */
+bool foreign_is_macos(const char *path);
+
 /* A bundle of its own for it; name NULL: as it is called there. Returns it open and locked. Errors: NOT_SUPPORTED (macOS), INVALID_BUNDLE (an error was
  * found), EXISTS, OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO. On failure nothing is left. */
 struct bundle *foreign_import(const struct foreign *f, const char *name, struct job *j, struct pome_error *err);

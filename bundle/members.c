@@ -2,6 +2,7 @@
 #include "bundle/bundle.h"
 #include "base/error.h"
 #include "bundle/paths.h"
+#include "bundle/snapshot_line.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +24,7 @@ static const char *const names[BUNDLE_MEMBERS] = {
     [BUNDLE_AUX] = "AuxiliaryStorage",          [BUNDLE_DISK] = "Disk.img",       [BUNDLE_MODEL] = "HardwareModel",
     [BUNDLE_IDENTIFIER] = "MachineIdentifier", [BUNDLE_CONFIG] = "Config.json", [BUNDLE_INSTALL] = "Install.json",
     [BUNDLE_IMAGE] = "RestoreImage.ipsw",      [BUNDLE_SAVED] = "SaveFile.pomesave", [BUNDLE_CHANGES] = "Changes", [BUNDLE_NVRAM] = "NVRAM",
-    [BUNDLE_WARM] = "Warm.json",                 
+    [BUNDLE_WARM] = "Warm.json",               [BUNDLE_GENID] = "GenerationID",  [BUNDLE_SAVED_CONFIG] = "SaveFile.json",
     [BUNDLE_INSTALL_STATE] = "Install.state",
 };
 
@@ -48,7 +49,7 @@ bool bundle_log_path(const struct bundle *b, char path[PATH_MAX])
     return join(b, "Log", path);
 }
 
-int bundle_member_open(const struct bundle *b, enum bundle_member m, int flags, struct pome_error *err)
+int member_open(const struct bundle *b, enum bundle_member m, int flags, struct pome_error *err)
 {
     struct stat st;
     int fd = openat(b->dir_fd, names[m], flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
@@ -70,6 +71,12 @@ int bundle_member_open(const struct bundle *b, enum bundle_member m, int flags, 
         return -1;
     }
     return fd;
+}
+
+/* Whoever writes without asking overwrites what snapshots need: they become whole ones first. */
+int bundle_member_open(const struct bundle *b, enum bundle_member m, int flags, struct pome_error *err)
+{
+    return m != BUNDLE_DISK || (flags & O_ACCMODE) == O_RDONLY || snapshots_end_keeping(b, NULL, err) ? member_open(b, m, flags, err) : -1;
 }
 
 static bool write_all(int fd, const void *bytes, size_t n)
@@ -118,6 +125,8 @@ bool bundle_member_write(struct bundle *b, enum bundle_member m, const void *byt
 bool bundle_member_make_sparse(struct bundle *b, enum bundle_member m, uint64_t bytes, const void *first, size_t n, struct pome_error *err)
 {
     char temporary[64];
+    if (m == BUNDLE_DISK && !snapshots_end_keeping(b, NULL, err))
+        return false;
     int fd = begin(b, m, temporary);
     return end(b, m, fd, temporary, fd >= 0 && write_all(fd, first, n) && !ftruncate(fd, (off_t)bytes), err);
 }

@@ -5,6 +5,7 @@
 #include "bundle/foreign.h"
 #include "bundle/paths.h"
 #include "bundle/snapshot.h"
+#include "bundle/stage.h"
 #include "formats/aux_storage.h"
 
 #include <errno.h>
@@ -32,15 +33,34 @@ static ssize_t read_member(const struct bundle *b, enum bundle_member m, void *b
     return n;
 }
 
-bool bundle_read_config(struct bundle *b, struct pome_error *err)
+static bool read_settings(const struct bundle *b, enum bundle_member m, struct settings *out, struct pome_error *err)
 {
     char path[PATH_MAX], *text = malloc(SETTINGS_MAX_BYTES);
-    ssize_t n = text ? read_member(b, BUNDLE_CONFIG, text, SETTINGS_MAX_BYTES, err) : -1;
+    ssize_t n = text ? read_member(b, m, text, SETTINGS_MAX_BYTES, err) : -1;
     if (!text)
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to open it", b->path);
-    bool ok = n >= 0 && bundle_member_path(b, BUNDLE_CONFIG, path) && settings_read(text, (size_t)n, path, &b->settings, err);
+    bool ok = n >= 0 && bundle_member_path(b, m, path) && settings_read(text, (size_t)n, path, out, err);
     free(text);
     return ok;
+}
+
+bool bundle_read_config(struct bundle *b, struct pome_error *err)
+{
+    return read_settings(b, BUNDLE_CONFIG, &b->settings, err);
+}
+
+bool bundle_saved_settings(const struct bundle *b, struct settings *out, struct pome_error *err)
+{
+    struct stat st;
+    *out = b->settings;
+    if (fstatat(b->dir_fd, bundle_member_name(BUNDLE_SAVED), &st, AT_SYMLINK_NOFOLLOW) ||
+        fstatat(b->dir_fd, bundle_member_name(BUNDLE_SAVED_CONFIG), &st, AT_SYMLINK_NOFOLLOW))
+        return errno == ENOENT || pome_fail_errno(err, "%s/%s", b->path, bundle_member_name(BUNDLE_SAVED_CONFIG));
+    if (!read_settings(b, BUNDLE_SAVED_CONFIG, out, err))
+        return false;
+    if (settings_seen_alike(out, &b->settings))
+        *out = b->settings;
+    return true;
 }
 
 static bool read_model(struct bundle *b, struct pome_error *err)
@@ -117,8 +137,8 @@ bool bundle_load(struct bundle *b, struct pome_error *err)
     b->installed = fstatat(b->dir_fd, bundle_member_name(BUNDLE_INSTALL), &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
     const char *owner = foreign_owner(b->path, b->dir_fd);
     if (owner)
-        return pome_fail(err, POME_ERROR_NOT_SUPPORTED,
-                         "%s: is a machine of %s: \"pome bundle info\" and \"check\" describe it, \"pome bundle import\" makes one of Pome's from it", b->path, owner);
+        return pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: is a machine of %s: \"pome bundle info\" and \"check\" describe it, %s", b->path, owner,
+                         foreign_is_macos(b->path) ? "a macOS guest, which runs on a Mac only" : "\"pome bundle import\" makes one of Pome's from it");
     if (fstatat(b->dir_fd, bundle_member_name(BUNDLE_CONFIG), &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a bundle of Pome, or a damaged one: Config.json is missing", b->path);
     if (!bundle_read_config(b, err) || !read_identifier(b, err))
@@ -142,13 +162,13 @@ struct bundle *bundle_open(const char *name, struct pome_error *err)
     b->dir_fd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->dir_fd < 0) {
         if (errno == ENOENT)
-            pome_fail(err, POME_ERROR_NOT_FOUND, "there is no bundle at %s", b->path);
+            stage_not_there(b->path, err);
         else if (errno == ENOTDIR)
             pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is not a folder", b->path);
         else
             pome_fail_errno(err, "%s: cannot open", b->path);
     }
-    if (b->dir_fd < 0 || !bundle_load(b, err)) {
+    if (b->dir_fd < 0 || stage_cut_off(b->path, err) || !bundle_load(b, err)) {
         bundle_close(b);
         return NULL;
     }

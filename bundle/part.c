@@ -2,6 +2,7 @@
 #include "bundle/part.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "base/file_io.h"
 #include "bundle/paths.h"
 
 #include <zstd.h>
@@ -62,7 +63,7 @@ static bool write_state(const struct part *p, struct pome_error *err)
     char text[PART_KEY_MAX + 80];
     int n = state_text(p, text, p->come, p->at);
     int fd = open(p->new_state, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, text, (size_t)n) == n && !fsync(fd);
+    bool ok = fd >= 0 && file_write_whole(fd, text, (size_t)n) && !fsync(fd);
     if (fd >= 0 && close(fd))
         ok = false;
     return (ok && !rename(p->new_state, p->state)) || pome_fail_errno(err, "%s: cannot write", p->state);

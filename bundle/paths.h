@@ -4,9 +4,12 @@
 
 #include <pome/error.h>
 
+#include "bundle/bundle.h"
+
 #include <stddef.h>
 
-struct bundle;
+/* bundle_member_open for somebody who keeps what he overwrites (snapshot_line.h). */
+int member_open(const struct bundle *b, enum bundle_member m, int flags, struct pome_error *err);
 
 /* Reads and checks every member of a bundle whose path and dir_fd are set. */
 bool bundle_load(struct bundle *b, struct pome_error *err);

@@ -1,6 +1,7 @@
 /* repair.c - mending what can be mended without guessing. */
 #include "base/bits.h"
 #include "base/error.h"
+#include "base/file_io.h"
 #include "bundle/changes.h"
 #include "bundle/check.h"
 #include "bundle/flash.h"
@@ -23,7 +24,7 @@ static bool keep(const struct bundle *b, const char *name, const void *bytes, si
     char old[64];
     snprintf(old, sizeof old, "%s.old", name);
     int fd = openat(b->dir_fd, old, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    bool ok = (fd >= 0 && write(fd, bytes, n) == (ssize_t)n && !fsync(fd) && !fsync(b->dir_fd)) ||
+    bool ok = (fd >= 0 && file_write_whole(fd, bytes, n) && !fsync(fd) && !fsync(b->dir_fd)) ||
               pome_fail_errno(err, "%s/%s: cannot write", b->path, old);
     if (fd >= 0)
         close(fd);
@@ -135,10 +136,11 @@ static bool mend_map(struct bundle *b, bool from_backup, struct pome_error *err)
               (from_backup ? keep(b, "GPT-primary", m->primary, sizeof m->primary, err)
                            : keep(b, "GPT-backup", m->backup, sizeof m->backup, err));
     if (ok) {
-        ssize_t n = from_backup ? pwrite(fd, m->new_primary, sizeof m->new_primary, 0)
-                                : pwrite(fd, m->new_backup, sizeof m->new_backup, st.st_size - (off_t)sizeof m->new_backup);
-        ok = (n == (from_backup ? (ssize_t)sizeof m->new_primary : (ssize_t)sizeof m->new_backup) && !fdatasync(fd)) ||
-             pome_fail_errno(err, "%s/Disk.img: cannot write its partition map", b->path);
+        char path[PATH_MAX + 16];
+        snprintf(path, sizeof path, "%s/Disk.img", b->path);
+        ok = from_backup ? file_write_at(fd, path, m->new_primary, sizeof m->new_primary, 0, err)
+                         : file_write_at(fd, path, m->new_backup, sizeof m->new_backup, (uint64_t)st.st_size - sizeof m->new_backup, err);
+        ok = ok && (!fdatasync(fd) || pome_fail_errno(err, "%s: cannot sync", path));
     }
     if (fd >= 0)
         close(fd);

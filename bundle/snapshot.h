@@ -1,10 +1,10 @@
 /*
  * snapshot.h - named states of a machine, kept in the bundle: disks, NVRAM, configuration and, where it was running or saved, memory and devices, as one.
  *
- * How it works. Snapshots/NAME/ holds whole copies under the members' names (blocks are shared where the file system can, so a copy costs nothing until one of the
- * two changes) and Snapshot.json, which names its parent: the snapshot that the machine's state came from, as Snapshots/Current says. A new one is
+ * How it works. Snapshots/NAME/ holds copies under the members' names (Disk.img costs nothing until the machine's changes: blocks are shared where the file system
+ * can, else the snapshot keeps what is overwritten: kept.h, snapshot_line.h) and Snapshot.json, which names its parent: the snapshot that the machine's state came from, as Snapshots/Current says. A new one is
  * made in Snapshots/.NAME.new and renamed last. A restore copies into Snapshots/.restore.new; its renaming to .restore decides: from then on every file in it
- * takes its place in the bundle, and when the command dies on the way, the next bundle_lock goes on (moving is doing it once). A deleted one is renamed
+ * takes its place in the bundle, or kept blocks theirs on the disk, and when the command dies on the way, the next bundle_lock goes on (moving is doing it once). A deleted one is renamed
  * to .NAME.gone first. What begins with a dot and is not .restore is removed by the next bundle_lock.
  */
 #ifndef BUNDLE_SNAPSHOT_H
@@ -22,9 +22,11 @@ struct snapshot {
 };
 
 /* Who writes the machine's memory and devices to a file (vm/saving.h). */
+struct kept;
 struct snapshot_memory {
     bool (*write)(void *user, const char *path, struct pome_error *err);
     void *user;
+    void (*keep)(void *user, struct kept *k); /* from now on k keeps what is overwritten on the machine's disk; takes k over */
     const struct settings *settings; /* that it was started with: Config.json may say something else since, which holds from the next start on */
 };
 
@@ -43,6 +45,11 @@ bool snapshot_restore(struct bundle *b, const char *name, struct job *j, struct 
 
 /* Its children become its parent's. Locks the bundle. Errors: NOT_FOUND, BUSY, IO. */
 bool snapshot_delete(struct bundle *b, const char *name, struct pome_error *err);
+
+/* The same of a machine of this process that runs, in two halves. Ahead: while the guest writes, what others need of it they get. Rest: the machine stands still; what
+ * came since they get, too, it goes, and if it was the newest, keep() is told who keeps blocks from now on (NULL: nobody needs to). On failure it is still there. */
+bool snapshot_delete_ahead(struct bundle *b, const char *name, struct pome_error *err);
+bool snapshot_delete_rest(struct bundle *b, const char *name, void (*keep)(void *user, struct kept *k), void *user, struct pome_error *err);
 
 /* Its files, under the members' names, as something that files can be copied from. Errors: NOT_FOUND, INVALID_CONFIGURATION. */
 struct bundle *snapshot_open(const struct bundle *b, const char *name, struct pome_error *err);

@@ -1,5 +1,5 @@
 /*
- * snapshot_ahead.h - the disks of a machine that runs, copied before it stands still for a snapshot.
+ * snapshot_ahead.h - the further disks of a machine that runs, copied before it stands still for a snapshot. Disk.img needs no copy (kept.h).
  *
  * How it works. As a migration sends memory ahead: each disk is copied into Snapshots/.ahead while the guest writes to it, then what was written meanwhile is
  * copied again, until that is little; when the machine stands still the rest is, and the files move into the snapshot. What dies on the way leaves .ahead, which the
@@ -17,7 +17,7 @@ struct snapshot_writes {
     void *user;
 };
 
-/* Copies Disk.img and the disks of s (a copy of the bundle's settings: others may read and change those meanwhile), while the machine runs. w must live as long as
+/* Copies the disks of s, and syncs Disk.img (a copy of the bundle's settings: others may read and change those meanwhile), while the machine runs. w must live as long as
  * the result. Errors: OUT_OF_DISK_SPACE, OPERATION_CANCELLED, IO, ...; nothing is left then. */
 struct snapshot_ahead;
 struct snapshot_ahead *snapshot_ahead_begin(const struct bundle *b, const struct settings *s, const struct snapshot_writes *w, struct job *j, struct pome_error *err);

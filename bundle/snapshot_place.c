@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char snapshot_folder[] = "Snapshots", snapshot_current[] = "Current";
+const char snapshot_folder[] = "Snapshots", snapshot_current[] = "Current", snapshot_decided[] = ".restore";
 
 bool snapshot_name_check(const char *name, struct pome_error *err)
 {

@@ -5,6 +5,7 @@
 #include "bundle/bundle.h"
 
 extern const char snapshot_folder[], snapshot_current[]; /* "Snapshots", and the file in it that is no folder */
+extern const char snapshot_decided[];                    /* the folder in it whose files take their places in the bundle */
 
 bool snapshot_name_check(const char *name, struct pome_error *err);
 

@@ -1,6 +1,7 @@
 /* stage.c - a bundle in the making. */
 #include "bundle/stage.h"
 #include "base/error.h"
+#include "base/file_io.h"
 #include "bundle/paths.h"
 
 #include <errno.h>
@@ -87,7 +88,7 @@ static bool has_key(int dir_fd, const char *key)
 static bool write_key(const struct bundle *b, const char *key, struct pome_error *err)
 {
     int fd = openat(b->dir_fd, key_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write(fd, key, strlen(key)) == (ssize_t)strlen(key) && !fsync(fd);
+    bool ok = fd >= 0 && file_write_whole(fd, key, strlen(key)) && !fsync(fd);
     if (fd >= 0)
         close(fd);
     return ok || pome_fail_errno(err, "%s/%s: cannot write", b->path, key_name);
@@ -120,6 +121,27 @@ bool stage_resume(struct stage *s, const char *name, const char *key, bool *resu
     }
     stage_keep(s);
     return false;
+}
+
+bool stage_cut_off(const char *path, struct pome_error *err)
+{
+    static const char kept[] = ".bundle.import";
+    size_t n = strlen(path), ending = sizeof kept - 1;
+    return n > ending && !strcmp(path + n - ending, kept) &&
+           !pome_fail(err, POME_ERROR_INVALID_STATE,
+                      "%s: what an import wrote that was cut off: \"pome bundle import\" of the same archive goes on with it, \"pome delete %.*s\" removes it", path,
+                      (int)(n - (sizeof ".import" - 1)), path);
+}
+
+bool stage_not_there(const char *path, struct pome_error *err)
+{
+    struct stat st;
+    char kept[PATH_MAX];
+    if (snprintf(kept, sizeof kept, "%s.import", path) < (int)sizeof kept && !lstat(kept, &st))
+        return pome_fail(err, POME_ERROR_NOT_FOUND,
+                         "there is no bundle at %s: an import of it was cut off; \"pome bundle import\" of the same archive goes on with it, \"pome delete\" removes it",
+                         path);
+    return pome_fail(err, POME_ERROR_NOT_FOUND, "there is no bundle at %s", path);
 }
 
 bool stage_delete_kept(const char *path)

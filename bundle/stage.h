@@ -31,6 +31,12 @@ void stage_keep(struct stage *s);
 /* Removes the stage of an import that was cut off; false when there is none, or somebody is at it. path: the machine's. */
 bool stage_delete_kept(const char *path);
 
+/* True, and INVALID_STATE, when `path` is such a stage. */
+bool stage_cut_off(const char *path, struct pome_error *err);
+
+/* NOT_FOUND of a machine that is not at `path`; says so when an import of it was cut off. False. */
+bool stage_not_there(const char *path, struct pome_error *err);
+
 /* ok: gives it its name, syncs, and reads and checks it; returns it open and locked. Else removes it and returns NULL. */
 struct bundle *stage_end(struct stage *s, bool ok, struct pome_error *err);
 

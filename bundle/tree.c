@@ -185,6 +185,27 @@ static bool share(int to, int from, struct job *j)
     return false;
 }
 
+/* A saved machine tells by it that a disk is what it was. */
+static bool take_time(int to, const struct stat *st)
+{
+    return !futimens(to, (struct timespec[2]){{.tv_nsec = UTIME_OMIT}, st->st_mtim});
+}
+
+bool tree_share_file(const struct bundle *from, const struct bundle *to, const char *name)
+{
+    struct job probe = {0};
+    struct stat st;
+    int in = openat(from->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), out = in < 0 ? -1 : openat(to->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool ok = out >= 0 && !fstat(in, &st) && share(out, in, &probe) && take_time(out, &st) && !fsync(out);
+    if (out >= 0)
+        close(out);
+    if (in >= 0)
+        close(in);
+    if (out >= 0 && !ok)
+        unlinkat(to->dir_fd, name, 0);
+    return ok;
+}
+
 bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t bytes, struct job *j, struct pome_error *err)
 {
     char what[PATH_MAX + 300];
@@ -198,24 +219,37 @@ bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t 
         ok = (!ftruncate(out, (off_t)bytes) ||
               pome_fail_errno(err, "%s: cannot make it %llu bytes long", what, (unsigned long long)bytes)) &&
              tree_read(in, name, bytes, write_piece, &(struct target){out, what}, j, err);
-    /* With its time: a saved machine tells by it that a disk is what it was. */
-    ok = ok && (!futimens(out, (struct timespec[2]){{.tv_nsec = UTIME_OMIT}, st.st_mtim}) || pome_fail_errno(err, "%s: cannot set its time", what));
+    ok = ok && (take_time(out, &st) || pome_fail_errno(err, "%s: cannot set its time", what));
     ok = ok && (!fsync(out) || pome_fail_errno(err, "%s: cannot sync", what));
     if (out >= 0)
         close(out);
     return ok;
 }
 
+/* How much of what begins at `at` has no data. */
+static uint64_t hole_at(int fd, uint64_t at, uint64_t end)
+{
+    off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+    return data < 0 ? errno == ENXIO ? end - at : 0 : MIN((uint64_t)data, end) - at;
+}
+
+static bool punch(int fd, uint64_t offset, uint64_t bytes)
+{
+    return !fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes);
+}
+
 bool tree_copy_part(int in, int out, const char *what, uint64_t offset, uint64_t bytes, struct job *j, struct pome_error *err)
 {
     uint8_t buffer[TREE_PIECE];
+    const uint64_t end = offset + bytes;
     bool ok = true;
-    for (uint64_t at = offset; ok && at < offset + bytes;) {
-        size_t n = (size_t)MIN(sizeof buffer, offset + bytes - at);
+    for (uint64_t at = offset, n; ok && at < end; at += n) {
+        n = hole_at(in, at, end);
+        if (n && punch(out, at, n))
+            continue;
+        n = MIN(sizeof buffer, end - at);
         ok = read_piece(in, buffer, n, at, what, err) &&
-             ((is_zero(buffer, n) && !fallocate(out, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n)) ||
-              write_piece(&(struct target){out, what}, at, buffer, n, err)) && job_advance(j, n, err);
-        at += n;
+             ((is_zero(buffer, n) && punch(out, at, n)) || write_piece(&(struct target){out, what}, at, buffer, n, err)) && job_advance(j, n, err);
     }
     return ok;
 }

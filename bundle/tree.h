@@ -45,6 +45,9 @@ bool tree_copy_file(const struct bundle *from, const struct bundle *to, const st
 /* The same from an open file of so many bytes. */
 bool tree_copy_open(int in, const struct bundle *to, const char *name, uint64_t bytes, struct job *j, struct pome_error *err);
 
+/* Copies a file by sharing its blocks, with its time, synced; false, and there is no copy, when that cannot be. */
+bool tree_share_file(const struct bundle *from, const struct bundle *to, const char *name);
+
 /* Makes [offset, offset + bytes) of `out` what it is in `in`, holes too. Not synced. */
 bool tree_copy_part(int in, int out, const char *what, uint64_t offset, uint64_t bytes, struct job *j, struct pome_error *err);
 

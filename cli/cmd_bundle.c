@@ -59,7 +59,7 @@ static void foreign_text(const struct pome_foreign_info *i)
     printf("CPUs:       %" PRIu32 "\nMemory:     %s\n", i->cpu_count, cli_size(i->memory_bytes, a));
     printf("Disks:      %" PRIu32 ", the first of %s\n", i->disk_count, cli_size(i->disk_bytes, a));
     if (i->network_count)
-        printf("Networks:   %" PRIu32 " %s\n", i->network_count, i->mac_address);
+        printf("Networks:   %" PRIu32 "%s%s\n", i->network_count, i->mac_address[0] ? ", " : "", i->mac_address);
     if (i->width)
         printf("Display:    %" PRIu32 "x%" PRIu32 "\n", i->width, i->height);
 }
@@ -253,6 +253,17 @@ static void print_done(const pome_bundle *b, const char *what, const struct pome
     puts("}");
 }
 
+/* A port of the host leads to one machine: that is better known now than when the second one does not start. */
+static void note_ports(const pome_bundle *copy, const char *original)
+{
+    char key[32], *port;
+    snprintf(key, sizeof key, "forwards[0].hostPort");
+    for (unsigned i = 0; (port = pome_bundle_config_get(copy, key, NULL)); i++, snprintf(key, sizeof key, "forwards[%u].hostPort", i)) {
+        cli_note("Port %s of this host leads to \"%s\", too: before both run, pome set %s 'forwards[%u].hostPort' NUMBER", port, original, pome_bundle_name(copy), i);
+        free(port);
+    }
+}
+
 int cmd_bundle_clone(int argc, char **argv)
 {
     const char *names[2];
@@ -287,9 +298,11 @@ int cmd_bundle_clone(int argc, char **argv)
     }
     if (copy)
         print_done(copy, "Machine", &r, json);
+    if (copy && !json)
+        note_ports(copy, names[0]);
     status = copy ? CLI_OK
                   : cli_fail(&err,
-                             b && err.code == POME_ERROR_BUSY ? "stop it first: what a running guest writes cannot be copied whole"
+                             b && err.code == POME_ERROR_BUSY ? "stop it first, or clone a snapshot of it (pome snapshot create, --from-snapshot)"
                              : b && warm && err.code == POME_ERROR_INVALID_STATE ? "take a snapshot while it runs: pome snapshot create"
                              : b                              ? NULL
                                                               : no_machine(&err),

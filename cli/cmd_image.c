@@ -22,6 +22,13 @@ static int cannot_open(const struct pome_error *err, const char *path)
                     "cannot open %s", path);
 }
 
+/* What to do about a file that cannot be read, if it is that an archive's key is missing. */
+static const char *no_key(const struct pome_error *err, const struct pome_inspect_options *o)
+{
+    bool missing = !o->archive_key && err->code == POME_ERROR_NOT_SUPPORTED && strstr(err->message, "no key was given");
+    return missing ? "give its key with --key or --key-file; \"pome image info\" shows what the archive says about it" : NULL;
+}
+
 /* Describes a file. NULL: the verb ends with *status. */
 static struct fact_node *gather(const char *path, struct cli_archive_key *k, const char *verb, int *status)
 {
@@ -170,7 +177,7 @@ int cmd_image_verify(int argc, char **argv)
             puts("}");
         }
         return err.code == POME_ERROR_NOT_FOUND ? cannot_open(&err, path[0])
-                                                : cli_fail(&err, is_damage(&err) ? "get or build it again" : NULL, "%s does not verify", path[0]);
+                                                : cli_fail(&err, is_damage(&err) ? "get or build it again" : no_key(&err, &o), "%s does not verify", path[0]);
     }
     char size[16];
     if (json)
@@ -253,6 +260,6 @@ int cmd_image_extract(int argc, char **argv)
               : cli_fail(&err,
                          err.code == POME_ERROR_NOT_FOUND ? "\"pome image list FILE\" and \"pome image info FILE\" show what there is"
                          : err.code == POME_ERROR_EXISTS  ? "choose another name with -o"
-                                                          : NULL,
+                                                          : no_key(&err, &o),
                          "cannot extract %s", words[zip]);
 }

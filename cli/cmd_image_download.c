@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 command_run cmd_image_download, cmd_image_latest;
 
@@ -91,6 +92,22 @@ static const char *name_in(const char *url, char name[256])
     return strcmp(name, ".") && strcmp(name, "..") ? name : "";
 }
 
+/* A download that broke leaves FILE.part, unless nothing came at all. */
+static const char *what_to_do(const struct pome_error *err, const char *output)
+{
+    char part[4096];
+    snprintf(part, sizeof part, "%s.part", output);
+    bool kept = !access(part, F_OK);
+    switch (err->code) {
+    case POME_ERROR_EXISTS: return "choose another name with -o";
+    case POME_ERROR_NOT_FOUND: return "check the URL; \"pome image latest --all\" shows those of the catalogue";
+    case POME_ERROR_NETWORK:
+    case POME_ERROR_OPERATION_CANCELLED: return kept ? "the same command again goes on where it stopped" : "nothing came; look at the URL and the network";
+    case POME_ERROR_INVALID_DATA: return "nothing was kept; try again, or another source";
+    default: return NULL;
+    }
+}
+
 static int get(const struct wish *w, const char *url, const char *sha1)
 {
     char name[256];
@@ -106,12 +123,7 @@ static int get(const struct wish *w, const char *url, const char *sha1)
     bool ok = pome_download(&o, cli_progress_show, &p, &err);
     cli_progress_end(&p, ok);
     if (!ok)
-        return cli_fail(&err,
-                        err.code == POME_ERROR_EXISTS                                                     ? "choose another name with -o"
-                        : err.code == POME_ERROR_NETWORK || err.code == POME_ERROR_OPERATION_CANCELLED ? "the same command again goes on where it stopped"
-                        : err.code == POME_ERROR_INVALID_DATA                                          ? "nothing was kept; try again, or another source"
-                                                                                                       : NULL,
-                        "cannot download %s", url);
+        return cli_fail(&err, what_to_do(&err, o.output), "cannot download %s", url);
     if (w->json)
         printf("{\"event\":\"done\",\"path\":"), cli_json_string(stdout, o.output), puts("}");
     else if (!o.sha1)

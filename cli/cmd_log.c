@@ -342,7 +342,7 @@ int cmd_log_erase(int argc, char **argv)
     if (status != CLI_GO_ON)
         return status;
     if (!pome_log_erase(name, &err))
-        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines" : err.code == POME_ERROR_BUSY ? "stop it first: pome stop NAME" : NULL,
+        return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows all machines" : NULL,
                         "cannot erase the log of \"%s\"", name);
     if (json)
         puts("{\"erased\":true}");

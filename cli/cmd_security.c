@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 command_run cmd_security_approve, cmd_security_deny, cmd_security_get, cmd_security_set, cmd_personalize, cmd_authority_show, cmd_authority_create;
@@ -256,7 +257,8 @@ static int authority(int argc, char **argv, bool make)
         print_hex(i.digest, sizeof i.digest);
         printf("\"}\n");
     } else {
-        printf("Folder: %s\nName:   %s\nDigest: ", i.path, i.name);
+        struct stat st;
+        printf("%s %s\nName:   %s\nDigest: ", !stat(i.path, &st) && S_ISDIR(st.st_mode) ? "Folder:" : "File:  ", i.path, i.name);
         print_hex(i.digest, sizeof i.digest);
         printf("\n");
     }

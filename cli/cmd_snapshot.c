@@ -16,7 +16,7 @@ command_run cmd_snapshot_create, cmd_snapshot_list, cmd_snapshot_restore, cmd_sn
 static const char *hint(const struct pome_error *err)
 {
     return err->code == POME_ERROR_NOT_FOUND ? "\"pome list\" shows the machines, \"pome snapshot list NAME\" a machine's snapshots"
-           : err->code == POME_ERROR_BUSY    ? "save or stop the machine first (Ctrl-A s on its console)"
+           : err->code == POME_ERROR_BUSY    ? "stop or save the machine first: pome stop NAME, pome save NAME"
                                              : NULL;
 }
 
@@ -58,19 +58,20 @@ static int operate(int argc, char **argv, operation *fn, const char *title, cons
     return CLI_OK;
 }
 
+/* The process of a machine that runs, which does it then. NULL: there is none, or it is not to be reached: whoever locks the bundle says who has it. */
+static pome_control *running_machine(pome_bundle *bundle)
+{
+    return pome_bundle_is_in_use(bundle, NULL) ? pome_control_connect(pome_bundle_path(bundle), NULL) : NULL;
+}
+
 static bool create(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user, struct pome_error *err)
 {
-    struct pome_error why = {0};
-    if (!pome_bundle_is_in_use(bundle, NULL))
-        return pome_snapshot_create(bundle, name, result, progress, user, err);
-    pome_control *c = pome_control_connect(pome_bundle_path(bundle), &why);
+    pome_control *c = running_machine(bundle);
     if (!c)
-        return pome_snapshot_create(bundle, name, result, progress, user, err); /* says who has it */
-    bool ok = pome_control_snapshot(c, name, NULL, &why);
+        return pome_snapshot_create(bundle, name, result, progress, user, err);
+    bool ok = pome_control_snapshot(c, name, NULL, err);
     pome_control_free(c);
     result->instant = true;
-    if (!ok)
-        *err = why;
     return ok;
 }
 
@@ -143,6 +144,16 @@ int cmd_snapshot_list(int argc, char **argv)
     return CLI_OK;
 }
 
+static bool delete(pome_bundle *bundle, const char *name, struct pome_error *err)
+{
+    pome_control *c = running_machine(bundle);
+    if (!c)
+        return pome_snapshot_delete(bundle, name, err);
+    bool ok = pome_control_snapshot_delete(c, name, err);
+    pome_control_free(c);
+    return ok;
+}
+
 int cmd_snapshot_delete(int argc, char **argv)
 {
     bool json = false;
@@ -153,7 +164,7 @@ int cmd_snapshot_delete(int argc, char **argv)
         return status;
     struct pome_error err = {0};
     pome_bundle *b = pome_bundle_open(names[0], &err);
-    bool ok = b && pome_snapshot_delete(b, names[1], &err);
+    bool ok = b && delete(b, names[1], &err);
     pome_bundle_free(b);
     if (!ok)
         return cli_fail(&err, hint(&err), "cannot remove snapshot \"%s\" of \"%s\"", names[1], names[0]);

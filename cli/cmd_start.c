@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 command_run cmd_start;
@@ -58,6 +59,20 @@ static int run(pome_vm *vm, pome_bundle *bundle, struct terminal *terminal, int 
     return status;
 }
 
+/* What can be done about it, for a start that did not come to be; NULL: nothing special. */
+static const char *start_hint(const struct pome_error *err, const char *name, char text[512])
+{
+    unsigned i;
+    const char *forward = strstr(err->message, "forwards["); /* the setting that the error is about */
+    if (err->code == POME_ERROR_INVALID_STATE)
+        snprintf(text, 512, "complete it with \"pome install %s --image FILE\"", name);
+    else if (err->code == POME_ERROR_BUSY && forward && sscanf(forward, "forwards[%u]", &i) == 1)
+        snprintf(text, 512, "stop that process, or give this machine another port: pome set %s 'forwards[%u].hostPort' NUMBER", name, i);
+    else
+        return NULL;
+    return text;
+}
+
 static int start(pome_bundle *bundle, struct start_arguments *a)
 {
     struct pome_error err = {0};
@@ -91,8 +106,7 @@ static int start(pome_bundle *bundle, struct start_arguments *a)
     } else {
         terminal_close(&terminal);
         char hint[512];
-        snprintf(hint, sizeof hint, "complete it with \"pome install %s --image FILE\"", a->name);
-        status = cli_fail(&err, err.code == POME_ERROR_INVALID_STATE ? hint : NULL, "cannot start \"%s\"", a->name);
+        status = cli_fail(&err, start_hint(&err, a->name, hint), "cannot start \"%s\"", a->name);
     }
     pome_vm_free(vm);
     close(out[0]);

@@ -30,7 +30,8 @@ static void print_json(const pome_bundle *b, const struct machine_state *m)
         printf(",\"pid\":%d", m->pid);
     if (m->serves) {
         time_text(m->status.started_ns, started);
-        printf(",\"started\":\"%s\",\"console_viewers\":%u", started, m->status.viewers);
+        printf(",\"started\":\"%s\",\"console_viewers\":%u,\"socket\":", started, m->status.viewers);
+        cli_json_string(stdout, m->socket);
     }
     printf(",\"cpu_count\":%u,\"memory_bytes\":%" PRIu64 ",\"disk_bytes\":%" PRIu64 ",\"disk_used_bytes\":%" PRIu64
            ",\"ecid\":\"%016" PRIX64 "\",\"generation\":\"%s\"}\n",
@@ -46,7 +47,7 @@ static void print_text(const pome_bundle *b, const struct machine_state *m)
         printf("%-10s %d\n", "Process:", m->pid);
     if (m->serves) {
         time_text(m->status.started_ns, started);
-        printf("%-10s %s\n%-10s %u attached\n", "Started:", started, "Console:", m->status.viewers);
+        printf("%-10s %s\n%-10s %u attached\n%-10s %s\n", "Started:", started, "Console:", m->status.viewers, "Socket:", m->socket);
     }
     printf("%-10s %u\n%-10s %s\n%-10s %s, %s in use\n%-10s %s\n", "CPUs:", pome_bundle_cpu_count(b), "Memory:",
            cli_size(pome_bundle_memory_size(b), memory), "Disk:", cli_size(pome_bundle_disk_size(b), disk), cli_size(pome_bundle_disk_used(b), used),

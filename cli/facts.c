@@ -106,6 +106,7 @@ static const char *value_text(const struct pome_fact *f, char out[VALUE])
     switch (f->type) {
     case POME_FACT_TEXT: return f->text;
     case POME_FACT_NUMBER: snprintf(out, VALUE, "%" PRIu64, f->number); break;
+    case POME_FACT_NEGATIVE: snprintf(out, VALUE, "-%" PRIu64, f->number); break;
     case POME_FACT_HEX: snprintf(out, VALUE, "0x%" PRIX64, f->number); break;
     case POME_FACT_SIZE: return cli_size(f->number, out);
     case POME_FACT_FLAG: return f->number ? "yes" : "no";
@@ -261,7 +262,7 @@ static void print_value_json(FILE *f, const struct pome_fact *v)
             fprintf(f, "%02x", v->data[i]);
         fputc('"', f);
         break;
-    default: fprintf(f, "%" PRIu64, v->number); break;
+    default: fprintf(f, "%s%" PRIu64, v->type == POME_FACT_NEGATIVE ? "-" : "", v->number); break;
     }
 }
 

@@ -33,6 +33,7 @@ void cli_progress_begin(struct cli_progress *p, const char *title, bool json)
 {
     struct sigaction a = {.sa_handler = on_signal};
     *p = (struct cli_progress){.json = json, .title = title, .begun_ms = now_ms(), .shown_percent = -1};
+    p->part_begun_ms = p->begun_ms;
     const char *term = getenv("TERM");
     p->terminal = !json && !cli_quiet() && isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
     cancelled = 0;
@@ -61,13 +62,14 @@ static void draw_bar(struct cli_progress *p, const struct pome_progress *r, int6
 {
     char tail[96] = "", rate[24] = "", eta[24] = "", elapsed[16], size[16];
     double step_s = (double)(now - p->step_begun_ms) / 1000, all_s = (double)(now - p->begun_ms) / 1000;
+    double part_s = (double)(now - p->part_begun_ms) / 1000;
     if (r->total && step_s > 0.5) {
         cli_size((uint64_t)((double)r->done / step_s) >> 10 << 10, size);
         snprintf(rate, sizeof rate, " %s/s", size);
     }
-    if (r->fraction > 0.02 && r->fraction < 1 && all_s > 1) {
+    if (r->fraction > 0.02 && r->fraction < 1 && part_s > 1) {
         char left[16];
-        duration(all_s * (1 - r->fraction) / r->fraction, left);
+        duration(part_s * (1 - r->fraction) / r->fraction, left);
         snprintf(eta, sizeof eta, " ETA %s", left);
     }
     duration(all_s, elapsed);
@@ -99,11 +101,15 @@ bool cli_progress_show(void *user, const struct pome_progress *r)
 {
     struct cli_progress *p = user;
     int64_t now = now_ms();
-    bool new_step = r->step_number != p->step_number, end = r->fraction >= 1;
+    bool new_step = r->step_number != p->step_number || strncmp(r->step, p->step, sizeof p->step - 1), end = r->fraction >= 1;
     if (new_step) {
         p->step_number = r->step_number;
+        snprintf(p->step, sizeof p->step, "%s", r->step);
         p->step_begun_ms = now;
     }
+    if (r->fraction < p->fraction) /* what had to be done first is done */
+        p->part_begun_ms = now;
+    p->fraction = r->fraction;
     int percent = (int)(r->fraction * 100);
     if (p->terminal) {
         if (new_step || end || now - p->shown_ms >= REDRAW_MS) {

@@ -8,8 +8,10 @@ struct cli_progress {
     bool json;             /* one event object per line on standard output */
     bool terminal, drawn;
     const char *title;     /* borrowed */
-    int64_t begun_ms, shown_ms;
+    int64_t begun_ms, part_begun_ms, shown_ms; /* part: since the fraction went on from 0 */
     uint32_t step_number;
+    char step[64];
+    double fraction;
     int64_t step_begun_ms;
     int shown_percent;
 };

@@ -1,6 +1,8 @@
 /* state.c - in one word what a machine does. */
 #include "cli/state.h"
 
+#include <stdio.h>
+
 void machine_state(const pome_bundle *b, struct machine_state *m)
 {
     *m = (struct machine_state){.name = "damaged", .status = POME_CONTROL_STATUS_INIT};
@@ -13,7 +15,9 @@ void machine_state(const pome_bundle *b, struct machine_state *m)
     pome_control *c = pome_control_connect(pome_bundle_path(b), NULL);
     m->serves = c && pome_control_status(c, &m->status, NULL);
     m->name = m->serves ? pome_vm_state_name(m->status.state) : "in use";
-    if (m->serves)
+    if (m->serves) {
         m->pid = m->status.pid;
+        snprintf(m->socket, sizeof m->socket, "%s", pome_control_path(c));
+    }
     pome_control_free(c);
 }

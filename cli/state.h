@@ -8,6 +8,7 @@ struct machine_state {
     const char *name; /* "running", "paused", ...; "in use" (no machine: an installation), "stopped", "not installed", "damaged" */
     int pid;          /* of the process that has it; 0: none, or not known */
     bool serves;      /* status is filled */
+    char socket[108]; /* its path */
     struct pome_control_status status;
 };
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""completions-test.py - what bash offers at a given command line; that zsh and fish can read theirs, where they are installed.
+"""completions-test.py - what bash and, where it is installed, fish offer at a given command line; that zsh can read its own.
 
 usage: completions-test.py POME DIR
 """
@@ -14,7 +14,18 @@ pome, folder = map(os.path.abspath, sys.argv[1:3])
 work = tempfile.TemporaryDirectory(prefix="pome-complete-")
 for name in ("dev", "build one", "deb"):
     os.makedirs(os.path.join(work.name, "vms", name + ".bundle"))
+for name in ("warm", "cold"):
+    os.makedirs(os.path.join(work.name, "vms", "dev.bundle", "Snapshots", name))
+open(os.path.join(work.name, "vms", "dev.bundle", "Snapshots", "Current"), "w").close()
 env = dict(os.environ, POME_HOME=work.name)
+
+
+def offered_by_fish(*words):
+    line = " ".join(["pome", *words]) if words[-1] else " ".join(["pome", *words[:-1]]) + " "
+    r = subprocess.run(["fish", "--no-config", "-c", f"source {folder}/pome.fish; complete -C '{line}'"], env=env, cwd=work.name, capture_output=True, text=True, check=True)
+    if r.stderr:
+        sys.exit(r.stderr)
+    return {choice.split("\t")[0] for choice in r.stdout.split("\n")} - {""}
 
 
 def offered(*words):
@@ -26,9 +37,10 @@ def offered(*words):
 
 
 def expect(words, *, has=(), hasnt=()):
-    got = offered(*words)
-    if not set(has) <= got or set(hasnt) & got:
-        sys.exit(f"pome {' '.join(words)}<TAB>: {sorted(got)}; needed {has}, not {hasnt}")
+    for shell in [offered] + ([offered_by_fish] if shutil.which("fish") else []):
+        got = {choice.rstrip("/") for choice in shell(*words)}
+        if not set(has) <= got or set(hasnt) & got:
+            sys.exit(f"{shell.__name__}: pome {' '.join(words)}<TAB>: {sorted(got)}; needed {has}, not {hasnt}")
 
 
 verbs = [v["name"] for v in json.loads(subprocess.run([pome, "help", "--json"], capture_output=True, text=True, check=True).stdout)]
@@ -40,6 +52,13 @@ expect(["log", "show", "d"], has=["dev", "deb"])
 expect(["start", "dev", "--de"], has=["--detach"], hasnt=["--memory"])
 expect(["create", "x", "--image", ""], hasnt=["dev", "--cpus"])
 expect(["help", "st"], has=["start", "stop"])
+expect(["snapshot", "restore", "dev", ""], has=["warm", "cold"], hasnt=["Current", "dev", "vms"])
+expect(["clone", "dev", "new", "--from-snapshot", "w"], has=["warm"], hasnt=["cold"])
+expect(["set", "dev", "mem"], has=["memorySize"], hasnt=["mainDisk"])
+expect(["config", "get", "dev", "mainDisk."], has=["mainDisk.cachingMode", "mainDisk.synchronizationMode"])
+expect(["security", "set", "dev", "r"], has=["reduced"], hasnt=["full"])
+expect(["rename", "dev", ""], hasnt=["vms", "dev"])
+expect(["image", "info", ""], has=["vms"])
 checked = ["bash"]
 for shell, name in (("zsh", "_pome"), ("fish", "pome.fish")):
     if shutil.which(shell):

@@ -14,7 +14,6 @@
 /* --- the tables --- */
 
 static bool mac_ok(const char *text);
-static bool identifier_ok(const char *text);
 static bool file_ok(const char *text);
 static bool tag_ok(const char *text);
 static bool address_ok(const char *text);
@@ -24,6 +23,8 @@ static const char *const platforms[] = {"apple", "generic", NULL};
 static const char *const models[] = {"default", "apple", NULL};
 static const char *const boots[] = {"rom", "linux", "efi", NULL};
 static const char *const disk_types[] = {"virtio", "usb", "nvme", NULL};
+static const char *const caching_modes[] = {"automatic", "uncached", "cached", NULL};
+static const char *const synchronization_modes[] = {"full", "fsync", "none", NULL};
 static const char *const network_types[] = {"nat", "bridged", "file", NULL};
 static const char *const isolations[] = {"none", "host", "all", NULL};
 static const char *const protocols[] = {"tcp", "udp", NULL};
@@ -33,35 +34,40 @@ static const char *const virtio_only[] = {"virtio", NULL};
 #define FIELD(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
 
 static const struct row top_rows[] = {
-    {"platform", WORD, FIELD(settings, platform), platforms, RULE_WORD, .fixed = true},
-    {"cpuCount", U32, FIELD(settings, cpu_count), NULL, RULE_CPU_COUNT, 1, SETTINGS_MAX_CPUS, NULL, true, true},
+    {"platform", WORD, FIELD(settings, platform), platforms, RULE_WORD, .fixed = true, .seen = true},
+    {"cpuCount", U32, FIELD(settings, cpu_count), NULL, RULE_CPU_COUNT, 1, SETTINGS_MAX_CPUS, NULL, true, true, true},
     {"memorySize", U64, FIELD(settings, memory_bytes), NULL, RULE_MEMORY_RANGE, SETTINGS_MIN_MEMORY, SETTINGS_MAX_MEMORY, NULL,
-     true, false},
-    {"cpuModel", TEXT, FIELD(settings, cpu_model), models, RULE_WORD},
+     true, false, true},
+    {"cpuModel", TEXT, FIELD(settings, cpu_model), models, RULE_WORD, .seen = true},
     {NULL},
 };
 static const struct row boot_rows[] = {
-    {"type", WORD, FIELD(settings, boot), boots, RULE_WORD},
+    {"type", WORD, FIELD(settings, boot), boots, RULE_WORD, .seen = true},
     {"kernel", TEXT, FIELD(settings, kernel), NULL, RULE_DISK_NAME, .check = file_ok},
     {"ramdisk", TEXT, FIELD(settings, ramdisk), NULL, RULE_DISK_NAME, .check = file_ok},
     {"firmware", TEXT, FIELD(settings, firmware), NULL, RULE_DISK_NAME, .check = file_ok},
     {"commandLine", TEXT, FIELD(settings, command_line), NULL, RULE_COMMAND_LINE},
     {NULL},
 };
-static const struct row disk_rows[] = {
-    {"file", TEXT, FIELD(settings_disk, file), NULL, RULE_DISK_NAME, .check = file_ok, .required = true},
-    {"type", WORD, FIELD(settings_disk, type), disk_types, RULE_WORD},
-    {"identifier", TEXT, FIELD(settings_disk, identifier), NULL, RULE_DISK_ID, .check = identifier_ok},
-    {"readOnly", FLAG, FIELD(settings_disk, read_only)},
+#define MODE_ROWS(type, member)                                                                                                    \
+    {"cachingMode", WORD, FIELD(type, member.caching), caching_modes, RULE_WORD},                                                  \
+    {"synchronizationMode", WORD, FIELD(type, member.synchronization), synchronization_modes, RULE_WORD},                          \
     {NULL},
+static const struct row main_disk_rows[] = {MODE_ROWS(settings, main_disk)};
+static const struct row disk_rows[] = {
+    {"file", TEXT, FIELD(settings_disk, file), NULL, RULE_DISK_NAME, .check = file_ok, .required = true, .seen = true},
+    {"type", WORD, FIELD(settings_disk, type), disk_types, RULE_WORD, .seen = true},
+    {"identifier", TEXT, FIELD(settings_disk, identifier), NULL, RULE_DISK_ID, .check = settings_disk_identifier_ok, .seen = true},
+    {"readOnly", FLAG, FIELD(settings_disk, read_only), .seen = true},
+    MODE_ROWS(settings_disk, modes)
 };
 static const struct row network_rows[] = {
     {"type", WORD, FIELD(settings_network, type), network_types, RULE_WORD},
     {"interface", TEXT, FIELD(settings_network, interface), NULL, RULE_TEXT},
     {"socket", TEXT, FIELD(settings_network, socket), NULL, RULE_NETWORK_SOCKET, .check = path_ok},
     {"isolation", WORD, FIELD(settings_network, isolation), isolations, RULE_WORD},
-    {"macAddress", TEXT, FIELD(settings_network, mac), NULL, RULE_MAC, .check = mac_ok},
-    {"mtu", U32, FIELD(settings_network, mtu), NULL, RULE_MTU, 0, 65535},
+    {"macAddress", TEXT, FIELD(settings_network, mac), NULL, RULE_MAC, .check = mac_ok, .seen = true},
+    {"mtu", U32, FIELD(settings_network, mtu), NULL, RULE_MTU, 0, 65535, .seen = true},
     {NULL},
 };
 static const struct row forward_rows[] = {
@@ -78,7 +84,7 @@ static const struct row display_rows[] = {
     {NULL},
 };
 static const struct row share_rows[] = {
-    {"tag", TEXT, FIELD(settings_share, tag), NULL, RULE_SHARE_TAG, .check = tag_ok, .required = true},
+    {"tag", TEXT, FIELD(settings_share, tag), NULL, RULE_SHARE_TAG, .check = tag_ok, .required = true, .seen = true},
     {"path", TEXT, FIELD(settings_share, path), NULL, RULE_SHARE_PATH, .check = path_ok, .required = true},
     {"writable", FLAG, FIELD(settings_share, writable)},
     {NULL},
@@ -89,30 +95,31 @@ static const struct row share_rows[] = {
     {NULL},
 static const struct row serial_rows[] = {{"type", WORD, FIELD(settings_port, type), virtio_only, RULE_WORD}, PORT_ROWS};
 static const struct row port_rows[] = {
-    {"name", TEXT, FIELD(settings_port, name), NULL, RULE_PORT_NAME, .check = settings_port_name_ok, .required = true}, PORT_ROWS};
+    {"name", TEXT, FIELD(settings_port, name), NULL, RULE_PORT_NAME, .check = settings_port_name_ok, .required = true, .seen = true}, PORT_ROWS};
 static const struct row input_rows[] = {{"type", WORD, FIELD(settings_device, type), input_types, RULE_WORD}, {NULL}};
 static const struct row virtio_rows[] = {{"type", WORD, FIELD(settings_device, type), virtio_only, RULE_WORD}, {NULL}};
 
 const struct section settings_sections[] = {
-    {NULL, top_rows, 0, 0, 0, false},
-    {"boot", boot_rows, 0, 0, 0, false},
-#define LIST(key, member, count, rows, no_device)                                                                                  \
+    {NULL, top_rows},
+    {"boot", boot_rows},
+    {"mainDisk", main_disk_rows},
+#define LIST(key, member, count, rows, ...)                                                                                        \
     {                                                                                                                              \
         key, rows, offsetof(struct settings, member), offsetof(struct settings, count), sizeof *((struct settings *)0)->member,    \
-            no_device                                                                                                              \
+            __VA_ARGS__                                                                                                            \
     }
-    LIST("disks", disks, n_disks, disk_rows, false),
-    LIST("networks", networks, n_networks, network_rows, false),
-    LIST("forwards", forwards, n_forwards, forward_rows, false),
-    LIST("displays", displays, n_displays, display_rows, true),
-    LIST("shares", shares, n_shares, share_rows, false),
-    LIST("keyboards", keyboards, n_keyboards, input_rows, true),
-    LIST("pointingDevices", pointing, n_pointing, input_rows, true),
-    LIST("serialPorts", serial, n_serial, serial_rows, false),
-    LIST("consolePorts", ports, n_ports, port_rows, false),
-    LIST("sockets", sockets, n_sockets, virtio_rows, false),
-    LIST("balloons", balloons, n_balloons, virtio_rows, false),
-    LIST("audio", audio, n_audio, virtio_rows, true),
+    LIST("disks", disks, n_disks, disk_rows, .no_device = false),
+    LIST("networks", networks, n_networks, network_rows, .no_device = false),
+    LIST("forwards", forwards, n_forwards, forward_rows, .host_only = true),
+    LIST("displays", displays, n_displays, display_rows, .no_device = true),
+    LIST("shares", shares, n_shares, share_rows, .no_device = false),
+    LIST("keyboards", keyboards, n_keyboards, input_rows, .no_device = true),
+    LIST("pointingDevices", pointing, n_pointing, input_rows, .no_device = true),
+    LIST("serialPorts", serial, n_serial, serial_rows, .no_device = false),
+    LIST("consolePorts", ports, n_ports, port_rows, .no_device = false),
+    LIST("sockets", sockets, n_sockets, virtio_rows, .no_device = false),
+    LIST("balloons", balloons, n_balloons, virtio_rows, .no_device = false),
+    LIST("audio", audio, n_audio, virtio_rows, .no_device = true),
 };
 const size_t settings_n_sections = ARRAY_SIZE(settings_sections);
 
@@ -132,6 +139,32 @@ size_t settings_count(const struct section *c, const struct settings *s)
 void *settings_item(const struct section *c, const struct settings *s, size_t i)
 {
     return (char *)(uintptr_t)s + c->at + i * c->item_bytes;
+}
+
+static bool row_alike(const struct row *r, const char *a, const char *b)
+{
+    return r->kind == TEXT ? !strcmp(a, b) : !memcmp(a, b, r->size);
+}
+
+static bool section_alike(const struct section *c, const struct settings *a, const struct settings *b)
+{
+    if (c->host_only)
+        return true;
+    if (settings_count(c, a) != settings_count(c, b))
+        return false;
+    for (size_t i = 0; i < settings_count(c, a); i++)
+        for (const struct row *r = c->rows; r->key; r++)
+            if (r->seen && !row_alike(r, (const char *)settings_item(c, a, i) + r->at, (const char *)settings_item(c, b, i) + r->at))
+                return false;
+    return true;
+}
+
+bool settings_seen_alike(const struct settings *a, const struct settings *b)
+{
+    for (size_t i = 0; i < settings_n_sections; i++)
+        if (!section_alike(&settings_sections[i], a, b))
+            return false;
+    return true;
 }
 
 const char *settings_field(const struct section *c, size_t i, const char *key, char field[SETTINGS_FIELD])
@@ -207,7 +240,7 @@ static bool mac_ok(const char *text)
     return settings_parse_mac(text, mac);
 }
 
-static bool identifier_ok(const char *text)
+bool settings_disk_identifier_ok(const char *text)
 {
     size_t n = strlen(text);
     for (size_t i = 0; i < n; i++)

@@ -20,15 +20,22 @@ enum { SETTINGS_MAX_BYTES = 65536, SETTINGS_MAX_CPUS = 32, SETTINGS_MAX_ITEMS = 
 enum { SETTINGS_APPLE, SETTINGS_GENERIC };                          /* platform */
 enum { SETTINGS_BOOT_ROM, SETTINGS_BOOT_LINUX, SETTINGS_BOOT_EFI }; /* boot.type */
 enum { SETTINGS_VIRTIO, SETTINGS_USB, SETTINGS_NVME };              /* disks[].type */
+enum { SETTINGS_CACHING_AUTOMATIC, SETTINGS_UNCACHED, SETTINGS_CACHED };       /* cachingMode */
+enum { SETTINGS_SYNC_FULL, SETTINGS_SYNC_FSYNC, SETTINGS_SYNC_NONE };       /* synchronizationMode */
 enum { SETTINGS_NAT, SETTINGS_BRIDGED, SETTINGS_SOCKET };           /* networks[].type */
 enum { SETTINGS_TCP, SETTINGS_UDP };                                /* forwards[].protocol */
 enum { SETTINGS_INPUT_USB, SETTINGS_INPUT_MAC };                    /* keyboards[].type, pointingDevices[].type */
+
+struct settings_disk_modes {
+    uint32_t caching, synchronization;
+};
 
 struct settings_disk {
     uint32_t type;
     char file[128]; /* in the bundle */
     char identifier[64];
     bool read_only;
+    struct settings_disk_modes modes;
 };
 
 struct settings_network {
@@ -73,6 +80,7 @@ struct settings {
     uint32_t boot;
     char kernel[128], ramdisk[128], firmware[128]; /* in the bundle */
     char command_line[SETTINGS_MAX_COMMAND_LINE + 1];
+    struct settings_disk_modes main_disk; /* Disk.img */
     size_t n_disks, n_networks, n_forwards, n_displays, n_shares, n_keyboards, n_pointing, n_serial, n_ports, n_sockets, n_balloons, n_audio;
     struct settings_disk disks[SETTINGS_MAX_ITEMS]; /* besides Disk.img */
     struct settings_network networks[SETTINGS_MAX_ITEMS];
@@ -104,6 +112,9 @@ void settings_check_host(const struct settings *s, const char *path, struct find
 /* 1 to 40 letters, digits, dots, minus signs and low lines, beginning with a letter or digit. */
 bool settings_port_name_ok(const char *name);
 
+/* 1 to 20 ASCII characters. */
+bool settings_disk_identifier_ok(const char *text);
+
 /* "06:e8:a3:b0:23:b4"; false: not so, or not unicast. */
 bool settings_parse_mac(const char *text, uint8_t mac[6]);
 /* The address of network device `number` of the machine with this ECID: always the same, locally administered. */
@@ -117,6 +128,9 @@ void settings_check_memory(uint64_t bytes, const char *path, struct findings *ou
 
 /* What may not change after the installation: a finding for each value of `now` that differs. */
 void settings_check_fixed(const struct settings *installed, const struct settings *now, const char *path, struct findings *out);
+
+/* Whether a guest that was started with one could go on with the other: what it sees is the same. What only the host sees may differ. */
+bool settings_seen_alike(const struct settings *a, const struct settings *b);
 
 /* Makes it right: wrong values at the top become the defaults, lists with something wrong in them are emptied. */
 void settings_mend(struct settings *s);

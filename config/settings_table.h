@@ -22,6 +22,7 @@ struct row {
     uint64_t min, max;
     bool (*check)(const char *text);
     bool required, fixed; /* fixed: not after the installation */
+    bool seen; /* by the guest: a saved machine cannot go on with another one */
 };
 
 /* key NULL: the top of the file. count_at 0: a single object. */
@@ -30,6 +31,7 @@ struct section {
     const struct row *rows;
     size_t at, count_at, item_bytes;
     bool no_device; /* Pome does not have it yet */
+    bool host_only; /* the guest does not see it */
 };
 
 enum { SETTINGS_FIELD = 96 };

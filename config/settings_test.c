@@ -1,4 +1,5 @@
 /* settings_test.c - Config.json: what is right, and each way to be wrong. */
+#include "base/bits.h"
 #include "config/settings.h"
 
 #include <stdarg.h>
@@ -121,7 +122,7 @@ static void round_trip_of_devices(void **state)
 {
     static const char json[] = "{\"version\":1,\"platform\":\"generic\",\"cpuCount\":3,\"memorySize\":134217728,"
                                "\"boot\":{\"type\":\"linux\",\"kernel\":\"Image\",\"commandLine\":\"console=hvc0\"},"
-                               "\"disks\":[{\"file\":\"b.img\",\"readOnly\":true}],\"networks\":[{\"macAddress\":\"06:e8:a3:b0:23:b4\"}],"
+                               "\"disks\":[{\"file\":\"b.img\",\"readOnly\":true,\"cachingMode\":\"uncached\"}],\"mainDisk\":{\"synchronizationMode\":\"none\"},\"networks\":[{\"macAddress\":\"06:e8:a3:b0:23:b4\"}],"
                                "\"displays\":[{\"width\":1024,\"height\":768,\"pixelsPerInch\":72}],\"audio\":[{}]}";
     struct settings a, b;
     size_t n;
@@ -131,8 +132,36 @@ static void round_trip_of_devices(void **state)
     free(text);
     assert_memory_equal(&a, &b, sizeof a);
     assert_string_equal(b.kernel, "Image");
-    assert_true(b.disks[0].read_only);
+    assert_true(b.disks[0].read_only && b.disks[0].modes.caching == SETTINGS_UNCACHED && b.main_disk.synchronization == SETTINGS_SYNC_NONE);
     assert_int_equal(b.displays[0].height, 768);
+}
+
+/* Each on its own: could a guest that was started with the one go on with the other? */
+static void what_the_guest_sees(void **state)
+{
+    static const struct {
+        const char *key, *value;
+        bool alike;
+    } rows[] = {
+        {"memorySize", "1GiB", false}, {"cpuCount", "4", false}, {"cpuModel", "apple", false}, {"disks[0].file", "b.img", false}, {"disks[0].readOnly", "true", false},
+        {"disks[0].identifier", "x", false}, {"disks[1]", "{\"file\":\"b.img\"}", false}, {"disks[0].cachingMode", "uncached", true},
+        {"disks[0].synchronizationMode", "none", true}, {"mainDisk.synchronizationMode", "none", true}, {"mainDisk.cachingMode", "cached", true},
+        {"networks[0].macAddress", "06:e8:a3:b0:23:b4", false}, {"networks[0].isolation", "host", true}, {"networks[0]", "", false},
+        {"forwards", "[{\"hostPort\":2222,\"guestPort\":22}]", true}, {"shares[0].path", "/other", true}, {"shares[0].tag", "other", false},
+        {"shares[0].writable", "true", true}, {"sockets", "[{}]", false}, {"serialPorts", "[{}]", false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct settings a, b;
+        struct findings l = {0};
+        settings_init(&a);
+        assert_true(settings_set(&a, false, "disks", "[{\"file\":\"a.img\"}]", "c", &l) && settings_set(&a, false, "networks", "[{}]", "c", &l) &&
+                    settings_set(&a, false, "shares", "[{\"tag\":\"t\",\"path\":\"/\"}]", "c", &l));
+        b = a;
+        assert_true(settings_seen_alike(&a, &b));
+        if (!settings_set(&b, false, rows[i].key, rows[i].value, "c", &l) || settings_seen_alike(&a, &b) != rows[i].alike)
+            fail_msg("%s: %s", rows[i].key, rows[i].value);
+        findings_free(&l);
+    }
 }
 
 static void get_and_set(void **state)
@@ -207,6 +236,6 @@ static void fixed_at_installation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(wrong), cmocka_unit_test(all_at_once),
-                                       cmocka_unit_test(round_trip_of_devices), cmocka_unit_test(get_and_set), cmocka_unit_test(addresses_of_networks), cmocka_unit_test(fixed_at_installation)};
+                                       cmocka_unit_test(round_trip_of_devices), cmocka_unit_test(get_and_set), cmocka_unit_test(what_the_guest_sees), cmocka_unit_test(addresses_of_networks), cmocka_unit_test(fixed_at_installation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,9 +137,9 @@ int address_listen(const char *bundle_path, char path[ADDRESS_BYTES], struct pom
 
 /* ---- connecting ---- */
 
-int address_connect(const char *bundle_path, struct pome_error *err)
+int address_connect(const char *bundle_path, char path[ADDRESS_BYTES], struct pome_error *err)
 {
-    char dir[ADDRESS_BYTES], path[ADDRESS_BYTES];
+    char dir[ADDRESS_BYTES];
     int why = ENOENT;
     for (int i = 0; i < FOLDERS; i++) {
         if (!folder(i, dir) || !is_ours(dir, 077) || !socket_path(dir, bundle_path, path, err))

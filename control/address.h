@@ -18,8 +18,8 @@ enum { ADDRESS_BYTES = sizeof((struct sockaddr_un *)0)->sun_path };
  * process's and is replaced. Removes other dead ones too. -1 on failure. */
 int address_listen(const char *bundle_path, char path[ADDRESS_BYTES], struct pome_error *err);
 
-/* Connects, and makes sure that the other side is this user (or root). -1: os_errno ENOENT or ECONNREFUSED: nobody is there. */
-int address_connect(const char *bundle_path, struct pome_error *err);
+/* Connects, and makes sure that the other side is this user (or root). path: of the socket. -1: os_errno ENOENT or ECONNREFUSED: nobody is there. */
+int address_connect(const char *bundle_path, char path[ADDRESS_BYTES], struct pome_error *err);
 
 /* Whether the process at the other end is this user's or root's. */
 bool address_peer_is_trusted(int fd);

@@ -21,7 +21,7 @@ struct client *client_open(const char *bundle_path, struct pome_error *err)
         return NULL;
     }
     c->n = 0;
-    c->fd = address_connect(bundle_path, err);
+    c->fd = address_connect(bundle_path, c->path, err);
     if (c->fd >= 0)
         return c;
     free(c);

@@ -2,6 +2,7 @@
 #ifndef CONTROL_CLIENT_H
 #define CONTROL_CLIENT_H
 
+#include "control/address.h"
 #include "control/http.h"
 
 #include <pome/error.h>
@@ -12,6 +13,7 @@ enum { CLIENT_TIMEOUT_MS = 10000, CLIENT_ANSWER_MAX = 4 << 20, CLIENT_EVENT_MAX 
 
 struct client {
     int fd;
+    char path[ADDRESS_BYTES]; /* of the socket */
     size_t n; /* bytes of `in` that were read and not used */
     char in[CLIENT_EVENT_MAX + 4096];
 };

@@ -16,13 +16,14 @@ static struct pome_save_options options(const struct call *c)
     return o;
 }
 
-/* Answered when it is done; or now, when it could not begin. */
-static void begin(struct call *c, const char *snapshot)
+/* What is answered when it is done; or now, when it could not begin. */
+typedef bool operation(struct call *c, const char *name, struct deferred *d, struct pome_error *err);
+
+static void begin(struct call *c, operation *op, const char *name)
 {
     struct pome_error err = {0};
-    const struct pome_save_options o = options(c);
     struct deferred *d = c->server->vm ? call_defer(c) : NULL;
-    if (d && (snapshot ? pome_vm_snapshot(c->server->vm, snapshot, &o, call_done, d, &err) : pome_vm_save(c->server->vm, NULL, &o, call_done, d, &err)))
+    if (d && op(c, name, d, &err))
         return;
     if (!d)
         pome_fail(&err, c->server->vm ? POME_ERROR_OUT_OF_MEMORY : POME_ERROR_INVALID_STATE, "there is no machine, or no memory");
@@ -31,9 +32,26 @@ static void begin(struct call *c, const char *snapshot)
     call_fail(c, &err, NULL);
 }
 
+static bool save(struct call *c, const char *name, struct deferred *d, struct pome_error *err)
+{
+    const struct pome_save_options o = options(c);
+    return pome_vm_save(c->server->vm, NULL, &o, call_done, d, err);
+}
+
+static bool snapshot(struct call *c, const char *name, struct deferred *d, struct pome_error *err)
+{
+    const struct pome_save_options o = options(c);
+    return pome_vm_snapshot(c->server->vm, name, &o, call_done, d, err);
+}
+
+static bool snapshot_delete(struct call *c, const char *name, struct deferred *d, struct pome_error *err)
+{
+    return pome_vm_snapshot_delete(c->server->vm, name, call_done, d, err);
+}
+
 void route_save(struct call *c)
 {
-    begin(c, NULL);
+    begin(c, save, NULL);
 }
 
 /* {"name": text} */
@@ -42,9 +60,22 @@ void route_snapshot(struct call *c)
     struct pome_error err = {0};
     const char *name = call_text(c, "name");
     if (name) {
-        begin(c, name);
+        begin(c, snapshot, name);
         return;
     }
     pome_fail(&err, POME_ERROR_INVALID_DATA, "this call needs {\"name\": \"...\"}");
+    call_fail(c, &err, NULL);
+}
+
+/* ?name= */
+void route_snapshot_delete(struct call *c)
+{
+    struct pome_error err = {0};
+    char name[HTTP_TARGET_MAX];
+    if (http_query(c->request->query, "name", name, sizeof name)) {
+        begin(c, snapshot_delete, name);
+        return;
+    }
+    pome_fail(&err, POME_ERROR_INVALID_DATA, "this call needs ?name=...");
     call_fail(c, &err, NULL);
 }

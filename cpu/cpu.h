@@ -62,7 +62,7 @@ struct cpu_set;
 
 /* NULL and *err: the host lacks what the translator needs (NOT_SUPPORTED), or memory. Environment, for debugging:
  * POME_ENGINE=eval (run the IR evaluator instead of compiled code), POME_NOCHAIN=1, POME_MAX_INSNS=n (guest
- * instructions per block), POME_CODE_MIB=n (code buffer), POME_RANDOM_SEED=n (randomised mode), POME_TRACE=int,tlb,code,psci,block,
+ * instructions per block), POME_COLD=n (code is evaluated n times before it is compiled), POME_CODE_MIB=n (code buffer), POME_RANDOM_SEED=n (randomised mode), POME_TRACE=int,tlb,code,psci,block,
  * x64 (host code of every block), calls (what translated code called, counted, printed at the end),
  * POME_PERF_MAP=1 (names of translated code for perf, in /tmp/perf-PID.map). */
 struct cpu_set *cpu_set_create(const struct cpu_options *options, struct pome_error *err);
@@ -97,6 +97,12 @@ void cpu_set_resume(struct cpu_set *set);
  * (RESTORE: which register, saved and present) the vCPU is to be reset. Saved bytes may be hostile. */
 void cpu_save(struct cpu_set *set, unsigned cpu, struct records *out);
 bool cpu_load(struct cpu_set *set, unsigned cpu, const uint8_t *bytes, size_t n, struct pome_error *err);
+/* Host addresses in pages of memory that the vCPU used not long ago, programs' before the kernel's, some more than once: what it is going to use when it goes on. While
+ * paused, or not running. */
+typedef void cpu_page_fn(void *ctx, const uint8_t *hva);
+void cpu_recent_pages(struct cpu_set *set, unsigned cpu, cpu_page_fn *each, void *ctx);
+/* The same of pages that were used some time: programs that ran, and, where they are few, all others that are known. */
+void cpu_known_pages(struct cpu_set *set, cpu_page_fn *each, void *ctx);
 /* What must be the same where a saved state goes on, as texts: model, counter frequency, every identification register. */
 void cpu_set_facts(struct cpu_set *set, struct records *out);
 unsigned cpu_set_count(const struct cpu_set *set);
@@ -115,6 +121,8 @@ void cpu_dump(struct cpu_set *set, unsigned cpu, FILE *to);
     S(guest_insns, "guest instructions translated")                                           \
     S(host_bytes, "bytes of host code made")                                                  \
     S(translate_ns, "nanoseconds spent translating")                                          \
+    S(cold_blocks, "blocks evaluated, as their code came for the first times")                \
+    S(cold_insns, "guest instructions decoded for that")                                      \
     S(reused, "blocks taken from kept translations")                                          \
     S(reused_insns, "guest instructions in them")                                             \
     S(reuse_ns, "nanoseconds spent looking there")                                            \

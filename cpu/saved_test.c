@@ -166,11 +166,47 @@ static void the_counter_goes_on_where_it_was(void **state)
     drop();
 }
 
+static void note_page(void *ctx, const uint8_t *hva)
+{
+    bool *seen = ctx;
+    uint64_t at = (uint64_t)(hva - (const uint8_t *)mem_ptr(memory, 0x40000000, 1, false));
+    assert_true(at < 1 << 20);
+    seen[at >> 12] = true;
+}
+
+/* Pages that a vCPU read, wrote and ran are known, of others nothing is said. */
+static void recent_pages_are_known(void **state)
+{
+    bool seen[256] = {false};
+    struct mmu_fault fault;
+    make(CPU_MODEL_DEFAULT);
+    cpu_recent_pages(set, 0, note_page, seen);
+    for (unsigned i = 0; i < 256; i++)
+        assert_false(seen[i]);
+    struct vcpu *c = set->cpu[0];
+    assert_non_null(tlb_lookup(c, 0x40003000, TLB_READ, false, &fault));
+    assert_non_null(tlb_lookup(c, 0x40007ff8, TLB_WRITE, false, &fault));
+    cpu_recent_pages(set, 1, note_page, seen);
+    assert_false(seen[3] || seen[7]);
+    cpu_recent_pages(set, 0, note_page, seen);
+    for (unsigned i = 0; i < 256; i++)
+        assert_int_equal(seen[i], i == 3 || i == 7);
+    assert_non_null(tlb_lookup(c, 0x4000b000, TLB_FETCH, false, &fault)); /* has not run yet */
+    cpu_recent_pages(set, 0, note_page, seen);
+    assert_false(seen[11]);
+    memset(seen, 0, sizeof seen);
+    cpu_known_pages(set, note_page, seen);
+    for (unsigned i = 0; i < 256; i++)
+        assert_int_equal(seen[i], i == 3 || i == 7 || i == 11);
+    drop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_survive), cmocka_unit_test(truncated_states_are_refused), cmocka_unit_test(hostile_states_do_no_harm),
         cmocka_unit_test(another_model_is_refused), cmocka_unit_test(the_counter_goes_on_where_it_was),
+        cmocka_unit_test(recent_pages_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

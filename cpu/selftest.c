@@ -119,22 +119,35 @@ static const struct form {
     {0x91000000, 0, 5, NONE, 10, 6},   /* ADD Xd, Xn, #imm */
     {0xd1000000, 0, 5, NONE, 10, 6},   /* SUB Xd, Xn, #imm */
     {0x8b000000, 0, 5, 16, NONE, 0},   /* ADD Xd, Xn, Xm */
+    {0x8b000000, 0, 5, 16, 10, 6},     /* ADD Xd, Xn, Xm, LSL #imm */
     {0xeb00001f, NONE, 5, 16, NONE, 0}, /* CMP Xn, Xm */
     {0xb1000000, 0, 5, NONE, 10, 6},   /* ADDS Xd, Xn, #imm */
     {0x9a800000, 0, 5, 16, 12, 4},     /* CSEL Xd, Xn, Xm, cond (AL and NV too) */
     {0x4e60d400, 0, 5, 16, NONE, 0},   /* FADD Vd.2D, Vn.2D, Vm.2D */
     {0x1e620800, 0, 5, 16, NONE, 0},   /* FMUL Dd, Dn, Dm */
+};
+
+/* What walks through arrays, x0..x3, by one index, x19, that nothing else changes; registers: x4..x7. */
+static const struct form array_forms[] = {
+    {0xf8736800, 0, 5, NONE, NONE, 0}, /* LDR Xt, [Xn, X19] */
+    {0xf8336800, 0, 5, NONE, NONE, 0}, /* STR */
+    {0x3cf36800, 0, 5, NONE, NONE, 0}, /* LDR Qt, [Xn, X19] */
+    {0x38336800, 0, 5, NONE, NONE, 0}, /* STRB Wt, [Xn, X19] */
+    {0xf8737800, 0, 5, NONE, NONE, 0}, /* LDR Xt, [Xn, X19, LSL #3] */
+    {0xfc337800, 0, 5, NONE, NONE, 0}, /* STR Dt */
+    {0x91000273, NONE, NONE, NONE, 10, 6}, /* ADD X19, X19, #imm */
+    {0xd1000273, NONE, NONE, NONE, 10, 6}, /* SUB */
 #undef NONE
 };
 
-static uint32_t loop_word(uint64_t *seed)
+static uint32_t loop_word(uint64_t *seed, bool arrays)
 {
     static const uint8_t regs[] = {0, 1, 2, 3, 4, 5, 6, 7, 19, 20, 21, 22};
-    const struct form *f = &forms[next(seed) % ARRAY_SIZE(forms)];
+    const struct form *f = arrays ? &array_forms[next(seed) % ARRAY_SIZE(array_forms)] : &forms[next(seed) % ARRAY_SIZE(forms)];
     const uint8_t field[] = {f->rd, f->rn, f->rm};
     uint32_t w = f->bits;
     for (unsigned k = 0; k < 3; k++)
-        w |= field[k] < 32 ? (uint32_t)regs[next(seed) % (k == 1 ? 4 : ARRAY_SIZE(regs))] << field[k] : 0;
+        w |= field[k] < 32 ? (uint32_t)regs[k == 1 ? next(seed) % 4 : arrays ? 4 + next(seed) % 4 : next(seed) % ARRAY_SIZE(regs)] << field[k] : 0;
     return w | (f->imm < 32 ? (uint32_t)(next(seed) & ones(f->width)) << f->imm : 0);
 }
 
@@ -158,9 +171,10 @@ static void run_loop(struct cpu_selftest *t, uint64_t seed)
     uint32_t words[LOOP_WORDS + 4], start = (uint32_t)seed, how = (uint32_t)(next(&seed) % ARRAY_SIZE(turns));
     unsigned n = 1 + (unsigned)(next(&seed) % LOOP_WORDS), side = (unsigned)(next(&seed) % (2 * LOOP_WORDS));
     char why[500], what[120];
+    bool arrays = next(&seed) % 3 == 0;
     words[0] = turns[how].first;
     for (unsigned k = 1; k <= n; k++)
-        words[k] = k == side ? 0x54000000 | (uint32_t)(next(&seed) % 14) | (n + 3 - k) << 5 : loop_word(&seed);
+        words[k] = k == side ? 0x54000000 | (uint32_t)(next(&seed) % 14) | (n + 3 - k) << 5 : loop_word(&seed, arrays);
     if (side == 1 && n > 2 && words[0] != 0xd503201f)
         words[2] = 0xb5000000 | (-2 & 0x7ffff) << 5 | LOOP_COUNTER; /* CBNZ x27, start */
     words[n + 1] = turns[how].last;

@@ -609,3 +609,58 @@ void tlb_at(struct vcpu *c, uint64_t va, bool write, bool el0, bool pan)
     c->sr[SR_PAR_EL1] = (uint64_t)(device && !(r.sctlr & 1) ? 0 : leaf.attr) << 56 | (leaf.pa & ones(48) & ~UINT64_C(4095)) | BIT(11) |
                         (uint64_t)(device ? 2 : leaf.sh) << 7;
 }
+
+/* ---- what was in use ---- */
+
+enum { RECENT_CONTEXTS = 8 }; /* of the last so many changes of the context */
+
+static void each_recent(struct tlb *t, const struct x64_tlb_entry *data, const struct jump_table *j, uint32_t id, cpu_page_fn *each, void *ctx)
+{
+    for (uint64_t i = 0; i < BIT(t->bits); i++) {
+        const uint64_t none = x64_tlb_empty(i, t->bits), page = data[i].tag_read != none ? data[i].tag_read : data[i].tag_write;
+        if (page != none)
+            each(ctx, (const uint8_t *)(uintptr_t)(page + data[i].addend));
+    }
+    for (unsigned i = 0; j->used && i < X64_JUMP_LINES; i++) {
+        const uint64_t va = j->entry[i].va;
+        const struct tlb2_entry *e = l2_slot(t, va >> 12, va >> 55 & 1 ? 0 : id);
+        if (va != x64_jump_empty(i) && e->gen == t->gen && e->page == va >> 12 && e->hva)
+            each(ctx, e->hva);
+    }
+}
+
+void cpu_recent_pages(struct cpu_set *set, unsigned cpu, cpu_page_fn *each, void *ctx)
+{
+    struct tlb *t = &set->cpu[cpu]->tlb;
+    for (unsigned i = 0; i < TLB_CONTEXTS; i++)
+        if (t->ctx[i].id && t->clock - t->ctx[i].last_use < RECENT_CONTEXTS)
+            each_recent(t, t->ctx[i].data, &t->ctx[i].jump, t->ctx[i].id, each, ctx);
+    each_recent(t, t->el1, &t->el1_jump, t->cur ? t->cur->id : 0, each, ctx);
+}
+
+/* More than that were not used lately. */
+enum { KNOWN_MAX = 4096 };
+
+static void each_known(const struct tlb *t, bool code, cpu_page_fn *each, void *ctx)
+{
+    unsigned n = 0;
+    for (unsigned pass = 0; pass < 2 && n <= KNOWN_MAX; pass++)
+        for (unsigned i = 0; i < BIT(TLB2_BITS); i++) {
+            const struct tlb2_entry *e = &t->l2[i];
+            if (e->gen != t->gen || !e->hva || code != !!(e->prot & (MMU_X0 | MMU_X1)))
+                continue;
+            if (pass)
+                each(ctx, e->hva);
+            else
+                n++;
+        }
+}
+
+void cpu_known_pages(struct cpu_set *set, cpu_page_fn *each, void *ctx)
+{
+    for (unsigned i = 0; i < set->o.n_cpus; i++) {
+        each_known(&set->cpu[i]->tlb, true, each, ctx);
+        each_known(&set->cpu[i]->tlb, false, each, ctx);
+    }
+    jit_each_page(set->jit, KNOWN_MAX, each, ctx);
+}

@@ -98,7 +98,7 @@ struct tlb_ranges {
 };
 
 /* Which lines of a table are in use, as long as they are few: a process that does not live long has its tables cleared line by line. */
-enum { TOUCHED_MAX = 1024 };
+enum { TOUCHED_MAX = 4096 };
 struct touched {
     unsigned n;         /* more than TOUCHED_MAX: not known */
     uint16_t line[TOUCHED_MAX];
@@ -229,6 +229,7 @@ struct vcpu {
     struct cpu_stats stats;
     struct pauth_memo pauth_memo[1 << PAUTH_MEMO_BITS];
     struct ir_block *ir;                     /* scratch of the translator */
+    struct cold_ir *cold;                    /* jit/cold.c: evaluated lately */
 };
 
 enum cpu_power { CPU_OFF, CPU_STARTING, CPU_ON_PENDING, CPU_ON };
@@ -374,5 +375,6 @@ void jit_reset(struct jit *j);                      /* forget all; no vCPU runs 
 void jit_run(struct vcpu *c);                       /* until set->stop or the vCPU is off */
 void jit_check_page(struct vcpu *c, uint64_t pa);   /* IC IVAU: translations of changed code die, everywhere after DSB */
 void jit_check_all(struct vcpu *c);                 /* IC IALLU */
+void jit_each_page(struct jit *j, unsigned max, cpu_page_fn *each, void *ctx); /* those that have translations, if they are no more than max; no vCPU runs */
 
 #endif

@@ -136,9 +136,10 @@ static void notify(struct virtio *v, unsigned queue)
         look_at_stats(b, q);
         return;
     }
+    q->unread = queue != INFLATE && (int)queue == report_queue(b);
     do {
         while (virtq_pop(q, &c)) {
-            if (queue != INFLATE && (int)queue == report_queue(b)) {
+            if (q->unread) {
                 take_report(b, &c);
             } else if (c.out_bytes > MOST) {
                 virtq_unpop(q);

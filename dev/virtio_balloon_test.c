@@ -1,11 +1,14 @@
 /* virtio_balloon_test.c - a driver and the balloon: pages that go, reports, statistics, and page numbers of any kind. */
 #include "dev/test_rig.h"
 #include "dev/virtio_balloon.h"
+#include "mem/lazy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -90,6 +93,51 @@ static void reports_go_back(void **state)
     rig_finish(&r);
 }
 
+/* Memory that is still coming (mem/lazy.h): by itself it comes slowly. */
+enum { CHUNK = 65536 };
+struct coming {
+    _Atomic unsigned asked; /* chunks that somebody waited for */
+    _Atomic bool go_on;
+};
+static bool never_zero(void *ctx, size_t chunk)
+{
+    return false;
+}
+static bool fill(void *ctx, unsigned worker, size_t chunk, uint8_t *to)
+{
+    struct coming *c = ctx;
+    if (worker == 0)
+        c->asked++;
+    while (worker == 1 && !c->go_on)
+        usleep(1000);
+    memset(to, 0x5a, CHUNK);
+    return true;
+}
+static void released(void *ctx)
+{
+}
+
+static void a_report_waits_for_no_memory(void **state)
+{
+    const uint64_t more = RIG_RAM + 1 * GiB;
+    struct coming c = { 0 };
+    struct mem_source source = { CHUNK, never_zero, fill, released, &c };
+    start(F_ALL);
+    assert_true(mem_add_ram(r.mem, more, 1 * MiB, NULL));
+    if (!mem_lazy_start(r.mem, more, &source, NULL)) {
+        rig_finish(&r);
+        skip(); /* this host has no userfaultfd */
+    }
+    give(REPORT, more + 4 * CHUNK, 8 * CHUNK, WRITE);
+    assert_int_equal(rig_wait(&r, REPORT), 0);
+    assert_int_equal(c.asked, 0);
+    assert_int_equal(byte_at(more + 5 * CHUNK), 0x5a); /* and it keeps what it had */
+    assert_int_equal(c.asked, 1);
+    c.go_on = true;
+    mem_settle(r.mem);
+    rig_finish(&r);
+}
+
 static void any_page_number_does_no_harm(void **state)
 {
     start(F_ALL);
@@ -160,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_go_back),
         cmocka_unit_test(reports_go_back),
+        cmocka_unit_test(a_report_waits_for_no_memory),
         cmocka_unit_test(any_page_number_does_no_harm),
         cmocka_unit_test(statistics_are_asked_for),
         cmocka_unit_test(the_size_is_agreed_on),

@@ -93,7 +93,8 @@ static const char *add_buffer(struct virtq *q, struct virtq_chain *c, const stru
     void *hva = mem_ptr(q->dev->device.bus->mem, d->gpa, d->bytes, in);
     if (!hva)
         return "a buffer outside memory";
-    mem_touch(q->dev->device.bus->mem, hva, d->bytes); /* it may be given to a system call */
+    if (!q->unread)
+        mem_touch(q->dev->device.bus->mem, hva, d->bytes); /* it may be given to a system call */
     c->iov[c->n_out + c->n_in] = (struct iovec){ .iov_base = hva, .iov_len = d->bytes };
     *(in ? &c->n_in : &c->n_out) += 1;
     *(in ? &c->in_bytes : &c->out_bytes) += d->bytes;

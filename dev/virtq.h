@@ -39,6 +39,7 @@ struct virtq {
     const uint8_t *desc, *avail; /* in host memory, while ready */
     uint8_t *used;
     unsigned in_flight; /* chains popped, not pushed */
+    bool unread;        /* its buffers are taken for their addresses only: what they hold need not have come (mem/lazy.h) */
 };
 
 struct virtq_chain {

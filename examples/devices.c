@@ -30,6 +30,7 @@ static bool set_boot(pome_config *c, const char *path, const char *command_line,
     enum pome_kernel_kind kind;
     bool kernel = pome_kernel_kind(path, &kind, NULL);
     disk.path = path;
+    disk.identifier = "system"; /* /dev/disk/by-id/virtio-system */
     pome_boot_loader *loader = kernel ? pome_linux_boot_loader_new(path, NULL, command_line, err) : pome_efi_boot_loader_new(NULL, NULL, err);
     if (!loader || !pome_config_set_boot_loader(c, loader, err)) {
         pome_boot_loader_free(loader);

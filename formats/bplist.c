@@ -63,10 +63,8 @@ static bool read_integer(const struct bplist *b, uint64_t at, unsigned nibble, s
     if (!n || b->table - at < n)
         return false;
     const uint8_t *p = b->bytes + at;
-    if (n == 16 && big_endian(p, 8))
-        return false;
-    if (n == 8 && p[0] & 0x80) /* 8-byte integers are signed, shorter ones are not */
-        return false;
+    if (n >= 8 && (n == 16 ? big_endian(p, 8) != 0 : p[0] & 0x80)) /* below zero, or too large: 8 and 16 bytes are signed, fewer are not */
+        return true;
     o->type = BPLIST_INTEGER;
     o->integer = n == 16 ? big_endian(p + 8, 8) : big_endian(p, n);
     return true;

@@ -25,7 +25,7 @@ struct bplist_object {
     enum bplist_type type;
     uint64_t count;      /* items, pairs, or characters */
     const uint8_t *data; /* characters, or references */
-    uint64_t integer;    /* INTEGER; negative ones are refused */
+    uint64_t integer;    /* INTEGER; ones below zero are OTHER */
 };
 
 /* Checks header and trailer. Errors: INVALID_DATA. */

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Not in checksum_plain.c: the CRC-32 of what had the CRC-32 `crc` (0: nothing) and these bytes after it. */
+uint32_t crc32_add(uint32_t crc, const void *bytes, size_t n);
 uint32_t crc32_of(const void *bytes, size_t n);
 uint32_t adler32_of(const void *bytes, size_t n);
 

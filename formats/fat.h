@@ -49,10 +49,11 @@ bool fat_block(const struct fat_plan *p, size_t i, uint64_t *offset, uint8_t blo
 
 /* --- reading --- */
 
+/* What the boot sector said when it was opened: the volume may be another's too, who changes it. */
 struct fat {
     const uint8_t *bytes;
     uint64_t n;
-    uint64_t fat_at, data_at;   /* bytes */
+    uint64_t fat_at, table_bytes, data_at; /* bytes; copies of the table stand from fat_at to data_at */
     uint32_t cluster_bytes, clusters, root;
 };
 

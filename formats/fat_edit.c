@@ -82,11 +82,10 @@ static bool find_place(const struct fat *f, const char *path, struct place *p, s
 /* Sets a cluster's entry in every copy of the table; the upper four bits stay (4.1). */
 static bool set_next(const struct fat_edit *e, uint32_t cluster, uint32_t next, struct pome_error *err)
 {
-    const uint8_t *s = e->fat.bytes;
-    uint64_t table = (uint64_t)le32_get(s + 36) * le16_get(s + 11);
+    const struct fat *f = &e->fat;
     uint8_t value[4];
-    for (uint64_t i = 0, at = e->fat.fat_at + 4 * (uint64_t)cluster; i < s[16]; i++, at += table) {
-        le32_put(value, (le32_get(s + at) & 0xf0000000) | next);
+    for (uint64_t at = f->fat_at + 4 * (uint64_t)cluster; at < f->data_at; at += f->table_bytes) {
+        le32_put(value, (le32_get(f->bytes + at) & 0xf0000000) | next);
         if (!e->write(e->user, at, value, sizeof value, err))
             return false;
     }

@@ -20,7 +20,8 @@ bool fat_open(const void *bytes, uint64_t n, struct fat *f, struct pome_error *e
         !reserved || le16_get(s + 22) || le16_get(s + 17))
         return pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "FAT: the boot sector is not that of a FAT32 volume");
     f->fat_at = reserved * sector;
-    f->data_at = f->fat_at + fats * fat_sectors * sector;
+    f->table_bytes = fat_sectors * sector;
+    f->data_at = f->fat_at + fats * f->table_bytes;
     f->n = MIN(n, total * sector);
     if (f->data_at >= f->n)
         return pome_fail(err, POME_ERROR_INVALID_DISK_IMAGE, "FAT: the volume has %llu bytes, its tables end at %llu", (unsigned long long)f->n,
@@ -61,15 +62,22 @@ static void entry_name(const uint8_t *e, char name[13])
 /* A place in a directory. */
 struct walk {
     uint32_t cluster, at; /* byte in the cluster */
-    uint32_t seen;        /* entries; a directory has at most 65536 (6.2 of the specification): a chain that loops ends there */
+    uint32_t seen;        /* entries; a chain that loops ends at entries_most */
 };
+
+/* A directory has at most 65536 entries (6.2 of the specification), and no more than the volume has room for. */
+static uint32_t entries_most(const struct fat *f)
+{
+    return (uint32_t)MIN((uint64_t)f->clusters * (f->cluster_bytes / ENTRY), (uint64_t)ENTRIES_MAX);
+}
 
 static bool next_entry(const struct fat *f, struct walk *w, struct fat_entry *e)
 {
+    uint32_t most = entries_most(f);
     for (const uint8_t *p; (p = fat_cluster(f, w->cluster)); w->cluster = fat_next(f, w->cluster), w->at = 0)
         for (; w->at + ENTRY <= f->cluster_bytes; w->at += ENTRY) {
             const uint8_t *d = p + w->at;
-            if (!d[0] || ++w->seen > ENTRIES_MAX)
+            if (!d[0] || ++w->seen > most)
                 return false;
             if (d[0] == 0xe5 || d[11] & 0x08 || d[0] == '.')
                 continue;

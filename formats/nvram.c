@@ -99,8 +99,10 @@ bool nvram_next(const uint8_t *bank, enum nvram_partition partition, size_t *cur
     v->name[equals - p] = 0;
     v->stored = equals + 1;
     v->stored_size = (size_t)(end - equals - 1);
+    if (!unescaped_size(v->stored, v->stored_size, &v->size))
+        return false;
     *cursor = (size_t)(end + 1 - data);
-    return unescaped_size(v->stored, v->stored_size, &v->size);
+    return true;
 }
 
 bool nvram_find(const uint8_t *bank, enum nvram_partition partition, const char *name, struct nvram_variable *v)
@@ -168,14 +170,27 @@ bool nvram_remove(uint8_t *bank, enum nvram_partition partition, const char *nam
     uint8_t *data = bank + layout[partition].at + HEADER;
     struct nvram_variable v;
     size_t end = used(bank, partition);
+    bool found = false;
     for (size_t cursor = 0, before = 0; nvram_next(bank, partition, &cursor, &v); before = cursor) {
         if (strcmp(v.name, name))
             continue;
         memmove(data + before, data + cursor, end - cursor);
         memset(data + end - (cursor - before), 0, cursor - before);
-        return true;
+        end -= cursor - before;
+        cursor = before;
+        found = true;
     }
-    return false;
+    return found;
+}
+
+/* Bytes that the variables of this name take; in a list that others wrote there may be several. */
+static size_t taken(const uint8_t *bank, enum nvram_partition partition, const char *name)
+{
+    struct nvram_variable v;
+    size_t bytes = 0;
+    for (size_t cursor = 0, before = 0; nvram_next(bank, partition, &cursor, &v); before = cursor)
+        bytes += strcmp(v.name, name) ? 0 : cursor - before;
+    return bytes;
 }
 
 /* The escaped value to out, or only its size when out is NULL. */
@@ -208,9 +223,8 @@ bool nvram_set(uint8_t *bank, enum nvram_partition partition, const char *name, 
     if (!name_ok(name, name_size))
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "NVRAM: \"%.40s\" cannot be a variable's name: needed 1 to %d printable ASCII characters but '='", name,
                          NVRAM_NAME_MAX);
-    struct nvram_variable old;
-    size_t freed = nvram_find(bank, partition, name, &old) ? name_size + 2 + old.stored_size : 0;
-    size_t at = used(bank, partition), needed = name_size + stored + 3, room = layout[partition].bytes - HEADER;
+    size_t freed = taken(bank, partition, name), at = used(bank, partition);
+    size_t needed = name_size + stored + 3, room = layout[partition].bytes - HEADER; /* "=", the value's NUL, and the list's end */
     if (at - freed + needed > room)
         return pome_fail(err, POME_ERROR_OUT_OF_DISK_SPACE, "NVRAM: %s needs %zu bytes, %zu are free in %s", name, needed, room - (at - freed),
                          layout[partition].name);
@@ -220,6 +234,7 @@ bool nvram_set(uint8_t *bank, enum nvram_partition partition, const char *name, 
     p[name_size] = '=';
     escape(value, n, p + name_size + 1);
     p[name_size + 1 + stored] = 0;
+    p[name_size + 2 + stored] = 0; /* the end of the list, whatever stood behind the old one */
     return true;
 }
 

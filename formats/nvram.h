@@ -47,7 +47,7 @@ void nvram_bank_init(uint8_t *bank);
 /* Sets a variable. Errors: INVALID_DATA (name), OUT_OF_DISK_SPACE (the partition is full; nothing is changed). */
 bool nvram_set(uint8_t *bank, enum nvram_partition partition, const char *name, const void *value, size_t n, struct pome_error *err);
 
-/* False when there was none. */
+/* All of this name. False when there was none. */
 bool nvram_remove(uint8_t *bank, enum nvram_partition partition, const char *name);
 
 /* Bytes that a new variable's name and escaped value may have together. */

@@ -15,12 +15,6 @@
 
 static uint8_t bank[2][NVRAM_BANK_BYTES];
 
-static void checksums(void **state)
-{
-    assert_int_equal(crc32_of("123456789", 9), 0xcbf43926);   /* the catalogue's check value */
-    assert_int_equal(adler32_of("Wikipedia", 9), 0x11e60398);
-}
-
 /* Header checksums computed in facts/formats.md §2.3. */
 static void headers(void **state)
 {
@@ -111,11 +105,48 @@ static void damaged_list(void **state)
         nvram_bank_init(bank[0]);
         strcpy((char *)bank[0] + 48, bad[i]);
         assert_false(nvram_next(bank[0], NVRAM_COMMON, &cursor, &v));
+        assert_false(nvram_list_whole(bank[0], NVRAM_COMMON));
+        assert_true(nvram_set(bank[0], NVRAM_COMMON, "new", "1", 1, NULL)); /* in its place, not where nobody looks */
+        assert_true(nvram_find(bank[0], NVRAM_COMMON, "new", &v));
+        assert_true(nvram_list_whole(bank[0], NVRAM_COMMON));
     }
     struct nvram_variable v;
     size_t cursor = 0;
     memset(bank[0] + 48, 'x', 0x60000 - 48); /* no end at all */
     assert_false(nvram_next(bank[0], NVRAM_COMMON, &cursor, &v));
+}
+
+/* What others wrote: bytes behind the list's end do not join it when a variable is set, and a name that stands twice is replaced, and removed, as one. */
+static void lists_of_others(void **state)
+{
+    static const char garbage[] = "stale=1";
+    struct nvram_variable v;
+    uint8_t value[8];
+    nvram_bank_init(bank[0]);
+    memcpy(bank[0] + 48 + 1, garbage, sizeof garbage); /* behind the empty name */
+    assert_false(nvram_find(bank[0], NVRAM_COMMON, "stale", &v));
+    size_t room = nvram_room(bank[0], NVRAM_COMMON);
+    for (size_t n = 0; n < 8; n++) {
+        assert_true(nvram_set(bank[0], NVRAM_COMMON, "new", "1234567", n, NULL));
+        assert_true(nvram_list_whole(bank[0], NVRAM_COMMON));
+        size_t cursor = 0;
+        assert_true(nvram_next(bank[0], NVRAM_COMMON, &cursor, &v));
+        assert_false(nvram_next(bank[0], NVRAM_COMMON, &cursor, &v));
+        assert_true(nvram_remove(bank[0], NVRAM_COMMON, "new"));
+        memcpy(bank[0] + 48 + 1, garbage, sizeof garbage);
+    }
+    nvram_bank_init(bank[0]);
+    memcpy(bank[0] + 48, "a=1\0b=2\0a=3\0a=4", 16);
+    assert_true(nvram_set(bank[0], NVRAM_COMMON, "a", "5", 1, NULL));
+    assert_true(nvram_find(bank[0], NVRAM_COMMON, "a", &v));
+    nvram_value(&v, value);
+    assert_int_equal(value[0], '5');
+    assert_int_equal(nvram_room(bank[0], NVRAM_COMMON), room - 8);
+    memcpy(bank[0] + 48, "a=1\0b=2\0a=3\0a=4", 16);
+    assert_true(nvram_remove(bank[0], NVRAM_COMMON, "a"));
+    assert_false(nvram_find(bank[0], NVRAM_COMMON, "a", &v));
+    assert_true(nvram_find(bank[0], NVRAM_COMMON, "b", &v));
+    assert_false(nvram_remove(bank[0], NVRAM_COMMON, "a"));
 }
 
 static void aux_headers(void **state)
@@ -141,9 +172,8 @@ static void aux_headers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(checksums), cmocka_unit_test(headers),         cmocka_unit_test(set_get_remove),
-        cmocka_unit_test(fills_up),  cmocka_unit_test(newer_bank_wins), cmocka_unit_test(damaged_list),
-        cmocka_unit_test(aux_headers),
+        cmocka_unit_test(headers),         cmocka_unit_test(set_get_remove), cmocka_unit_test(fills_up),
+        cmocka_unit_test(newer_bank_wins), cmocka_unit_test(damaged_list),   cmocka_unit_test(lists_of_others), cmocka_unit_test(aux_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

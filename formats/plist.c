@@ -159,6 +159,21 @@ bool pl_integer(const struct pl *n, uint64_t *value)
     return true;
 }
 
+/* libplist before 2.3 tells the sign to its own writer only. */
+bool pl_negative(const struct pl *n, uint64_t *below_zero)
+{
+    uint64_t value;
+    char *xml = NULL;
+    uint32_t length;
+    if (!pl_integer(n, &value) || value <= INT64_MAX)
+        return false;
+    plist_to_xml(node(n), &xml, &length);
+    bool negative = xml && strstr(xml, "<integer>-");
+    free(xml);
+    *below_zero = -value;
+    return negative;
+}
+
 bool pl_boolean(const struct pl *n, bool *value)
 {
     uint8_t v = 0;

@@ -34,6 +34,7 @@ bool pl_walk(const struct pl *dict, bool (*each)(void *user, const char *key, st
 const char *pl_text(const struct pl *node); /* NULL when it is not a string */
 const uint8_t *pl_data(const struct pl *node, size_t *n);
 bool pl_integer(const struct pl *node, uint64_t *value);
+bool pl_negative(const struct pl *node, uint64_t *below_zero); /* an integer below zero, and how far; pl_integer gives 2^64 less that */
 bool pl_boolean(const struct pl *node, bool *value);
 bool pl_real(const struct pl *node, double *value);
 

@@ -2,10 +2,9 @@
 #include "formats/udif.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "formats/checksum.h"
 #include "formats/decompress.h"
 #include "formats/plist.h"
-
-#include <zlib.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,7 +317,7 @@ static bool add_crc(struct source *s, uint64_t at, uint64_t n, struct checking *
         size_t piece = (size_t)MIN(n, (uint64_t)BLOCK);
         if (!source_read(s, at, c->block, piece, err))
             return false;
-        *crc = (uint32_t)crc32(*crc, c->block, (uInt)piece);
+        *crc = crc32_add(*crc, c->block, piece);
         at += piece;
         n -= piece;
         c->before += piece;
@@ -356,7 +355,7 @@ static bool verify(struct udif *u, struct checking *c, struct pome_error *err)
         if (!table_crc(u, t, c, &crc, err) || (t->has_crc && !same(u, t->name, crc, t->crc, err)))
             return false;
         be32_put(sum, t->has_crc ? t->crc : crc);
-        master = (uint32_t)crc32(master, sum, sizeof sum);
+        master = crc32_add(master, sum, sizeof sum);
     }
     return !u->info.has_master_crc || same(u, "all partitions", master, u->info.master_crc, err);
 }

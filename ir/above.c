@@ -38,6 +38,7 @@ static bool zero_above(const struct ir_block *b, ir_ref r, unsigned size, unsign
     case IR_VORR: case IR_VXOR: case IR_VADD: case IR_VSUB:
         return (i->op < IR_VADD || (i->imm & 3) <= size) && zero_above(b, i->a, size, depth) && zero_above(b, i->b, size, depth);
     case IR_V_SELECT: return zero_above(b, i->b, size, depth) && zero_above(b, i->c, size, depth);
+    case IR_VINSV: return (i->imm & 3) <= size && (i->imm >> 2 & 15) == 0 && zero_above(b, i->a, size, depth);
     case IR_VCNT: return zero_above(b, i->a, size, depth);
     case IR_VABS: case IR_VNEG: case IR_VSHL: case IR_VSHR: case IR_VSAR: return (i->imm & 3) <= size && zero_above(b, i->a, size, depth);
     default: return false;

@@ -89,10 +89,8 @@ static void eval_state(struct run *r, const struct ir_insn *i, union ir_value *o
     const union ir_value *a = &r->v[i->a];
     switch (i->op) {
     case IR_PC: out->u64 = le64_get(r->state + r->env->pc_page_offset) + i->imm; break;
-    case IR_GET64: out->u64 = le64_get(at); break;
     case IR_GET32: case IR_GETF: out->u64 = le32_get(at); break;
     case IR_GETV: memcpy(out, at, 16); break;
-    case IR_SET64: le64_put(at, a->u64); break;
     case IR_SET32: case IR_SETF: le32_put(at, (uint32_t)a->u64); break;
     default: memcpy(at, a, 16); break; /* SETV */
     }
@@ -139,31 +137,48 @@ static void eval_pure(struct run *r, const struct ir_insn *i, union ir_value *ou
         le32_put(r->state + r->env->fpsr_offset, fpsr);
 }
 
+static void eval_int(struct run *r, const struct ir_insn *i, union ir_value *out)
+{
+    const union ir_value args[3] = {{.u64 = r->v[i->a].u64}, {.u64 = r->v[i->b].u64}, {.u64 = r->v[i->c].u64}};
+    out->u64 = ir_eval_int(i->op, i->imm, args);
+}
+
+/* Who does an operation. A table, since code that runs once comes here too: each branch on effects would go another way every time. */
+enum doer { MARK, GET64, SET64, INTEGER, STATE, EXIT, MEMORY, CALL, PURE };
+#define DOER(op, effects)                                     \
+    ((effects) & IR_EFF_MARK                       ? MARK     \
+     : (op) == (int)IR_GET64                       ? GET64    \
+     : (op) == (int)IR_SET64                       ? SET64    \
+     : (effects) & (IR_EFF_EXIT | IR_EFF_SIDE_EXIT) ? EXIT     \
+     : (effects) & IR_EFF_MEM                      ? MEMORY   \
+     : (effects) & IR_EFF_CALL                     ? CALL     \
+     : (effects) & (IR_EFF_READ | IR_EFF_WRITE)    ? STATE    \
+     : (op) < (int)IR_FIRST_VEC                    ? INTEGER  \
+                                                   : PURE)
+static const uint8_t doers[IR_OP_COUNT] = {
+#define IR(name, result, a, b, c, effects) [IR_##name] = DOER((int)IR_##name, effects),
+#include "ir/ops.inc"
+#undef IR
+};
+
 /* True when the block was left. */
 static bool step(struct run *r, unsigned n)
 {
     const struct ir_insn *i = &r->b->insn[n];
-    uint16_t effects = ir_ops[i->op].effects;
     union ir_value *out = &r->v[n];
     out->d[0] = out->d[1] = 0;
-
-    if (effects & IR_EFF_MARK) {
-        if (i->op == IR_INSN)
-            r->pc_offset = (uint32_t)i->imm;
-        return false;
+    switch ((enum doer)doers[i->op]) {
+    case MARK: r->pc_offset = i->op == IR_INSN ? (uint32_t)i->imm : r->pc_offset; return false;
+    case GET64: out->u64 = le64_get(r->state + i->imm); return false;
+    case SET64: le64_put(r->state + i->imm, r->v[i->a].u64); return false;
+    case INTEGER: eval_int(r, i, out); return false;
+    case STATE: eval_state(r, i, out); return false;
+    case EXIT: return eval_exit(r, i);
+    case MEMORY: eval_memory(r, i, out); return ir_ops[i->op].effects & IR_EFF_RAISE && raised(r);
+    case CALL: eval_call(r, i, out); return i->imm & IR_CALL_RAISES && raised(r);
+    case PURE: eval_pure(r, i, out); return false;
     }
-    if (effects & (IR_EFF_EXIT | IR_EFF_SIDE_EXIT))
-        return eval_exit(r, i);
-    if (effects & IR_EFF_MEM)
-        eval_memory(r, i, out);
-    else if (effects & IR_EFF_CALL)
-        eval_call(r, i, out);
-    else if (effects & (IR_EFF_READ | IR_EFF_WRITE))
-        eval_state(r, i, out);
-    else
-        eval_pure(r, i, out);
-    bool may_raise = effects & IR_EFF_CALL ? (i->imm & IR_CALL_RAISES) != 0 : (effects & IR_EFF_RAISE) != 0;
-    return may_raise && raised(r);
+    return false;
 }
 
 enum ir_left ir_eval(const struct ir_block *b, void *state, const struct ir_env *env)

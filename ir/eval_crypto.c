@@ -128,15 +128,12 @@ static void sha1_su1(const union ir_value v[3], union ir_value *out)
     out->s[3] ^= ror32(t[0], 30);
 }
 
-/* Four rounds on x (a, b, c, d) and y (e, f, g, h). */
-static void sha256_rounds(const union ir_value *vx, const union ir_value *vy, const union ir_value *w, bool part1,
-                          union ir_value *out)
+/* Two rounds; v[0] is (h, g, d, c), v[1] (f, e, b, a). What was f, e, b, a is h, g, d, c then. */
+static void sha256_rounds(const union ir_value v[3], union ir_value *out)
 {
-    uint32_t x[4], y[4];
-    memcpy(x, vx->s, sizeof x);
-    memcpy(y, vy->s, sizeof y);
-    for (unsigned i = 0; i < 4; i++) {
-        uint32_t t = y[3] + (ror32(y[0], 6) ^ ror32(y[0], 11) ^ ror32(y[0], 25)) + choose(y[0], y[1], y[2]) + w->s[i];
+    uint32_t x[4] = {v[1].s[3], v[1].s[2], v[0].s[3], v[0].s[2]}, y[4] = {v[1].s[1], v[1].s[0], v[0].s[1], v[0].s[0]};
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t t = y[3] + (ror32(y[0], 6) ^ ror32(y[0], 11) ^ ror32(y[0], 25)) + choose(y[0], y[1], y[2]) + v[2].s[i];
         uint32_t e = x[3] + t;
         uint32_t a = t + (ror32(x[0], 2) ^ ror32(x[0], 13) ^ ror32(x[0], 22)) + majority(x[0], x[1], x[2]);
         memmove(&x[1], &x[0], 12);
@@ -144,7 +141,7 @@ static void sha256_rounds(const union ir_value *vx, const union ir_value *vy, co
         x[0] = a;
         y[0] = e;
     }
-    memcpy(out->s, part1 ? x : y, sizeof x);
+    out->s[0] = y[1], out->s[1] = y[0], out->s[2] = x[1], out->s[3] = x[0];
 }
 
 static void sha256_su0(const union ir_value v[3], union ir_value *out)
@@ -230,8 +227,7 @@ bool ir_eval_crypto(enum ir_op op, const union ir_value v[3], union ir_value *ou
     case IR_VSHA1H: *out = (union ir_value){ .s = { ror32(v[0].s[0], 2) } }; return true;
     case IR_VSHA1SU0: sha1_su0(v, out); return true;
     case IR_VSHA1SU1: sha1_su1(v, out); return true;
-    case IR_VSHA256H: sha256_rounds(&v[0], &v[1], &v[2], true, out); return true;
-    case IR_VSHA256H2: sha256_rounds(&v[1], &v[0], &v[2], false, out); return true;
+    case IR_VSHA256RNDS2: sha256_rounds(v, out); return true;
     case IR_VSHA256SU0: sha256_su0(v, out); return true;
     case IR_VSHA256SU1: sha256_su1(v, out); return true;
     case IR_VSHA512H: sha512_h(v, out); return true;

@@ -148,6 +148,7 @@ static bool unary(enum ir_op op, unsigned size, unsigned n, const union ir_value
         case IR_VQABS: r = clamp_s(s < 0 ? -(wide)s : s, bits, qc); break;
         case IR_VSHL: r = u << n; break;
         case IR_VSHR: r = (uint64_t)shifted(u, -(int)n, false); break;
+        case IR_VROL: r = u << n | (n ? u >> (bits - n) : 0); break;
         case IR_VSAR: r = (uint64_t)shifted(s, -(int)n, false); break;
         case IR_VRSHR: r = (uint64_t)shifted(u, -(int)n, true); break;
         case IR_VRSAR: r = (uint64_t)shifted(s, -(int)n, true); break;

@@ -138,6 +138,46 @@ static void what_is_zero_already_is_not_cut(void **state)
             fail_msg("cut %u: %s", k, ir_ops[block.insn[made[k]].op].name);
 }
 
+static ir_ref store(ir_ref v, unsigned n)
+{
+    return ir_emit(&block, IR_SETV, v, 0, 0, IR_STATE_X_BYTES + 16 * n);
+}
+
+/* Shifts of one value that leave each other's bits are a rotation, others are not; lanes turned back are those before. */
+static void vectors_are_simplified(void **state)
+{
+    enum { WORDS = 2, HALVES = 3 };
+    ir_block_init(&block, 0);
+    ir_ref v = ir_emit(&block, IR_LOADV, ir_const(&block, 64), 0, 0, 4), w = ir_emit(&block, IR_LOADV, ir_const(&block, 128), 0, 0, 4);
+    ir_ref left = ir_emit(&block, IR_VSHL, v, 0, 0, WORDS | 7 << 2), right = ir_emit(&block, IR_VSHR, v, 0, 0, WORDS | 25 << 2);
+    ir_ref other = ir_emit(&block, IR_VSHR, w, 0, 0, WORDS | 25 << 2);
+    ir_ref rotated[] = {ir_emit(&block, IR_VSLI, right, v, 0, WORDS | 7 << 2), ir_emit(&block, IR_VORR, right, left, 0, 0),
+                        ir_emit(&block, IR_VXOR, left, right, 0, 0), ir_emit(&block, IR_VADD, left, right, 0, WORDS)};
+    ir_ref not_rotated[] = {ir_emit(&block, IR_VSLI, other, v, 0, WORDS | 7 << 2), ir_emit(&block, IR_VSLI, right, v, 0, WORDS | 8 << 2),
+                            ir_emit(&block, IR_VORR, left, other, 0, 0), ir_emit(&block, IR_VADD, left, right, 0, HALVES)};
+    ir_ref low = ir_emit(&block, IR_VZIP1, v, w, 0, HALVES), high = ir_emit(&block, IR_VZIP2, v, w, 0, HALVES);
+    ir_ref turned = ir_emit(&block, IR_VREV, v, 0, 0, WORDS | HALVES << 2);
+    ir_ref back[] = {store(ir_emit(&block, IR_VREV, turned, 0, 0, WORDS | HALVES << 2), 0), store(ir_emit(&block, IR_VZIP1, low, high, 0, HALVES), 1),
+                     store(ir_emit(&block, IR_VZIP2, low, high, 0, HALVES), 2), store(ir_emit(&block, IR_VZIP2, high, low, 0, HALVES), 3)};
+    for (unsigned k = 0; k < 4; k++) {
+        store(rotated[k], 4 + k);
+        store(not_rotated[k], 8 + k);
+    }
+    ir_emit(&block, IR_EXIT_STATE, 0, 0, 0, 0);
+    ir_pass_const(&block);
+    for (unsigned k = 0; k < 4; k++) {
+        unsigned op = block.insn[rotated[k]].op; /* the later ones are the first */
+        assert_true(k ? op == IR_NOP || op == IR_VROL : op == IR_VROL);
+        assert_int_not_equal(block.insn[not_rotated[k]].op, IR_VROL);
+    }
+    assert_int_equal(block.insn[rotated[0]].imm, WORDS | 7 << 2);
+    assert_int_equal(block.insn[back[0]].a, v);
+    assert_int_equal(block.insn[back[1]].a, v);
+    assert_int_equal(block.insn[back[2]].a, w);
+    assert_int_not_equal(block.insn[back[3]].a, v);
+    assert_int_not_equal(block.insn[back[3]].a, w);
+}
+
 /* Each pass, and all together, leave what the evaluator says unchanged. */
 static void passes_keep_meaning(void **state)
 {
@@ -175,7 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_answers),          cmocka_unit_test(verifier_refuses),
-        cmocka_unit_test(what_is_zero_already_is_not_cut),
+        cmocka_unit_test(what_is_zero_already_is_not_cut), cmocka_unit_test(vectors_are_simplified),
         cmocka_unit_test(building_stops_when_full), cmocka_unit_test(registers_are_forwarded),
         cmocka_unit_test(sets_before_a_load_stay), cmocka_unit_test(passes_keep_meaning),
     };

@@ -190,12 +190,55 @@ static bool fold_choice(struct ir_fold *f, struct ir_insn *i, unsigned n)
 }
 
 /* What is zero already is not made so. */
-static bool fold_cut(struct ir_fold *f, struct ir_insn *i, unsigned n)
+static bool fold_cut(struct ir_fold *f, const struct ir_insn *i, unsigned n)
 {
     if (!ir_zero_above(f->b, i->a, i->op == IR_VZERO64 ? 3 : i->imm & 3))
         return false;
     to_value(f, n, i->a);
     return true;
+}
+
+/* Permutations undone: reversed twice; halves taken from what was put together of them. */
+static bool fold_order(struct ir_fold *f, const struct ir_insn *i, unsigned n)
+{
+    const struct ir_insn *a = &f->b->insn[i->a], *b = &f->b->insn[i->b];
+    if (i->op == IR_VREV && a->op == IR_VREV && a->imm == i->imm)
+        return to_value(f, n, a->a), true;
+    if (i->op == IR_VREV || i->imm != 3 || a->op != IR_VZIP1 || b->op != IR_VZIP2 || a->imm != 3 || b->imm != 3 || a->a != b->a || a->b != b->b)
+        return false;
+    to_value(f, n, i->op == IR_VZIP1 ? a->a : a->b);
+    return true;
+}
+
+/* What one shift leaves of a vector's elements is put beside what the other does: a rotation. */
+static bool fold_rotation(struct ir_fold *f, struct ir_insn *i)
+{
+    const struct ir_block *b = f->b;
+    const struct ir_insn *left = &b->insn[i->a], *right = &b->insn[i->b];
+    unsigned size, n;
+    if (i->op == IR_VSLI) {
+        right = left;
+        size = i->imm & 3, n = (unsigned)(i->imm >> 2);
+    } else {
+        if (left->op != IR_VSHL)
+            right = left, left = &b->insn[i->b];
+        size = left->imm & 3, n = (unsigned)(left->imm >> 2);
+        if (left->op != IR_VSHL || left->a != right->a || (i->op == IR_VADD && i->imm != size))
+            return false;
+    }
+    if (right->op != IR_VSHR || right->imm != (size | (uint64_t)((8u << size) - n) << 2) || (i->op == IR_VSLI && right->a != i->b))
+        return false;
+    *i = (struct ir_insn){.op = IR_VROL, .a = right->a, .imm = size | (uint64_t)n << 2};
+    return true;
+}
+
+static bool fold_lanes(struct ir_fold *f, struct ir_insn *i, unsigned n)
+{
+    switch (i->op) {
+    case IR_VZERO64: case IR_VKEEP: return fold_cut(f, i, n);
+    case IR_VREV: case IR_VZIP1: case IR_VZIP2: return fold_order(f, i, n);
+    default: return fold_rotation(f, i);
+    }
 }
 
 /* A side exit that is known to be taken ends the block; one known not to be goes away. */
@@ -216,7 +259,7 @@ static bool fold_exit(struct ir_fold *f, struct ir_insn *i, unsigned n)
 }
 
 /* Which rules an operation may meet: most operations meet none. */
-enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32, ONCE = 64, CUT = 128 };
+enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32, ONCE = 64, LANES = 128 };
 
 #define FOLDS(op, effects) \
     ((effects) == IR_EFF_PURE && (int)(op) < (int)IR_FIRST_VEC && (op) != IR_CONST && (op) != IR_FCONST)
@@ -229,7 +272,9 @@ const uint8_t ir_fold_rules[IR_OP_COUNT] = {
                   (FOLDS(IR_##name, effects_) && (b_) == IR_VOID ? EXTENSION : 0) |                                 \
                   (IR_##name == IR_SELNZ || IR_##name == IR_SELECT || IR_##name == IR_FSELECT ? CHOICE : 0) |       \
                   ((effects_) & IR_EFF_SIDE_EXIT ? EXIT : 0) |                                                      \
-                  (IR_##name == IR_VZERO64 || IR_##name == IR_VKEEP ? CUT : 0) |                                    \
+                  (IR_##name == IR_VZERO64 || IR_##name == IR_VKEEP || IR_##name == IR_VREV || IR_##name == IR_VZIP1 || \
+                   IR_##name == IR_VZIP2 || IR_##name == IR_VSLI || IR_##name == IR_VORR || IR_##name == IR_VXOR || \
+                   IR_##name == IR_VADD ? LANES : 0) |                                                              \
                   (FOLDS(IR_##name, effects_) || VECTOR(IR_##name, effects_) || IR_##name == IR_CONST || IR_##name == IR_PC ? ONCE : 0),
 #include "ir/ops.inc"
 #undef IR
@@ -267,7 +312,7 @@ void ir_fold_visit(struct ir_fold *f, unsigned n)
         i->a = i->b, i->b = t;
     }
     if ((may & KNOWN && fold_known(f, i)) || (may & RIGHT && fold_right(f, i, n)) || (may & SAME && fold_same(f, i, n)) ||
-        (may & EXTENSION && fold_extension(f, i, n)) || (may & CHOICE && fold_choice(f, i, n)) || (may & CUT && fold_cut(f, i, n)))
+        (may & EXTENSION && fold_extension(f, i, n)) || (may & CHOICE && fold_choice(f, i, n)) || (may & LANES && fold_lanes(f, i, n)))
         return;
     if (may & EXIT)
         fold_exit(f, i, n);

@@ -286,7 +286,7 @@ static uint64_t vector_immediate(struct gen *g, enum ir_op op)
     case IR_VPMUL: case IR_VPMULL: case IR_VCNT: case IR_VRBIT: return 0;
     case IR_VLANE: case IR_VDUPLANE: case IR_VINS: return size | below(g, 16 >> size) << 2;
     case IR_VINSV: return size | below(g, 16 >> size) << 2 | below(g, 16 >> size) << 6;
-    case IR_VSHL: case IR_VSLI: return size | below(g, 8u << size) << 2;
+    case IR_VSHL: case IR_VSLI: case IR_VROL: return size | below(g, 8u << size) << 2;
     case IR_VSHR: case IR_VSAR: case IR_VRSHR: case IR_VRSAR: case IR_VSRI: return size | (1 + below(g, 8u << size)) << 2;
     case IR_VEXT: return (uint64_t)below(g, 16) << 2;
     case IR_VREV:

@@ -113,7 +113,7 @@ struct log_size {
 };
 void log_store_size(const char *dir, struct log_size *size);
 
-/* Removes all that the store has. Nobody may be writing. */
+/* Removes all that the store has. Who writes meanwhile goes on with a new segment, who reads with what is written then. */
 bool log_store_erase(const char *dir, struct pome_error *err);
 
 /* Copies the store as it is at this moment to a folder that must not exist, while it may be written: whole lines at least up to now. */

@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,21 @@
 #include <unistd.h>
 
 static char dir[64];
+
+/* Instead of the C library's: the host's disk takes as long as a test wants. */
+static bool disk_is_slow;
+static sem_t disk_is_done;
+static off_t synced_bytes;
+
+int fdatasync(int fd)
+{
+    struct stat st;
+    if (disk_is_slow)
+        sem_wait(&disk_is_done);
+    fstat(fd, &st);
+    synced_bytes = st.st_size;
+    return fsync(fd);
+}
 
 static int make_dir(void **state)
 {
@@ -302,6 +318,46 @@ static void copied_and_erased(void **state)
     assert_int_equal(rmdir(to), 0);
 }
 
+static void expect_next(struct log_reader *r, const char *message)
+{
+    struct log_record record;
+    assert_true(log_read_next(r, &record));
+    assert_string_equal(record.message, message);
+}
+
+/* Who writes and who reads while the log is erased go on, the former closed and opened again, too. */
+static void erased_in_use(void **state)
+{
+    struct log_record record;
+    struct log *l = log_open(dir, NULL);
+    log_host(l, "s", "c", LOG_LEVEL_INFO, "old");
+    struct log_reader *at_end = log_read_open(dir, NULL), *nowhere = log_read_open(dir, NULL);
+    expect_next(at_end, "old");
+    assert_true(log_store_erase(dir, NULL));
+    assert_false(log_read_next(at_end, &record));
+    log_host(l, "s", "c", LOG_LEVEL_INFO, "first");
+    log_host(l, "s", "c", LOG_LEVEL_INFO, "second");
+    for (int i = 0; i < 2; i++) {
+        struct log_reader *r = i ? nowhere : at_end;
+        expect_next(r, "first");
+        expect_next(r, "second");
+        assert_false(log_read_next(r, &record));
+    }
+    log_close(l);
+    assert_true(log_store_erase(dir, NULL));
+    l = log_open(dir, NULL);
+    log_host(l, "s", "c", LOG_LEVEL_INFO, "third");
+    for (int i = 0; i < 2; i++) {
+        struct log_reader *r = i ? nowhere : at_end;
+        do /* neither had seen the end of what was erased */
+            assert_true(log_read_next(r, &record));
+        while (strcmp(record.message, "third"));
+        assert_false(log_read_next(r, &record));
+        log_read_close(r);
+    }
+    log_close(l);
+}
+
 /* A process killed at any moment leaves whole records and at most one torn line. */
 static void killed_writer(void **state)
 {
@@ -419,6 +475,25 @@ static void timeline(void **state)
     log_timeline_close(t);
 }
 
+/* Nobody who starts a machine waits for the host's disk; who closes the log does. */
+static void boot_is_synced_later(void **state)
+{
+    char uuid[37];
+    assert_int_equal(sem_init(&disk_is_done, 0, 0), 0);
+    struct log *l = log_open(dir, NULL);
+    disk_is_slow = true;
+    synced_bytes = 0;
+    log_boot_begin(l, uuid);
+    assert_int_equal(synced_bytes, 0);
+    sem_post(&disk_is_done); /* for the boot's record, */
+    sem_post(&disk_is_done); /* and for the end */
+    log_close(l);
+    disk_is_slow = false;
+    assert_int_equal(sem_trywait(&disk_is_done), -1);
+    assert_true(synced_bytes > 0);
+    sem_destroy(&disk_is_done);
+}
+
 static void no_folder(void **state)
 {
     struct log_reader *r = log_read_open("/nonexistent/Log", NULL);
@@ -441,9 +516,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounded_and_last_boot, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(index_of_boots, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(copied_and_erased, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(erased_in_use, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(killed_writer, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(full_disk, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(timeline, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(boot_is_synced_later, make_dir, remove_dir),
         cmocka_unit_test(no_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

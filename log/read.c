@@ -123,6 +123,14 @@ static size_t next_line(struct log_reader *r, char **line)
     }
 }
 
+/* It was erased: a plain one that lost its name without being compressed, or a number that is no longer there. */
+static bool is_erased(const struct log_reader *r)
+{
+    struct stat st;
+    const bool there = segment_at_or_after(r->dir_fd, r->segment) == r->segment;
+    return r->fd >= 0 ? !fstat(r->fd, &st) && !st.st_nlink && (!there || segment_is_plain(r->dir_fd, r->segment)) : r->segment && !there;
+}
+
 bool log_read_next(struct log_reader *r, struct log_record *record)
 {
     if (r->dir_fd < 0)
@@ -140,6 +148,10 @@ bool log_read_next(struct log_reader *r, struct log_record *record)
             r->skipped++;
         }
         uint32_t next = segment_at_or_after(r->dir_fd, r->segment + 1);
+        if (!next && is_erased(r)) { /* whoever writes next may begin at the first again */
+            use(r, 0, -1, NULL, 0);
+            next = segment_at_or_after(r->dir_fd, 1);
+        }
         if (!next)
             return false;
         if (!open_segment(r, next)) { /* damaged: what comes after it is not */

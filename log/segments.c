@@ -1,6 +1,7 @@
 /* segments.c - the files of a log folder. */
 #include "log/segments.h"
 
+#include "base/file_io.h"
 #include "log/record.h"
 
 #include <dirent.h>
@@ -124,7 +125,7 @@ static char *read_file(int dir_fd, const char *name, size_t max, size_t *n)
 static bool write_file(int dir_fd, const char *temporary, const char *name, const char *bytes, size_t n)
 {
     int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && write(fd, bytes, n) == (ssize_t)n && !fsync(fd);
+    bool ok = fd >= 0 && file_write_whole(fd, bytes, n) && !fsync(fd);
     if (fd >= 0)
         close(fd);
     if (ok && !renameat(dir_fd, temporary, dir_fd, name))

@@ -1,5 +1,6 @@
 /* store.c - the store as a whole: how much, a copy, nothing left. */
 #include "base/error.h"
+#include "base/file_io.h"
 #include "log/log.h"
 #include "log/segments.h"
 
@@ -56,7 +57,7 @@ static bool copy_bytes(int from, int to)
     char bytes[65536];
     ssize_t n;
     while ((n = read(from, bytes, sizeof bytes)) > 0)
-        if (write(to, bytes, (size_t)n) != n)
+        if (!file_write_whole(to, bytes, (size_t)n))
             return false;
     return n == 0;
 }

@@ -2,8 +2,8 @@
  * write.c - the writing side of the log.
  *
  * One mutex; every record is one write(2) to a file opened O_APPEND. Data reaches the disk when the kernel likes,
- * except that the first record of a boot and errors are followed by fdatasync: losing the power loses at most
- * seconds of harmless lines, and killing the process loses nothing.
+ * except that errors are followed by fdatasync, and the first record of a boot by one on a thread of its own, which no guest
+ * waits for: losing the power loses at most seconds of harmless lines, and killing the process loses nothing.
  */
 #include "base/error.h"
 #include "log/boots.h"
@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ struct log {
     uint64_t last_at; /* in the segment, of the record written last */
     bool torn;
     bool disorderly; /* the writer before us did not come to its log_close */
+    pthread_t syncer; /* of a boot's first record */
+    bool has_syncer; /* it is to be joined */
     struct {
         struct console_line line;
         enum console_speaker speaker;
@@ -129,9 +132,18 @@ struct log *log_open(const char *dir, struct pome_error *err)
     return l;
 }
 
+/* The log was erased meanwhile: what we write to nobody would find. */
+static bool is_erased(const struct log *l)
+{
+    struct stat st;
+    return !fstat(l->fd, &st) && !st.st_nlink;
+}
+
 static bool append(struct log *l, const struct log_record *r)
 {
     size_t n = record_write(r, l->line);
+    if (is_erased(l) && segment_open(l, l->segment + 1))
+        l->torn = false;
     if (l->segment_bytes + n > LOG_SEGMENT_BYTES && l->segment_bytes && segment_open(l, l->segment + 1)) {
         segment_compress(l->dir_fd, l->segment - 1);
         if (l->segment >= LOG_SEGMENTS)
@@ -164,7 +176,7 @@ static void put(struct log *l, const struct log_record *r)
     }
     if (!append(l, r))
         l->lost++;
-    else if (r->level >= LOG_LEVEL_FAULT || r->boot)
+    else if (r->level >= LOG_LEVEL_FAULT)
         fdatasync(l->fd);
 }
 
@@ -248,6 +260,38 @@ static void random_uuid(char uuid[37])
              b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
+static void *sync_main(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    fdatasync(fd);
+    close(fd);
+    return NULL;
+}
+
+static void end_sync(struct log *l)
+{
+    if (l->has_syncer)
+        pthread_join(l->syncer, NULL);
+    l->has_syncer = false;
+}
+
+/* Lock held, which the thread does not take. */
+static void begin_sync(struct log *l)
+{
+    end_sync(l);
+    int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &old); /* signals are for the program's own threads */
+    l->has_syncer = fd >= 0 && !pthread_create(&l->syncer, NULL, sync_main, (void *)(intptr_t)fd);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (l->has_syncer)
+        return;
+    fdatasync(l->fd);
+    if (fd >= 0)
+        close(fd);
+}
+
 void log_boot_begin(struct log *l, char uuid[37])
 {
     random_uuid(uuid);
@@ -266,6 +310,7 @@ void log_boot_begin(struct log *l, char uuid[37])
     place.offset = l->last_at;
     memcpy(place.uuid, uuid, sizeof place.uuid);
     boots_add(l->dir_fd, &place);
+    begin_sync(l);
     bool disorderly = l->disorderly;
     l->disorderly = false;
     pthread_mutex_unlock(&l->lock);
@@ -296,6 +341,7 @@ void log_close(struct log *l)
         return;
     log_guest_flush(l);
     log_host(l, "org.pome.log", "store", LOG_LEVEL_DEBUG, "%s", closed_text);
+    end_sync(l);
     fdatasync(l->fd);
     close(l->fd);
     close(l->dir_fd);

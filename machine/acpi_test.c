@@ -197,11 +197,30 @@ static void the_dsdt_is_acpi_machine_language(void **state)
     assert_int_equal(fwrite(dsdt, 1, le32_get(dsdt + 4), f), le32_get(dsdt + 4));
     fclose(f);
     snprintf(command, sizeof command, "cd %s && iasl -d dsdt.aml >log 2>&1 && iasl -p again dsdt.dsl >>log 2>&1 && grep -q '_OSC' dsdt.dsl && "
-                                      "grep -q 'GpioInt (Edge, ActiveHigh' dsdt.dsl && grep -q ' 0 Errors' log || { cat log; false; }", dir);
+                                      "grep -q 'GpioInt (Edge, ActiveHigh' dsdt.dsl && grep -q 'Interrupt (ResourceConsumer, Edge, ActiveHigh' dsdt.dsl && "
+                                      "grep -q ' 0 Errors' log || { cat log; false; }", dir);
     int e = system(command);
     snprintf(command, sizeof command, "rm -r %s", dir);
     assert_int_equal(system(command), 0);
     assert_int_equal(e, 0);
+}
+
+/* What Linux looks for (drivers/virt/vmgenid.c): a device that is compatible with the counter, ADDR with two numbers, and somebody who notifies it. */
+static void the_dsdt_has_the_generation_id(void **state)
+{
+    static const char id[] = "_CID\x0dVM_Gen_Counter", notify[] = "\x86\\._SB_VGEN\x0a\x80";
+    link_tables();
+    const uint8_t *dsdt = table("DSDT");
+    const uint32_t n = le32_get(dsdt + 4);
+    assert_non_null(memmem(dsdt, n, id, sizeof id));
+    const uint8_t *p = memmem(dsdt, n, "ADDR\x12", 5);
+    assert_non_null(p);
+    p += 5 + 1 + (p[5] >> 6); /* the package's length */
+    assert_true(p[0] == 2 && p[1] == 0x0c && p[6] == 0); /* two numbers: 32 bits, zero */
+    uint8_t found[MACHINE_GENERATION_BYTES], none[MACHINE_GENERATION_BYTES] = {0};
+    assert_true(mem_read(machine_mem(m), le32_get(p + 2), found, sizeof found));
+    assert_memory_not_equal(found, none, sizeof found); /* drawn, as none was given */
+    assert_non_null(memmem(dsdt, n, notify, sizeof notify - 1));
 }
 
 static void requests_of_fw_cfg_stay_in_memory(void **state)
@@ -260,7 +279,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(tables_are_linked_and_whole), T(the_madt_tells_of_every_cpu), T(the_dsdt_is_acpi_machine_language), T(requests_of_fw_cfg_stay_in_memory), T(smbios_is_whole),
+        T(tables_are_linked_and_whole), T(the_madt_tells_of_every_cpu), T(the_dsdt_is_acpi_machine_language), T(the_dsdt_has_the_generation_id), T(requests_of_fw_cfg_stay_in_memory), T(smbios_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,12 +226,23 @@ void aml_memory(struct aml *a, uint32_t gpa, uint32_t bytes)
     put32(a, bytes);
 }
 
-void aml_interrupt(struct aml *a, uint32_t gsiv)
+/* 6.4.3.6: consumer; bit 1: edge */
+static void interrupt(struct aml *a, uint8_t flags, uint32_t gsiv)
 {
     large(a, 0x09, 6);
-    aml_byte(a, 1);
+    aml_byte(a, flags);
     aml_byte(a, 1);
     put32(a, gsiv);
+}
+
+void aml_interrupt(struct aml *a, uint32_t gsiv)
+{
+    interrupt(a, 1, gsiv);
+}
+
+void aml_edge_interrupt(struct aml *a, uint32_t gsiv)
+{
+    interrupt(a, 1 | 2, gsiv);
 }
 
 #define WINDOW_FIXED 0x0c /* producer, positive decode, both ends fixed: 6.4.3.5 */

@@ -42,6 +42,7 @@ size_t aml_events(struct aml *a);
 void aml_crs_end(struct aml *a, size_t begun);
 void aml_memory(struct aml *a, uint32_t gpa, uint32_t bytes);   /* Memory32Fixed (ReadWrite) */
 void aml_interrupt(struct aml *a, uint32_t gsiv);               /* Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) */
+void aml_edge_interrupt(struct aml *a, uint32_t gsiv);          /* the same, Edge */
 void aml_bus_numbers(struct aml *a, uint16_t first, uint16_t n);
 enum aml_window { AML_WINDOW_MEMORY = 0, AML_WINDOW_IO = 1 };
 void aml_window(struct aml *a, enum aml_window kind, uint32_t first, uint32_t n, uint32_t translation); /* of a bridge */

@@ -81,6 +81,7 @@ struct machine {
     struct vsock_host *vsock_host; /* the socket device's; NULL: none */
     struct machine_ports ports;
     struct device *fw_cfg;         /* NULL: none */
+    const struct part *generation; /* where the generation ID is */
     struct loop_timer button_timer; /* lets the power button go */
     char console_path[40]; /* node of the serial port */
     struct machine_entry entry;
@@ -101,6 +102,7 @@ bool make_fw_cfg(struct machine *m, const struct part *p, struct pome_error *err
 bool make_message_frame(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_flash(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_pvpanic(struct machine *m, const struct part *p, struct pome_error *err);
+bool make_generation(struct machine *m, const struct part *p, struct pome_error *err);
 bool make_boot_report(struct machine *m, const struct part *p, struct pome_error *err);
 void describe_gic(const struct machine *m, const struct part *p, void *fdt);
 void describe_pl011(const struct machine *m, const struct part *p, void *fdt);
@@ -111,9 +113,11 @@ void describe_fw_cfg(const struct machine *m, const struct part *p, void *fdt);
 void describe_nothing(const struct machine *m, const struct part *p, void *fdt);
 void describe_flash(const struct machine *m, const struct part *p, void *fdt);
 void describe_pvpanic(const struct machine *m, const struct part *p, void *fdt);
+void describe_generation(const struct machine *m, const struct part *p, void *fdt);
 
 void declare_pl011(const struct machine *m, const struct part *p, struct aml *dsdt);
 void declare_pl061(const struct machine *m, const struct part *p, struct aml *dsdt);
+void declare_generation(const struct machine *m, const struct part *p, struct aml *dsdt);
 void declare_fw_cfg(const struct machine *m, const struct part *p, struct aml *dsdt);
 void declare_pcie(const struct machine *m, const struct part *p, struct aml *dsdt);
 

@@ -131,8 +131,8 @@ static bool add_parts(struct machine *m, struct pome_error *err)
 {
     for (size_t i = 0; i < m->platform->n_parts; i++) {
         const struct part *p = &m->platform->parts[i];
-        if (!p->make(m, p, err))
-            return pome_fail_context(err, "%s", p->name);
+        if (!p->make(m, p, err)) /* names what it is about */
+            return false;
     }
     return true;
 }

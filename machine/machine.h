@@ -10,6 +10,7 @@
 #ifndef MACHINE_MACHINE_H
 #define MACHINE_MACHINE_H
 
+#include "backend/disk_modes.h"
 #include "base/loop.h"
 #include "base/records.h"
 #include "bus/cpu_ports.h"
@@ -36,8 +37,11 @@ struct machine_disk {
     bool read_only;
     const char *serial; /* at most 20 bytes shown to the guest; NULL: none */
     enum machine_disk_role role;
+    struct disk_modes modes;
     uint64_t first_byte, bytes; /* part of the file that is the disk; multiples of 512; bytes 0: all of it */
 };
+
+enum { MACHINE_GENERATION_BYTES = 16 };
 
 struct machine_config {
     enum machine_platform platform;
@@ -57,6 +61,7 @@ struct machine_config {
     bool apple_disks;                 /* MACHINE_APPLE: disks show Apple's PCI identifiers, which Apple's drivers look for */
     uint64_t ecid;                    /* MACHINE_APPLE: what the boot ROM checks tickets against; 0: as in boot_info */
     uint32_t boot_flags;              /* MACHINE_APPLE: FW_START_* of firmware/cfg.h; 0: as in boot_info */
+    uint8_t generation[MACHINE_GENERATION_BYTES]; /* the generation ID that the guest finds; zeros: it is drawn */
 };
 
 /* What the board tells vm/. Called on a vCPU's thread or the loop's, sometimes with the machine lock held: note what
@@ -142,6 +147,9 @@ void machine_power_button(struct machine *m);
  * run, after console_flush: `while (!(console_flush(...) && machine_output_done(m)));` */
 bool machine_output_done(struct machine *m);
 
+/* Gives the guest another generation ID (generation.c) and tells it; with no vCPU running. False: it had this one, or `id` is zeros: nothing happens. */
+bool machine_set_generation(struct machine *m, const uint8_t id[MACHINE_GENERATION_BYTES]);
+
 /* Saved state, saved.c. With the machine at rest (machine_quiesce) and nobody else in it. */
 struct machine_state {
     const char *name;               /* where it is: "pl011@9000000", "virtio-blk.1" (PCI slot); for the call only */
@@ -151,8 +159,10 @@ struct machine_state {
 /* Every state that there is, in the order to load them in; ends early, false, when each returns false. */
 bool machine_each_state(struct machine *m, bool (*each)(void *ctx, const struct machine_state *s), void *ctx);
 /* What must be the same where a saved state goes on, as texts with names ("CPUs": "2"): board, memory, devices, disks and that they were not
- * changed meanwhile. What was written to the disks is on the medium afterwards. */
+ * changed meanwhile. */
 bool machine_facts(struct machine *m, struct records *out, struct pome_error *err);
+/* What was written to the disks is on the medium afterwards. */
+bool machine_sync_disks(struct machine *m, struct pome_error *err);
 /* What the fact is called that tells the address of network device i. */
 void machine_mac_fact(unsigned i, char name[48]);
 /* What is on its way between the guest and others: console input that the guest has not got yet, frames of networks; and which

@@ -1,5 +1,5 @@
 /* machine_test.c - configuration checks, the device tree, loading a kernel, reset. */
-#include "machine/machine.h"
+#include "machine/board.h"
 
 #include "base/bits.h"
 #include "dev/gicv3.h"
@@ -310,6 +310,69 @@ static void wires_are_connected(void **state)
     machine_destroy(m);
 }
 
+static void parts_lie_apart(void **state)
+{
+    static const struct platform *const platforms[] = {&platform_generic, &platform_apple};
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < platforms[k]->n_parts; i++)
+            for (size_t j = 0; j < i; j++) {
+                const struct part *a = &platforms[k]->parts[i], *b = &platforms[k]->parts[j];
+                if (a->gpa < b->gpa + b->bytes && b->gpa < a->gpa + a->bytes)
+                    fail_msg("%s and %s", a->name, b->name);
+                assert_true(a->spi < 0 || a->spi != b->spi);
+            }
+}
+
+/* A guest finds the generation ID in a page that it cannot change, and an edge tells it of another one. */
+static void another_generation_is_told(void **state)
+{
+    static const uint8_t ids[3][MACHINE_GENERATION_BYTES] = {"first", "second", {0}};
+    const struct {
+        enum machine_platform platform;
+        uint64_t gic, redistributor;
+    } rows[] = {{MACHINE_GENERIC, 0x08000000, 0x080a0000}, {MACHINE_APPLE, 0x10000000, 0x10010000}};
+    for (size_t i = 0; i < 2; i++) {
+        struct machine_config c = {.platform = rows[i].platform, .n_cpus = 2, .ram_bytes = 128 * MiB};
+        uint8_t image[8192], found[MACHINE_GENERATION_BYTES];
+        memcpy(c.generation, ids[0], sizeof c.generation);
+        struct machine *m = create(c, NULL);
+        const struct cpu_board *b = machine_board(m);
+        make_image(image, sizeof image, 0, 64 * KiB);
+        char *kernel = write_file("kernel", image, sizeof image);
+        assert_true(machine_load_kernel(m, &(struct machine_kernel){.kernel_path = kernel}, NULL));
+        forget_file(kernel);
+        size_t bytes;
+        const void *fdt = machine_fdt(m, &bytes);
+        int len, node = fdt_node_offset_by_compatible(fdt, -1, "microsoft,vmgenid");
+        const uint8_t *reg = fdt_getprop(fdt, node, "reg", &len), *irq = fdt_getprop(fdt, node, "interrupts", &len);
+        assert_true(node > 0 && reg && irq && len == 12);
+        const uint64_t gpa = be64_get(reg);
+        const unsigned spi = be32_get(irq + 4), intid = 32 + spi;
+        assert_true(be32_get(irq) == 0 && be32_get(irq + 8) == 1 && spi < 32);
+        assert_true(mem_read(machine_mem(m), gpa, found, sizeof found) && !mem_write(machine_mem(m), gpa, found, sizeof found));
+        assert_memory_equal(found, ids[0], sizeof found);
+        assert_true(b->mmio_write(b->ctx, 0, rows[i].gic, 4, 2));                     /* group 1 */
+        assert_true(b->mmio_write(b->ctx, 0, rows[i].gic + 0x84, 4, 1u << spi));
+        assert_true(b->mmio_write(b->ctx, 0, rows[i].gic + 0x104, 4, 1u << spi));     /* enabled */
+        assert_true(b->mmio_write(b->ctx, 0, rows[i].gic + 0xc00 + intid / 16 * 4, 4, 2u << 2 * (intid % 16))); /* edge */
+        assert_true(b->mmio_write(b->ctx, 0, rows[i].gic + 0x6000 + intid * 8, 8, 1)); /* to CPU 1 */
+        assert_true(b->mmio_write(b->ctx, 1, rows[i].redistributor + 0x20014, 4, 0));
+        b->icc_write(b->ctx, 1, ICC_PMR, 0xff);
+        b->icc_write(b->ctx, 1, ICC_IGRPEN1, 1);
+        assert_false(machine_set_generation(m, ids[0])); /* it has this one */
+        assert_false(machine_set_generation(m, ids[2])); /* none is known: whatever it has stays */
+        assert_false(irq_level[1]);
+        assert_true(machine_set_generation(m, ids[1]));
+        assert_true(mem_read(machine_mem(m), gpa, found, sizeof found));
+        assert_memory_equal(found, ids[1], sizeof found);
+        assert_true(irq_level[1]);
+        assert_int_equal(b->icc_read(b->ctx, 1, ICC_IAR1), intid);
+        b->icc_write(b->ctx, 1, ICC_EOIR1, intid);
+        assert_false(irq_level[1]); /* once */
+        machine_destroy(m);
+    }
+}
+
 /* Reads a PCI configuration register of a slot of the generic machine. */
 static uint32_t pci(struct machine *m, unsigned slot, unsigned reg)
 {
@@ -417,6 +480,7 @@ int main(void)
         cmocka_unit_test(bad_kernels_are_refused),
         cmocka_unit_test(a_rom_machine_starts_in_its_rom), cmocka_unit_test(wires_are_connected),
         cmocka_unit_test(disks_are_on_the_bus),            cmocka_unit_test(panics_and_power_are_told_apart),
+        cmocka_unit_test(parts_lie_apart), cmocka_unit_test(another_generation_is_told),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -41,7 +41,7 @@ static bool plug_disk(struct machine *m, unsigned slot, const struct machine_dis
     struct disk *d = disk_open(m->disks, c->path, c->read_only, err);
     if (!d)
         return false;
-    if (c->bytes && !disk_set_range(d, c->path, c->first_byte, c->bytes, err)) {
+    if ((c->bytes && !disk_set_range(d, c->path, c->first_byte, c->bytes, err)) || !disk_set_modes(d, c->modes, err)) {
         disk_close(d);
         return false;
     }

@@ -78,7 +78,7 @@ static bool disk_facts(struct machine *m, unsigned slot, struct records *out, st
     struct disk *d = m->disk[slot];
     struct disk_identity id;
     char name[64], when[40];
-    if (!disk_sync(d, err) || !disk_identity(d, &id, err))
+    if (!disk_identity(d, &id, err))
         return false;
     snprintf(name, sizeof name, "disk in PCI slot %u: size", slot);
     put(out, name, "%" PRIu64 " bytes%s", id.bytes, disk_is_read_only(d) ? ", read-only" : "");
@@ -122,6 +122,14 @@ bool machine_facts(struct machine *m, struct records *out, struct pome_error *er
         if (m->disk[slot] && !disk_facts(m, slot, out, err))
             return false;
     }
+    return true;
+}
+
+bool machine_sync_disks(struct machine *m, struct pome_error *err)
+{
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
+        if (m->disk[slot] && !disk_sync(m->disk[slot], err))
+            return false;
     return true;
 }
 

@@ -15,6 +15,7 @@ static const struct part parts[] = {
     { "fw-cfg",  0x09020000, 0x00000018, -1, make_fw_cfg,        describe_fw_cfg,  declare_fw_cfg },
     { "pl061",   0x09030000, 0x00001000, 7,  make_pl061,         describe_pl061,   declare_pl061 },
     { "pvpanic", 0x09070000, 0x00000002, -1, make_pvpanic,       describe_pvpanic, NULL },
+    { "vmgenid", 0x090c0000, 0x00001000, 8,  make_generation,    describe_generation, declare_generation },
     { "pcie",    0x3f000000, 0x01000000, 3,  make_pcie,          describe_pcie,    declare_pcie }, /* SPIs 3 to 6 */
 };
 

@@ -13,6 +13,7 @@ static const struct part parts[] = {
     { "pl031",   0x20050000, 0x00001000, 2,  make_pl031,   describe_pl031,   NULL, darwin_pl031 },
     { "pl061",   0x20060000, 0x00001000, 5,  make_pl061,   describe_pl061,   NULL, darwin_pl061 },
     { "pvpanic", 0x20070000, 0x00000002, -1, make_pvpanic, describe_pvpanic, NULL, darwin_pvpanic },
+    { "vmgenid", 0x20090000, 0x00001000, 6,  make_generation, describe_generation, NULL, NULL },
     { "boot-report", FW_BOOT_REPORT, 0x00001000, -1, make_boot_report, describe_nothing, NULL, NULL }, /* the firmware's only */
     { "pcie",    0x40000000, 0x10000000, 32, make_pcie,    describe_pcie,    NULL, darwin_pcie }, /* SPIs 32 to 35 */
     { "backdoor", 0x30000000, 0x00200000, -1, make_backdoor, describe_nothing, NULL, NULL }, /* to disks that exist by now */

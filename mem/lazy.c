@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -25,6 +26,7 @@
 #endif
 
 enum { PAGE = 4096, MESSAGES = 16 };
+enum { QUIET_MS = 10, PATIENCE_MS = 1000 }; /* of who fetches all: see give_way */
 enum { MISSING, COMING, THERE };
 
 struct mem_lazy {
@@ -35,11 +37,12 @@ struct mem_lazy {
     _Atomic uint8_t *chunk; /* MISSING, COMING, THERE */
     int fd, stop_fd;
     _Atomic bool stop;
+    _Atomic unsigned faults; /* how many chunks somebody waited for */
     pthread_t server, fetcher; /* serves who waits; fetches all, then ends the other */
     uint8_t *buffer[MEM_LAZY_WORKERS];
     pthread_mutex_t lock;
-    pthread_cond_t settled;
-    bool is_settled;
+    pthread_cond_t changed; /* of the next two */
+    bool is_settled, hurry; /* all is there; somebody waits for that, or for the end */
 };
 
 static size_t chunk_size(const struct mem_lazy *l, size_t chunk)
@@ -47,11 +50,11 @@ static size_t chunk_size(const struct mem_lazy *l, size_t chunk)
     return (size_t)MIN((uint64_t)l->source.chunk_bytes, l->bytes - (uint64_t)chunk * l->source.chunk_bytes);
 }
 
-/* A page that is there already is as good. */
-static void place(struct mem_lazy *l, size_t chunk, const uint8_t *from)
+/* A page that is there already is as good. `from` NULL: zeros. */
+static void place(struct mem_lazy *l, uint64_t offset, size_t n, const uint8_t *from)
 {
-    uint64_t at = (uintptr_t)l->hva + (uint64_t)chunk * l->source.chunk_bytes;
-    size_t n = chunk_size(l, chunk), done = 0;
+    const uint64_t at = (uintptr_t)l->hva + offset;
+    size_t done = 0;
     while (done < n) {
         struct uffdio_copy copy = {.dst = at + done, .src = (uintptr_t)from + done, .len = n - done};
         struct uffdio_zeropage zero = {.range = {at + done, n - done}};
@@ -80,7 +83,7 @@ static void fetch(struct mem_lazy *l, unsigned worker, size_t chunk)
         return;
     }
     zero = zero || !l->source.fill(l->source.ctx, worker, chunk, l->buffer[worker]);
-    place(l, chunk, zero ? NULL : l->buffer[worker]);
+    place(l, (uint64_t)chunk * l->source.chunk_bytes, chunk_size(l, chunk), zero ? NULL : l->buffer[worker]);
     atomic_store(&l->chunk[chunk], THERE);
 }
 
@@ -94,8 +97,10 @@ static void *serve(void *arg)
             break;
         ssize_t n = read(l->fd, m, sizeof m);
         for (ssize_t i = 0; i < n / (ssize_t)sizeof *m; i++)
-            if (m[i].event == UFFD_EVENT_PAGEFAULT)
+            if (m[i].event == UFFD_EVENT_PAGEFAULT) {
+                atomic_fetch_add_explicit(&l->faults, 1, memory_order_relaxed);
                 fetch(l, 0, (size_t)((m[i].arg.pagefault.address - (uintptr_t)l->hva) / l->source.chunk_bytes));
+            }
     }
     return NULL;
 }
@@ -111,13 +116,69 @@ static void settle(struct mem_lazy *l)
     l->source.release(l->source.ctx);
     pthread_mutex_lock(&l->lock);
     l->is_settled = true;
-    pthread_cond_broadcast(&l->settled);
+    pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
+}
+
+static void wait_ms(struct mem_lazy *l, unsigned ms)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    uint64_t ns = (uint64_t)end.tv_nsec + ms * UINT64_C(1000000);
+    end.tv_sec += (time_t)(ns / 1000000000);
+    end.tv_nsec = (long)(ns % 1000000000);
+    pthread_cond_timedwait(&l->changed, &l->lock, &end);
+}
+
+/* The lock is held. */
+static void hurry(struct mem_lazy *l)
+{
+    l->hurry = true;
+    pthread_cond_broadcast(&l->changed);
+}
+
+/* A guest that has just begun to run wants other chunks than the next in order, and soon: as long as it waits for some every now and then, it has the host's
+ * processors to itself, for a while. */
+static void give_way(struct mem_lazy *l)
+{
+    unsigned before, after = atomic_load(&l->faults);
+    pthread_mutex_lock(&l->lock);
+    for (unsigned ms = 0; ms < PATIENCE_MS && !l->hurry; ms += QUIET_MS) {
+        before = after;
+        wait_ms(l, QUIET_MS);
+        after = atomic_load(&l->faults);
+        if (after && after == before)
+            break;
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Neighbours together. */
+static void place_pages(struct mem_lazy *l, const uint32_t *pages, size_t n, const uint8_t *from)
+{
+    for (size_t i = 0, k; i < n; i += k) {
+        for (k = 1; i + k < n && pages[i + k] == pages[i] + k; k++)
+            ;
+        if ((pages[i] + (uint64_t)k) * PAGE <= l->bytes)
+            place(l, (uint64_t)pages[i] * PAGE, k * PAGE, from + i * PAGE);
+    }
+}
+
+static void fetch_first(struct mem_lazy *l)
+{
+    const uint32_t *pages = NULL;
+    size_t n = 1;
+    for (size_t i = 0; n && l->source.first && !atomic_load(&l->stop); i++) {
+        n = l->source.first(l->source.ctx, 1, i, &pages, l->buffer[1]);
+        place_pages(l, pages, n, l->buffer[1]);
+    }
 }
 
 static void *fetch_all(void *arg)
 {
     struct mem_lazy *l = arg;
+    fetch_first(l);
+    give_way(l);
     for (size_t i = 0; i < l->n_chunks && !atomic_load(&l->stop); i++)
         if (!l->source.is_zero(l->source.ctx, i))
             fetch(l, 1, i);
@@ -163,6 +224,7 @@ static void lazy_free(struct mem_lazy *l)
         close(l->stop_fd);
     for (unsigned i = 0; i < MEM_LAZY_WORKERS; i++)
         free(l->buffer[i]);
+    pthread_cond_destroy(&l->changed);
     free((void *)l->chunk);
     free(l);
 }
@@ -174,8 +236,12 @@ bool mem_lazy_start(struct mem *m, uint64_t gpa, const struct mem_source *source
     struct mem_lazy *l = calloc(1, sizeof *l);
     if (!l)
         return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to restore guest memory");
-    *l = (struct mem_lazy){.source = *source, .hva = r->hva, .bytes = r->bytes, .fd = -1, .stop_fd = -1,
-                           .lock = PTHREAD_MUTEX_INITIALIZER, .settled = PTHREAD_COND_INITIALIZER};
+    *l = (struct mem_lazy){.source = *source, .hva = r->hva, .bytes = r->bytes, .fd = -1, .stop_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     l->n_chunks = (size_t)((r->bytes + source->chunk_bytes - 1) / source->chunk_bytes);
     l->chunk = calloc(l->n_chunks, 1);
     bool ok = l->chunk;
@@ -196,8 +262,9 @@ void mem_settle(struct mem *m)
     if (!l)
         return;
     pthread_mutex_lock(&l->lock);
+    hurry(l);
     while (!l->is_settled)
-        pthread_cond_wait(&l->settled, &l->lock);
+        pthread_cond_wait(&l->changed, &l->lock);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -212,6 +279,9 @@ void lazy_end(struct mem *m)
     if (!l)
         return;
     atomic_store(&l->stop, true);
+    pthread_mutex_lock(&l->lock);
+    hurry(l);
+    pthread_mutex_unlock(&l->lock);
     pthread_join(l->fetcher, NULL);
     m->lazy = NULL;
     lazy_free(l);

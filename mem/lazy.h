@@ -2,8 +2,8 @@
  * lazy.h - memory whose contents come when it is first touched (userfaultfd(2), for faults of this process's own code).
  *
  * How it works. Pages of a region are missing at first. Whoever touches one, a vCPU in the middle of translated code as well as a device, stops in the kernel
- * until a thread of ours has put the chunk around it there. Another thread fetches all chunks in order, so that after a while everything is
- * there, and the region is memory like any other.
+ * until a thread of ours has put the chunk around it there. Another thread fetches the pages that are going to be wanted soon, and, once nobody has waited for a chunk for a moment, all in order, so that
+ * after a while everything is there, and the region is memory like any other.
  *
  * The kernel itself does not wait: a system call that is given missing memory fails with EFAULT. So what is given to system calls is
  * touched before: mem_touch, which virtq_pop does for every buffer.
@@ -23,6 +23,9 @@ struct mem_source {
     bool (*fill)(void *ctx, unsigned worker, size_t chunk, uint8_t *to);
     void (*release)(void *ctx); /* called last, on a thread of ours, when all is there or the memory goes away */
     void *ctx;
+    /* What is going to be wanted soon comes before all else, page by page (4096 bytes): the i-th part, at most chunk_bytes, to `to`, and *pages says which;
+     * numbers may be wrong. Returns how many; 0: there are no more. NULL: nothing is known. */
+    size_t (*first)(void *ctx, unsigned worker, size_t i, const uint32_t **pages, uint8_t *to);
 };
 
 /* From now on the RAM at gpa (where a region begins), which was not touched yet, is what the source says. Before anything runs. On failure

@@ -13,12 +13,15 @@
 
 #include <cmocka.h>
 
-enum { CHUNK = 65536, BYTES = 40 << 20, THREADS = 3 };
+enum { CHUNK = 65536, BYTES = 40 << 20, THREADS = 3, PAGE = 4096, SOON = 4 };
 
 struct source {
     _Atomic unsigned filled, released, failed;
     _Atomic bool busy[MEM_LAZY_WORKERS];
     bool fails, slow;
+    const uint32_t *soon; /* pages, in parts of SOON */
+    size_t n_soon, n_told; /* parts; how many were asked for */
+    bool too_early; /* a chunk that nobody waited for came before all of them */
 };
 
 /* Of three chunks one is zero. */
@@ -38,6 +41,7 @@ static bool fill(void *ctx, unsigned worker, size_t chunk, uint8_t *to)
     if (atomic_exchange(&s->busy[worker], true))
         abort();
     s->filled++;
+    s->too_early |= worker == 1 && s->n_told <= s->n_soon;
     if (s->slow)
         usleep(300);
     for (size_t i = 0; i < CHUNK; i += 8)
@@ -45,6 +49,18 @@ static bool fill(void *ctx, unsigned worker, size_t chunk, uint8_t *to)
     atomic_store(&s->busy[worker], false);
     s->failed += s->fails;
     return !s->fails;
+}
+
+static size_t first(void *ctx, unsigned worker, size_t i, const uint32_t **pages, uint8_t *to)
+{
+    struct source *s = ctx;
+    s->n_told++;
+    if (i >= s->n_soon)
+        return 0;
+    *pages = s->soon + i * SOON;
+    for (size_t k = 0; k < SOON * PAGE; k += 8)
+        le64_put(to + k, word_of((*pages)[k / PAGE] * (uint64_t)PAGE + k % PAGE));
+    return SOON;
 }
 
 static void release(void *ctx)
@@ -59,7 +75,8 @@ static struct mem *start(struct source *s)
     assert_true(mem_add_ram(m, 0x40000000, BYTES, NULL));
     memset(mem_ptr(m, 0x40000000, 4096, true), 7, 4096);
     assert_true(mem_clear(m, 0x40000000, NULL));
-    const struct mem_source source = {.chunk_bytes = CHUNK, .is_zero = is_zero, .fill = fill, .release = release, .ctx = s};
+    const struct mem_source source = {.chunk_bytes = CHUNK, .is_zero = is_zero, .fill = fill, .release = release, .ctx = s,
+                                      .first = s->soon ? first : NULL};
     if (!mem_lazy_start(m, 0x40000000, &source, &err)) {
         assert_int_equal(err.code, POME_ERROR_NOT_SUPPORTED);
         mem_destroy(m);
@@ -163,6 +180,29 @@ static void system_calls_get_touched_memory(void **state)
     mem_destroy(m);
 }
 
+/* Some pages are known to be wanted soon; a list may say anything. What is written to them stays. */
+static void what_is_wanted_soon_comes_first(void **state)
+{
+    enum { LAST = BYTES / PAGE - 1 };
+    static const uint32_t soon[] = {33, 34, 35, 47, 48, 99, LAST - 1, LAST, 5, 5, LAST, LAST + 1, 1000000, UINT32_MAX - 1, UINT32_MAX, 0};
+    struct source s = {.soon = soon, .n_soon = ARRAY_SIZE(soon) / SOON};
+    struct mem *m = start(&s);
+    if (!m)
+        skip();
+    for (unsigned i = 33; i <= 35; i++)
+        *(uint64_t *)mem_ptr(m, 0x40000000 + i * PAGE, 8, true) = i;
+    mem_settle(m);
+    assert_false(s.too_early);
+    assert_int_equal(s.n_told, s.n_soon + 1);
+    assert_int_equal(s.filled, BYTES / CHUNK - BYTES / CHUNK / 3);
+    for (uint64_t offset = 0; offset < BYTES; offset += 8) {
+        const uint64_t page = offset / PAGE, *p = mem_ptr(m, 0x40000000 + offset, 8, false);
+        if (*p != (page >= 33 && page <= 35 && !(offset % PAGE) ? page : word_of(offset)))
+            fail_msg("at 0x%llx", (unsigned long long)offset);
+    }
+    mem_destroy(m);
+}
+
 static void ending_early_is_fine(void **state)
 {
     struct source s = {.slow = true};
@@ -190,7 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_find_what_the_source_says), cmocka_unit_test(writes_stay), cmocka_unit_test(system_calls_get_touched_memory),
-        cmocka_unit_test(ending_early_is_fine),              cmocka_unit_test(what_cannot_be_had_is_told),
+        cmocka_unit_test(what_is_wanted_soon_comes_first),   cmocka_unit_test(ending_early_is_fine),              cmocka_unit_test(what_cannot_be_had_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

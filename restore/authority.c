@@ -22,7 +22,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
-enum { KEY_BITS = 3072, SIGNATURE_BYTES = KEY_BITS / 8, CERTIFICATE_MAX = 4096 };
+enum { KEY_BITS = 3072, EXPONENT = 65537, SIGNATURE_BYTES = KEY_BITS / 8, CERTIFICATE_MAX = 4096, SERIAL_BYTES = 8, RANDOM_BYTES = 4 + 2 * SERIAL_BYTES };
 static const char signer_name[] = "Pome boot tickets"; /* the boot ROM knows it: firmware/certificate.c */
 
 struct authority {
@@ -139,18 +139,25 @@ static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
 }
 
 /* A certificate for `key` by `issuer` (NULL: by itself), without an end (RFC 5280, 4.1.2.5). */
-static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key)
+struct naming {
+    const char *name, *begin; /* begin: ASN.1 time, NULL: now */
+    uint8_t serial[SERIAL_BYTES];
+};
+
+static X509 *make_certificate(const struct naming *as, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key)
 {
     X509 *x = X509_new();
-    uint8_t serial[8];
-    if (!x || RAND_bytes(serial, sizeof serial) != 1)
+    uint8_t serial[SERIAL_BYTES];
+    if (!x)
         goto fail;
-    serial[0] &= 0x7f;
+    memcpy(serial, as->serial, sizeof serial);
+    serial[0] &= 0x7f; /* positive */
     BIGNUM *number = BN_bin2bn(serial, sizeof serial, NULL);
     bool ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x));
     BN_free(number);
-    if (!ok || !X509_set_version(x, X509_VERSION_3) || !X509_gmtime_adj(X509_getm_notBefore(x), 0) ||
-        !ASN1_TIME_set_string(X509_getm_notAfter(x), "99991231235959Z") || !set_name(X509_get_subject_name(x), name) ||
+    ASN1_TIME *begin = X509_getm_notBefore(x);
+    if (!ok || !X509_set_version(x, X509_VERSION_3) || (as->begin ? !ASN1_TIME_set_string(begin, as->begin) : !X509_gmtime_adj(begin, 0)) ||
+        !ASN1_TIME_set_string(X509_getm_notAfter(x), "99991231235959Z") || !set_name(X509_get_subject_name(x), as->name) ||
         !X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) || !X509_set_pubkey(x, key) ||
         !add_extension(x, issuer ? issuer : x, NID_basic_constraints, issuer ? "critical,CA:FALSE" : "critical,CA:TRUE,pathlen:0") ||
         !add_extension(x, issuer ? issuer : x, NID_key_usage, issuer ? "critical,digitalSignature" : "critical,keyCertSign") ||
@@ -162,22 +169,34 @@ fail:
     return NULL;
 }
 
+/* Root and signer: their numbers and the name from `random`. Both NULL: no memory. */
+static void make_certificates(const uint8_t random[RANDOM_BYTES], const char *begin, EVP_PKEY *root_key, EVP_PKEY *key, X509 **root, X509 **signer)
+{
+    char name[64];
+    struct naming as = {name, begin, {0}};
+    snprintf(name, sizeof name, "Pome local authority %02X%02X%02X%02X", random[0], random[1], random[2], random[3]);
+    memcpy(as.serial, random + 4, SERIAL_BYTES);
+    *root = make_certificate(&as, root_key, NULL, NULL);
+    as.name = signer_name;
+    memcpy(as.serial, random + 4 + SERIAL_BYTES, SERIAL_BYTES);
+    *signer = *root ? make_certificate(&as, key, *root, root_key) : NULL;
+    if (!*signer) {
+        X509_free(*root);
+        *root = NULL;
+    }
+}
+
 /* Keys and certificates in a folder that is there and empty. */
 static bool fill(const char *folder, struct pome_error *err)
 {
-    char name[64];
-    uint8_t id[4];
+    uint8_t random[RANDOM_BYTES];
     EVP_PKEY *root_key = EVP_RSA_gen(KEY_BITS), *key = EVP_RSA_gen(KEY_BITS);
     X509 *root = NULL, *signer = NULL;
-    bool ok = root_key && key && RAND_bytes(id, sizeof id) == 1;
-    if (ok) {
-        snprintf(name, sizeof name, "Pome local authority %02X%02X%02X%02X", id[0], id[1], id[2], id[3]);
-        root = make_certificate(name, root_key, NULL, NULL);
-        signer = root ? make_certificate(signer_name, key, root, root_key) : NULL;
-    }
+    if (root_key && key && RAND_bytes(random, sizeof random) == 1)
+        make_certificates(random, NULL, root_key, key, &root, &signer);
     if (!signer)
         pome_fail(err, POME_ERROR_INTERNAL, "%s: keys for a signing authority cannot be made", folder);
-    ok = signer && save(folder, "root.key", root_key, NULL, err) && save(folder, "root.pem", NULL, root, err) &&
+    bool ok = signer && save(folder, "root.key", root_key, NULL, err) && save(folder, "root.pem", NULL, root, err) &&
          save(folder, "signer.key", key, NULL, err) && save(folder, "signer.pem", NULL, signer, err) && sync_folder(folder, err);
     X509_free(signer);
     X509_free(root);
@@ -251,14 +270,23 @@ static size_t put_der(X509 *x, uint8_t *out)
     return (size_t)i2d_X509(x, &p);
 }
 
+/* A key that the boot ROM can check signatures of. */
+static bool fits(EVP_PKEY *key)
+{
+    BIGNUM *e = NULL;
+    bool ok = key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) == KEY_BITS && EVP_PKEY_get_bn_param(key, "e", &e) &&
+              BN_is_word(e, EXPONENT);
+    BN_free(e);
+    return ok;
+}
+
 /* Fits together, and is what the boot ROM takes. */
 static bool check(struct authority *a, X509 *root, X509 *signer, struct pome_error *err)
 {
-    EVP_PKEY *root_key = X509_get0_pubkey(root), *key = X509_get0_pubkey(signer);
+    EVP_PKEY *root_key = X509_get0_pubkey(root);
     char name[sizeof signer_name + 1] = "";
-    if (!root_key || !key || EVP_PKEY_get_bits(root_key) != KEY_BITS || EVP_PKEY_get_bits(key) != KEY_BITS ||
-        EVP_PKEY_get_base_id(root_key) != EVP_PKEY_RSA || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
-        return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: both keys must be RSA with %d bits", a->path, KEY_BITS);
+    if (!fits(root_key) || !fits(X509_get0_pubkey(signer)))
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: both keys must be RSA with %d bits and exponent %d", a->path, KEY_BITS, EXPONENT);
     X509_NAME_get_text_by_NID(X509_get_subject_name(signer), NID_commonName, name, sizeof name);
     if (strcmp(name, signer_name) || X509_NAME_cmp(X509_get_issuer_name(signer), X509_get_subject_name(root)) || X509_verify(signer, root_key) != 1)
         return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: the signer's certificate is not one for \"%s\" from the root", a->path, signer_name);
@@ -275,7 +303,33 @@ static bool read_folder(struct authority *a, X509 **root, X509 **signer, struct 
     return a->key;
 }
 
-/* One file with all that signing needs: the signer's key and certificate, then the root's certificate. */
+static bool only_a_key(FILE *f)
+{
+    unsigned objects = 0;
+    for (char line[256]; fgets(line, sizeof line, f);)
+        objects += !strncmp(line, "-----BEGIN ", 11);
+    return objects == 1;
+}
+
+/* The certificates of a key that came alone: root and signer are this key. All in them, and the signatures (RSA, PKCS #1 1.5), follows from the key, so
+ * that each call makes the same ones and machines go on to trust them. */
+static bool certify_alone(struct authority *a, X509 **root, X509 **signer, struct pome_error *err)
+{
+    uint8_t digest[SHA384_BYTES];
+    unsigned char *der = NULL;
+    if (!fits(a->key))
+        return pome_fail(err, POME_ERROR_INVALID_DATA, "%s: the key must be RSA with %d bits and exponent %d, it is %s with %d bits (openssl genrsa %d makes one)",
+                         a->path, KEY_BITS, EXPONENT, OBJ_nid2sn(EVP_PKEY_get_base_id(a->key)), EVP_PKEY_get_bits(a->key), KEY_BITS);
+    int n = i2d_PUBKEY(a->key, &der);
+    if (n > 0) {
+        sha384(der, (size_t)n, digest);
+        make_certificates(digest, "20000101000000Z", a->key, a->key, root, signer);
+        OPENSSL_free(der);
+    }
+    return *root || pome_fail(err, POME_ERROR_INTERNAL, "%s: no certificates can be made for the key", a->path);
+}
+
+/* One file with all that signing needs: the signer's key and certificate, then the root's certificate; or one key alone. */
 static bool read_bundle(struct authority *a, X509 **root, X509 **signer, struct pome_error *err)
 {
     FILE *f = open_path(a->path, true, err);
@@ -285,9 +339,13 @@ static bool read_bundle(struct authority *a, X509 **root, X509 **signer, struct 
     rewind(f);
     *signer = PEM_read_X509(f, NULL, NULL, NULL);
     *root = *signer ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+    rewind(f);
+    bool alone = a->key && !*signer && only_a_key(f);
     fclose(f);
+    if (alone)
+        return certify_alone(a, root, signer, err);
     return (a->key && *root) || pome_fail(err, POME_ERROR_INVALID_DATA,
-                                          "%s: does not hold a private key without a password, the signer's certificate and the root's, in PEM", a->path);
+                                          "%s: holds neither a private key without a password alone nor one with the signer's certificate and the root's, in PEM", a->path);
 }
 
 static bool load(struct authority *a, struct pome_error *err)

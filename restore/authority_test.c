@@ -143,6 +143,49 @@ static void one_file(void **state)
     authority_close(a);
 }
 
+/* A key alone is root and signer: the same authority at each call, and what it signs verifies. */
+static void one_key(void **state)
+{
+    static const struct {
+        const char *make;
+        const char *why; /* NULL: it is right */
+    } rows[] = {{"openssl genrsa -out %s 3072", NULL}, {"openssl genrsa -traditional -out %s 3072", NULL}, {"openssl genrsa -out %s 2048", "3072 bits"},
+                {"openssl genrsa -3 -out %s 3072", "exponent 65537"}, {"openssl ecparam -genkey -noout -name secp384r1 -out %s", "must be RSA"}, {"openssl genrsa -aes128 -passout pass:x -out %s 3072", "without a password"},
+                {"cat $AUTHORITY/root.key $AUTHORITY/signer.key >%s", "alone"}};
+    static uint8_t ticket[IMAGE4_TICKET_MAX];
+    struct pome_error err = {0};
+    char command[512], path[128];
+    snprintf(path, sizeof path, "%s/key.pem", dir);
+    setenv("AUTHORITY", place, 1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t anchor[SHA384_BYTES];
+        size_t n = (size_t)snprintf(command, sizeof command, "umask 077; rm -f %s; ", path);
+        snprintf(command + n, sizeof command - n, rows[i].make, path);
+        strcat(command, " 2>/dev/null");
+        assert_int_equal(system(command), 0);
+        struct authority *a = authority_open(path, true, &err);
+        if (rows[i].why) {
+            assert_null(a);
+            assert_int_equal(err.code, POME_ERROR_INVALID_DATA);
+            if (!strstr(err.message, rows[i].why))
+                fail_msg("row %zu: %s", i, err.message);
+            continue;
+        }
+        assert_non_null(a);
+        memcpy(anchor, authority_anchor(a), sizeof anchor);
+        authority_close(a);
+        a = authority_open(path, false, &err);
+        assert_non_null(a);
+        assert_memory_equal(anchor, authority_anchor(a), sizeof anchor);
+        struct im4m_group g = {.name = "MANP"};
+        im4m_add_integer(&g, "ECID", i + 1);
+        size_t size = im4m_write(&g, 1, ticket, sizeof ticket);
+        assert_true(authority_sign(a, ticket, &size, sizeof ticket, &err));
+        assert_true(ticket_verify(ticket, size, anchor, &err));
+        authority_close(a);
+    }
+}
+
 static void signs(void **state)
 {
     static uint8_t ticket[IMAGE4_TICKET_MAX], unsigned_ticket[IMAGE4_TICKET_MAX];
@@ -176,6 +219,6 @@ static void signs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(made_once), cmocka_unit_test(must_be_right), cmocka_unit_test(one_file), cmocka_unit_test(signs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(made_once), cmocka_unit_test(must_be_right), cmocka_unit_test(one_file), cmocka_unit_test(one_key), cmocka_unit_test(signs)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

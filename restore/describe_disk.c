@@ -85,9 +85,11 @@ static void tell_auth(struct facts *f, const struct aea_info *info)
     size_t at = 0, n;
     const char *key;
     const uint8_t *value;
+    bool wrapped = false;
     fact_dict(f, "auth_data", "In clear");
     while (aea_auth_next(info, &at, &key, &value, &n)) {
         bool text = n < AUTH_SHOWN;
+        wrapped |= !strcmp(key, "com.apple.wkms.fcs-response");
         for (size_t i = 0; i < n && text; i++)
             text = value[i] >= 0x20 && value[i] < 0x7f;
         char *copy = text ? strndup((const char *)value, n) : NULL;
@@ -98,6 +100,8 @@ static void tell_auth(struct facts *f, const struct aea_info *info)
         free(copy);
     }
     fact_end(f);
+    if (wrapped)
+        fact_text(f, "key", "Key", "in com.apple.wkms.fcs-response, wrapped for a private key (HPKE) that com.apple.wkms.fcs-key-url names; needed is the 32-byte key unwrapped");
     if (at != info->auth_bytes)
         fact_number(f, "auth_data_damaged_at", "Damaged at byte", at);
 }

@@ -34,6 +34,8 @@ void describe_plist_node(struct facts *f, const char *key, const struct pl *node
         fact_end(f);
     } else if (data) {
         fact_data(f, key, NULL, data, n);
+    } else if (pl_negative(node, &number)) {
+        fact_negative(f, key, NULL, number);
     } else if (pl_integer(node, &number)) {
         fact_number(f, key, NULL, number);
     } else if (pl_boolean(node, &flag)) {
@@ -42,7 +44,7 @@ void describe_plist_node(struct facts *f, const char *key, const struct pl *node
         snprintf(text, sizeof text, "%.17g", real);
         fact_text(f, key, NULL, text);
     } else {
-        fact_text(f, key, NULL, pl_text(node) ? pl_text(node) : "(another type)");
+        fact_any_text(f, key, NULL, pl_text(node) ? pl_text(node) : "(another type)");
     }
 }
 

@@ -332,7 +332,9 @@ static enum answer ask(struct transfer *t)
         return AGAIN;
     }
     if (t->status >= 400) {
-        pome_fail(t->err, POME_ERROR_NETWORK, "%.100s: the server answers %ld", t->o->url, t->status);
+        bool gone = t->status == 404 || t->status == 410;
+        pome_fail(t->err, gone ? POME_ERROR_NOT_FOUND : POME_ERROR_NETWORK, "%.100s: the server answers %ld%s", t->o->url, t->status,
+                  gone ? " (it has no such file)" : "");
         return t->status >= 500 ? AGAIN : FAILED;
     }
     if (code != CURLE_OK) {

@@ -10,7 +10,17 @@ static void tell(struct facts *f, struct pome_fact fact)
 void fact_text(struct facts *f, const char *key, const char *title, const char *text)
 {
     if (text && *text)
-        tell(f, (struct pome_fact){.type = POME_FACT_TEXT, .key = key, .title = title, .text = text});
+        fact_any_text(f, key, title, text);
+}
+
+void fact_any_text(struct facts *f, const char *key, const char *title, const char *text)
+{
+    tell(f, (struct pome_fact){.type = POME_FACT_TEXT, .key = key, .title = title, .text = text});
+}
+
+void fact_negative(struct facts *f, const char *key, const char *title, uint64_t below_zero)
+{
+    tell(f, (struct pome_fact){.type = POME_FACT_NEGATIVE, .key = key, .title = title, .number = below_zero});
 }
 
 void fact_number(struct facts *f, const char *key, const char *title, uint64_t number)

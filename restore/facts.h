@@ -12,6 +12,8 @@ struct facts {
 };
 
 void fact_text(struct facts *f, const char *key, const char *title, const char *text); /* NULL or "": not told */
+void fact_any_text(struct facts *f, const char *key, const char *title, const char *text); /* "" too */
+void fact_negative(struct facts *f, const char *key, const char *title, uint64_t below_zero);
 void fact_number(struct facts *f, const char *key, const char *title, uint64_t number);
 void fact_hex(struct facts *f, const char *key, const char *title, uint64_t number);
 void fact_size(struct facts *f, const char *key, const char *title, uint64_t bytes);

@@ -2,6 +2,7 @@
 #include "restore/install.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "bundle/snapshot_line.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -113,6 +114,9 @@ bool install_check_machine(const struct install *in, struct pome_error *err)
 
 bool install_open_members(struct install *in, struct pome_error *err)
 {
+    struct job whole = {.progress = in->progress, .user = in->user};
+    if (!snapshots_end_keeping(in->bundle, &whole, err)) /* opening does it, too, but tells nobody */
+        return false;
     in->disk_fd = bundle_member_open(in->bundle, BUNDLE_DISK, O_RDWR, err);
     in->aux_fd = in->disk_fd < 0 ? -1 : bundle_member_open(in->bundle, BUNDLE_AUX, O_RDWR, err);
     return in->aux_fd >= 0;

@@ -33,6 +33,7 @@ struct install {
     struct gpt gpt;
     bool journal, kept;           /* an earlier attempt wrote its journal; its partition map and OS image are right and stay */
     size_t done;                  /* macOS: steps of an earlier attempt that stay */
+    bool main_made;               /* macOS: the main container was made by this attempt */
     uint64_t boot_nonce;          /* generator */
     uint8_t volume_group[16];
     uint8_t nonces[112];          /* boop-storage-nonces */

@@ -12,18 +12,19 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/file_io.h"
+#include "formats/checksum.h"
 #include "formats/guid.h"
 #include "restore/install.h"
 #include "restore/os_tree.h"
 #include "restore/sources.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <zlib.h>
 
 #ifndef POME_VERSION_STRING
 #define POME_VERSION_STRING "0"
@@ -276,12 +277,24 @@ struct making {
     enum layout_container where;
     char disk[PATH_MAX];
     uint64_t base, done, total;
+    uint64_t fresh, end; /* of the disk: what was written in one go and the host was not yet asked to write out */
+    struct apfs *main;   /* the main container, when it was made before this one: what is in it was digested */
     struct apfs_volume *volumes[VOLUMES], *to; /* to: has the file that is being written */
 };
 
+enum { START_WRITING = 16 << 20 };
+
+/* The host's disk is to write while we read and digest: it is told so, piece by piece, and there is less to wait for at the end. */
 static bool write_disk(void *user, uint64_t offset, const void *bytes, size_t n, struct pome_error *err)
 {
-    const struct making *k = user;
+    struct making *k = user;
+    if (k->base + offset != k->end)
+        k->fresh = k->base + offset;
+    k->end = k->base + offset + n;
+    if (k->end - k->fresh >= START_WRITING) {
+        sync_file_range(k->in->disk_fd, (off_t)k->fresh, (off_t)(k->end - n - k->fresh), SYNC_FILE_RANGE_WRITE);
+        k->fresh = k->end - n;
+    }
     return file_write_sparse(k->in->disk_fd, k->disk, bytes, n, k->base + offset, err);
 }
 
@@ -292,12 +305,56 @@ static bool piece(void *user, uint64_t offset, const void *bytes, size_t n, stru
     return apfs_file_append(k->to, bytes, n, err) && install_progress(k->in, k->done, k->total, err);
 }
 
+/* The volume's number in its container. */
+static size_t volume_index(enum volume v)
+{
+    size_t n = 0;
+    for (int i = 0; i < (int)v; i++)
+        n += volumes[i].container == volumes[v].container;
+    return n;
+}
+
+/* The row of the main container that holds the same component as it is. NULL: none. */
+static const struct content *same_in_main(const struct content *c)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(contents); i++)
+        if (volumes[contents[i].volume].container == LAYOUT_MAIN && contents[i].form == RAW && !strcmp(contents[i].from, c->from))
+            return &contents[i];
+    return NULL;
+}
+
+static bool read_main(void *user, uint64_t offset, void *bytes, size_t n, struct pome_error *err)
+{
+    const struct making *k = user;
+    return file_read_at(k->in->disk_fd, k->disk, bytes, n, layout_offset(&k->in->gpt, LAYOUT_MAIN) + offset, err);
+}
+
+/* From the main container: it lies in the host's memory still, and was uncompressed and digested when it came there. */
+static bool copy_from_main(struct making *k, const struct content *first, struct pome_error *err)
+{
+    char path[1024];
+    struct apfs_item item;
+    uint8_t *bytes = malloc(MiB);
+    bool ok = bytes || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for %s", first->from);
+    ok = ok && expand(k->in, first, path, err) && apfs_find(k->main, volume_index(first->volume), path, &item, err);
+    for (uint64_t at = 0; ok && at < item.size;) {
+        ptrdiff_t n = apfs_read_file(k->main, volume_index(first->volume), &item, at, bytes, (size_t)MIN(MiB, item.size - at), err);
+        ok = n > 0 && piece(k, at, bytes, (size_t)n, err);
+        at += ok ? (uint64_t)n : 0;
+    }
+    free(bytes);
+    return ok;
+}
+
 static bool copy_component(struct making *k, const struct content *c, struct pome_error *err)
 {
     const struct manifest_component *m = find(k->in, c->from);
     const struct ticket *t = &k->in->tickets[c->form == RECOVERY_IMG4 ? TICKET_RECOVERY : TICKET_OS];
+    const struct content *first = k->main && c->form == RAW ? same_in_main(c) : NULL;
     bool unchecked = false;
     struct im4p p;
+    if (first)
+        return copy_from_main(k, first, err);
     if (c->form == RAW)
         return restore_image_read(k->in->image, m, piece, k, &unchecked, err);
     struct img4_frame *f = malloc(sizeof *f);
@@ -417,6 +474,8 @@ static bool make_container(struct install *in, enum layout_container where, bool
     for (size_t i = 0; i < ARRAY_SIZE(contents); i++)
         if (volumes[contents[i].volume].container == where && contents[i].form != MEMBER)
             k.total += component_bytes(in->image, contents[i].from);
+    if (where != LAYOUT_MAIN && in->main_made && !(k.main = apfs_open(layout_bytes(&in->gpt, LAYOUT_MAIN), read_main, &k, err)))
+        return false;
     struct apfs_maker *m = apfs_make_begin(&spec, write_disk, &k, err);
     bool ok = m && make_volumes(&k, m, err);
     for (size_t i = 0; ok && i < ARRAY_SIZE(contents); i++)
@@ -424,6 +483,8 @@ static bool make_container(struct install *in, enum layout_container where, bool
             ok = make_content(&k, &contents[i], err);
     ok = ok && (!more || more(&k, err)) && apfs_make_finish(m, err);
     apfs_make_free(m);
+    apfs_close(k.main);
+    in->main_made |= ok && where == LAYOUT_MAIN;
     return ok || pome_fail_context(err, "%s", in->gpt.partitions[where].name);
 }
 
@@ -463,7 +524,6 @@ struct looking {
     struct install *in;
     char disk[PATH_MAX];
     uint64_t base;
-    size_t index[VOLUMES];
 };
 
 static bool read_disk(void *user, uint64_t offset, void *bytes, size_t n, struct pome_error *err)
@@ -482,7 +542,7 @@ static bool compare(struct apfs *a, struct looking *l, const struct content *c, 
     struct im4p p;
     const struct ticket *t = &l->in->tickets[c->form == RECOVERY_IMG4 ? TICKET_RECOVERY : TICKET_OS];
     int64_t member = restore_image_member(l->in->image, m, err);
-    if (member < 0 || !expand(l->in, c, path, err) || !apfs_find(a, l->index[c->volume], path, &item, err))
+    if (member < 0 || !expand(l->in, c, path, err) || !apfs_find(a, volume_index(c->volume), path, &item, err))
         return false;
     const struct zip_member *z = zipin_member(l->in->image->zip, (size_t)member);
     struct img4_frame *f = calloc(1, sizeof *f);
@@ -490,12 +550,12 @@ static bool compare(struct apfs *a, struct looking *l, const struct content *c, 
     bool ok = (f && bytes) || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to compare %s", c->from);
     ok = ok && (c->form == RAW || (restore_image_im4p(l->in->image, m, NULL, &p, err) && img4_frame(p.size, t->der, t->size, NULL, 0, f)));
     uint64_t end = ok ? item.size - f->tail_size : 0, begin = ok ? f->head_size : 0;
-    uLong sum = crc32(0, NULL, 0);
+    uint32_t sum = 0;
     for (uint64_t at = begin; ok && at < end;) {
-        ptrdiff_t n = apfs_read_file(a, l->index[c->volume], &item, at, bytes, (size_t)MIN(MiB, end - at), err);
+        ptrdiff_t n = apfs_read_file(a, volume_index(c->volume), &item, at, bytes, (size_t)MIN(MiB, end - at), err);
         ok = n > 0 && install_progress(l->in, at, end, err);
         if (ok)
-            sum = crc32(sum, bytes, (uInt)n);
+            sum = crc32_add(sum, bytes, (size_t)n);
         at += ok ? (uint64_t)n : 0;
     }
     if (ok && (end - begin != z->size || sum != z->crc))
@@ -508,7 +568,6 @@ static bool compare(struct apfs *a, struct looking *l, const struct content *c, 
 static bool verify_container(struct install *in, enum layout_container where, struct pome_error *err)
 {
     struct looking l = {.in = in, .base = layout_offset(&in->gpt, where)};
-    size_t n = 0;
     if (!bundle_member_path(in->bundle, BUNDLE_DISK, l.disk))
         return false;
     struct apfs *a = apfs_open(layout_bytes(&in->gpt, where), read_disk, &l, err);
@@ -516,8 +575,7 @@ static bool verify_container(struct install *in, enum layout_container where, st
     for (int v = 0; ok && v < VOLUMES; v++) {
         if (volumes[v].container != where)
             continue;
-        const struct apfs_volume_info *i = apfs_volume_at(a, n);
-        l.index[v] = n++;
+        const struct apfs_volume_info *i = apfs_volume_at(a, volume_index((enum volume)v));
         if (!i || strcmp(i->name, volumes[v].name) || i->role != volumes[v].role)
             ok = pome_fail(err, POME_ERROR_IO, "volume %s is not there", volumes[v].name);
     }

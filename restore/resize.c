@@ -17,6 +17,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "base/file_io.h"
+#include "bundle/snapshot_line.h"
 #include "restore/layout.h"
 
 #include <assert.h>
@@ -326,7 +327,8 @@ bool disk_resize(struct bundle *b, uint64_t bytes, pome_progress_fn *progress, v
     if (bytes % GPT_SECTOR || bytes > UINT64_C(16) * 1024 * GiB)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: a disk of %llu bytes: needed a multiple of 512 up to 16 TiB", b->path,
                          (unsigned long long)bytes);
-    if (!bundle_member_path(b, BUNDLE_DISK, r.path) || (r.fd = bundle_member_open(b, BUNDLE_DISK, O_RDWR, err)) < 0)
+    struct job whole = {.progress = progress, .user = user};
+    if (!bundle_member_path(b, BUNDLE_DISK, r.path) || !snapshots_end_keeping(b, &whole, err) || (r.fd = bundle_member_open(b, BUNDLE_DISK, O_RDWR, err)) < 0)
         return false;
     r.a = malloc(PIECE);
     r.b = malloc(PIECE);

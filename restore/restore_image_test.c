@@ -349,6 +349,42 @@ static void hostile_names(void **state)
     assert_non_null(strstr(err.message, "twice"));
 }
 
+/* A stored member whose content, or whose CRC, is another: its end is never reached. From another place than its first byte on there is no CRC to compare. */
+static void crc(void **state)
+{
+    static const char text[] = "what is stored lies in the file as it is";
+    char file[4096], part[16];
+    struct pome_error err = {0};
+    struct zipout *out = zipout_create(bad, &err);
+    assert_true(zipout_begin(out, "stored", strlen(text), &err) && zipout_write(out, text, strlen(text), &err) && zipout_end(out, NULL, &err));
+    assert_true(zipout_finish(out, &err));
+    FILE *f = fopen(bad, "r+");
+    size_t n = fread(file, 1, sizeof file, f), size;
+    char *at = memmem(file, n, text, strlen(text));
+    assert_non_null(at);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct zipin *in = zipin_open(bad, &err);
+        assert_non_null(in);
+        uint8_t *whole = zipin_read_whole(in, 0, 100, &size, &err);
+        assert_int_equal(whole != NULL, !damaged);
+        if (damaged)
+            assert_non_null(strstr(err.message, "CRC"));
+        free(whole);
+        struct zipin_stream *s = zipin_stream_open(in, 0, &err);
+        assert_true(zipin_seek(s, strlen(text) - 5, &err));
+        assert_int_equal(zipin_read(s, part, sizeof part, &err), 5);
+        assert_memory_equal(part, text + strlen(text) - 5, 5);
+        assert_int_equal(zipin_read(s, part, sizeof part, &err), 0);
+        zipin_stream_close(s);
+        zipin_close(in);
+        fseek(f, at - file, SEEK_SET);
+        fputc('W', f);
+        fflush(f);
+    }
+    fclose(f);
+    unlink(bad);
+}
+
 /* A member over 4 GiB: Zip64, sizes right, written and read as a stream. Slow: only when asked for. */
 static void zip64(void **state)
 {
@@ -453,7 +489,7 @@ int main(void)
         cmocka_unit_test(right),         cmocka_unit_test(extract), cmocka_unit_test(apple), cmocka_unit_test(wrong),
         cmocka_unit_test(wrong_uncompressed_digest),
         cmocka_unit_test(os_image_not_taken),     cmocka_unit_test(truncated),
-        cmocka_unit_test(flipped),       cmocka_unit_test(hostile_names), cmocka_unit_test(zip64), cmocka_unit_test(cancelled),
+        cmocka_unit_test(flipped),       cmocka_unit_test(hostile_names), cmocka_unit_test(crc), cmocka_unit_test(zip64), cmocka_unit_test(cancelled),
         cmocka_unit_test(apples_manifests),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

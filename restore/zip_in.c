@@ -1,6 +1,7 @@
-/* zipin.c - reading zip files through libzip. */
+/* zipin.c - reading zip files through libzip. The CRCs of stored members, which may be large, are computed here: libzip's way costs several times as much. */
 #include "restore/zipfile.h"
 #include "base/error.h"
+#include "formats/checksum.h"
 
 #include <zip.h>
 
@@ -26,7 +27,8 @@ struct zipin_stream {
     struct zipin *archive;
     const struct zip_member *member;
     zip_file_t *file;
-    uint64_t done;
+    uint64_t done, summed; /* summed: bytes from the first one on that crc is of (stored members) */
+    uint32_t crc;
 };
 
 /* --- the directory --- */
@@ -214,6 +216,11 @@ int64_t zipin_find(const struct zipin *a, const char *name)
 
 /* --- contents --- */
 
+static zip_file_t *open_member(struct zipin *a, size_t i)
+{
+    return zip_fopen_index(a->zip, i, a->members[i].compressed ? 0 : ZIP_FL_COMPRESSED);
+}
+
 struct zipin_stream *zipin_stream_open(struct zipin *a, size_t i, struct pome_error *err)
 {
     struct zipin_stream *s = calloc(1, sizeof *s);
@@ -221,7 +228,7 @@ struct zipin_stream *zipin_stream_open(struct zipin *a, size_t i, struct pome_er
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory to read %s", a->path, a->members[i].name);
         return NULL;
     }
-    *s = (struct zipin_stream){a, &a->members[i], zip_fopen_index(a->zip, i, 0), 0};
+    *s = (struct zipin_stream){a, &a->members[i], open_member(a, i), 0, 0, 0};
     if (!s->file) {
         pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: cannot open %s: %s", a->path, s->member->name, zip_strerror(a->zip));
         free(s);
@@ -230,12 +237,23 @@ struct zipin_stream *zipin_stream_open(struct zipin *a, size_t i, struct pome_er
     return s;
 }
 
+/* Of a stored member: the sum goes on where it stands; at the end, of a member that was read from its first byte on, it must be right. */
+static bool sum_up(struct zipin_stream *s, const void *bytes, size_t n)
+{
+    if (s->member->compressed || s->done != s->summed)
+        return true;
+    s->crc = crc32_add(s->crc, bytes, n);
+    s->summed += n;
+    return n || s->summed != s->member->size || s->crc == s->member->crc;
+}
+
 ssize_t zipin_read(struct zipin_stream *s, void *bytes, size_t n, struct pome_error *err)
 {
     int64_t got = zip_fread(s->file, bytes, n);
-    if (got < 0) {
+    bool right = got < 0 || !n || sum_up(s, bytes, (size_t)got);
+    if (got < 0 || !right) {
         pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: %s is damaged after byte %llu: %s", s->archive->path, s->member->name,
-                  (unsigned long long)s->done, zip_file_strerror(s->file));
+                  (unsigned long long)s->done, right ? zip_file_strerror(s->file) : "CRC error");
         return -1;
     }
     s->done += (uint64_t)got;
@@ -271,7 +289,7 @@ bool zipin_seek(struct zipin_stream *s, uint64_t at, struct pome_error *err)
         return true;
     }
     if (at < s->done) {
-        zip_file_t *again = zip_fopen_index(s->archive->zip, (zip_uint64_t)(s->member - s->archive->members), 0);
+        zip_file_t *again = open_member(s->archive, (size_t)(s->member - s->archive->members));
         if (!again)
             return pome_fail(err, POME_ERROR_INVALID_RESTORE_IMAGE, "%s: cannot open %s: %s", s->archive->path, s->member->name,
                              zip_strerror(s->archive->zip));

@@ -66,9 +66,22 @@ static bool tell(struct work *w, uint64_t batch_bytes, uint64_t total, const str
     return go_on;
 }
 
+/* A thread for it would take longer to begin. */
+static bool only_one(uint64_t total, batch_fn *fn, void *user, const struct save_progress *progress, struct pome_error *err)
+{
+    struct sealer s = {0};
+    bool ok = fn(user, &s, 0);
+    sealer_finish(&s);
+    if (ok && progress && progress->fn && !progress->fn(progress->user, total, total))
+        return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "given up");
+    return ok;
+}
+
 bool save_batches(size_t n_batches, uint64_t batch_bytes, uint64_t total, batch_fn *fn, void *user, const struct save_progress *progress,
                   struct pome_error *err)
 {
+    if (n_batches == 1)
+        return only_one(total, fn, user, progress, err);
     struct work w = {.fn = fn, .user = user, .n_batches = n_batches, .lock = PTHREAD_MUTEX_INITIALIZER, .some_done = PTHREAD_COND_INITIALIZER};
     pthread_t thread[SAVE_THREADS_MAX];
     unsigned n = save_threads(n_batches), started = 0;

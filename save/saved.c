@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "bus/device.h"
 #include "mem/lazy.h"
+#include "save/recent.h"
 #include "save/seal.h"
 
 #include <inttypes.h>
@@ -15,9 +16,17 @@
 
 enum { STATE_VERSION = 1 };
 
+/* The list of a memory section's chunks, read to be compared, for whoever loads it: reading takes a millisecond for each 10,000. */
+struct kept_chunks {
+    const struct save_section *of;
+    struct save_chunks chunks;
+    struct kept_chunks *next;
+};
+
 struct saved {
     int fd;
     struct save_reader *r;
+    struct kept_chunks *kept;
     _Atomic int owners;
 };
 
@@ -114,14 +123,14 @@ static bool write_all(struct save_writer *w, const struct save_subject *s, const
 {
     struct records facts = {0}, traffic = {0};
     struct writing x = {w, err};
-    if (!all_facts(s, &facts, err)) {
+    if (!machine_sync_disks(s->machine, err) || !all_facts(s, &facts, err)) {
         records_free(&facts);
         return false;
     }
     machine_save_traffic(s->machine, &traffic);
     return put_records(w, "facts", &facts, err) && put_records(w, "traffic", &traffic, err) && write_cpus(w, s, err) &&
            machine_each_state(s->machine, write_state, &x) && write_variables(w, s->machine, err) &&
-           write_memory(w, machine_mem(s->machine), progress, err) && save_writer_finish(w, err);
+           write_memory(w, machine_mem(s->machine), progress, err) && recent_write(w, s, err) && save_writer_finish(w, err);
 }
 
 bool saved_write(const struct save_subject *s, int fd, const struct save_secret *secret, const struct save_progress *progress,
@@ -152,10 +161,20 @@ struct saved *saved_open(int fd, const struct save_secret *secret, struct pome_e
     return NULL;
 }
 
+static void forget_chunks(struct saved *f)
+{
+    for (struct kept_chunks *k; (k = f->kept);) {
+        f->kept = k->next;
+        save_chunks_free(&k->chunks);
+        free(k);
+    }
+}
+
 void saved_free(struct saved *f)
 {
     if (!f || atomic_fetch_sub(&f->owners, 1) > 1)
         return;
+    forget_chunks(f);
     save_reader_free(f->r);
     close(f->fd);
     free(f);
@@ -299,19 +318,58 @@ static void compare_names(const struct saved *f, const struct save_subject *s, s
     }
 }
 
-static bool compare_memory(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
+/* A region that the guest only reads and the file does not have came to Pome after the machine was saved: its guest knows nothing of it. */
+static bool came_later(const struct mem_region *r, const struct save_section *there)
+{
+    return r->read_only && !there;
+}
+
+/* The chunks of a section, which stay ours. */
+static const struct save_chunks *keep_chunks(struct saved *f, const struct save_section *s, struct pome_error *err)
+{
+    struct kept_chunks *k = calloc(1, sizeof *k);
+    if (!k) {
+        pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to restore a machine");
+        return NULL;
+    }
+    if (!save_reader_chunks(f->r, s, &k->chunks, err)) {
+        free(k);
+        return NULL;
+    }
+    k->of = s;
+    k->next = f->kept;
+    f->kept = k;
+    return &k->chunks;
+}
+
+/* The same, the caller's from now on. */
+static bool take_chunks(struct saved *f, const struct save_section *s, struct save_chunks *out, struct pome_error *err)
+{
+    for (struct kept_chunks **at = &f->kept, *k; (k = *at); at = &k->next)
+        if (k->of == s) {
+            *out = k->chunks;
+            *at = k->next;
+            free(k);
+            return true;
+        }
+    return save_reader_chunks(f->r, s, out, err);
+}
+
+static bool compare_memory(struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
 {
     const struct mem_region *r;
     char name[SAVE_NAME_MAX + 1], a[48], b[48];
     for (size_t i = 0; (r = mem_region(machine_mem(s->machine), i)); i++) {
-        struct save_chunks c = {0};
+        static const struct save_chunks none;
         memory_name(r, name);
         const struct save_section *there = save_reader_find(f->r, name);
-        if (there && !save_reader_chunks(f->r, there, &c, err))
+        if (came_later(r, there))
+            continue;
+        const struct save_chunks *c = there ? keep_chunks(f, there, err) : &none;
+        if (!c)
             return false;
-        snprintf(a, sizeof a, "%" PRIu64 " bytes%s", c.bytes, c.read_only ? ", read-only" : "");
+        snprintf(a, sizeof a, "%" PRIu64 " bytes%s", c->bytes, c->read_only ? ", read-only" : "");
         snprintf(b, sizeof b, "%" PRIu64 " bytes%s", r->bytes, r->read_only ? ", read-only" : "");
-        save_chunks_free(&c);
         if (strcmp(a, b))
             difference(out, name, a, b);
     }
@@ -357,7 +415,7 @@ static bool compare_variables(const struct saved *f, const struct save_subject *
     return true;
 }
 
-bool saved_compare(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
+bool saved_compare(struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err)
 {
     struct records present = {0};
     struct comparing c = {f, out, err};
@@ -462,6 +520,7 @@ struct lazy_ram {
     struct save_chunks chunks;
     struct sealer sealer[MEM_LAZY_WORKERS];
     struct save_trouble trouble;
+    struct recent recent;
     _Atomic bool told;
 };
 
@@ -481,12 +540,19 @@ static bool ram_fill(void *ctx, unsigned worker, size_t chunk, uint8_t *to)
     return false;
 }
 
+static size_t ram_first(void *ctx, unsigned worker, size_t i, const uint32_t **pages, uint8_t *to)
+{
+    struct lazy_ram *l = ctx;
+    return recent_pages(&l->recent, l->f->r, &l->sealer[worker], i, pages, to);
+}
+
 static void ram_release(void *ctx)
 {
     struct lazy_ram *l = ctx;
     save_chunks_free(&l->chunks);
     for (unsigned i = 0; i < MEM_LAZY_WORKERS; i++)
         sealer_finish(&l->sealer[i]);
+    recent_free(&l->recent);
     saved_free(l->f);
     free(l);
 }
@@ -499,10 +565,12 @@ static bool fetch_when_touched(struct saved *f, struct mem *mem, uint64_t gpa, s
         return false;
     *l = (struct lazy_ram){.f = f, .chunks = *c, .trouble = *trouble};
     atomic_fetch_add(&f->owners, 1);
+    recent_read(f->r, &l->recent);
     const struct mem_source source = {
-        .chunk_bytes = SAVE_CHUNK_BYTES, .is_zero = ram_is_zero, .fill = ram_fill, .release = ram_release, .ctx = l};
+        .chunk_bytes = SAVE_CHUNK_BYTES, .is_zero = ram_is_zero, .fill = ram_fill, .first = ram_first, .release = ram_release, .ctx = l};
     if (!mem_lazy_start(mem, gpa, &source, NULL)) {
         atomic_fetch_sub(&f->owners, 1);
+        recent_free(&l->recent);
         free(l);
         return false;
     }
@@ -538,9 +606,11 @@ static bool load_memory(struct saved *f, const struct save_subject *s, const str
         struct save_chunks c;
         memory_name(r, name);
         const struct save_section *there = save_reader_find(f->r, name);
+        if (came_later(r, there))
+            continue;
         if (!there)
-            return pome_fail(err, POME_ERROR_RESTORE, "%s: is not in the file", name);
-        if (!save_reader_chunks(f->r, there, &c, err))
+            return is_missing(name, err);
+        if (!take_chunks(f, there, &c, err))
             return false;
         bool ok = c.bytes == r->bytes || pome_fail(err, POME_ERROR_RESTORE, "%s: saved %" PRIu64 " bytes, present %" PRIu64, name, c.bytes, r->bytes);
         ok = ok && (r->read_only ? load_rom(f, mem, r, &c, err) : load_ram(f, mem, r, &c, trouble, progress, err));

@@ -2,7 +2,7 @@
  * saved.h - a whole machine into a file, and back.
  *
  * Sections: "facts" (texts that must be the same where the machine goes on), "time" (what the guest's counter has counted), "cpu/0"...,
- * "device/NAME" as machine_each_state calls them, "traffic" (console input and network frames on their way), "memory/GPA", "variables" (the firmware's). A state that has other fields, a device
+ * "device/NAME" as machine_each_state calls them, "traffic" (console input and network frames on their way), "memory/GPA", "variables" (the firmware's), "recent" and "recent/memory" (recent.h). A state that has other fields, a device
  * that is missing, a number that differs: every difference is told, none is ignored.
  *
  * Both directions need the machine at rest: vCPUs paused, machine quiesced, the loop's thread standing still.
@@ -33,7 +33,7 @@ struct saved *saved_open(int fd, const struct save_secret *secret, struct pome_e
 void saved_free(struct saved *f); /* the file stays open while memory is fetched from it */
 
 /* Adds every difference between the saved machine and this one. */
-bool saved_compare(const struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err);
+bool saved_compare(struct saved *f, const struct save_subject *s, struct findings *out, struct pome_error *err);
 
 /* Who is told, on a thread of memory's, that the file does not give some memory that the guest needs: it must not go on. */
 struct save_trouble {

@@ -3,6 +3,7 @@
 
 #include "backend/console.h"
 #include "base/bits.h"
+#include "save/recent.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -261,6 +262,48 @@ static void hostile_states_do_no_harm(void **state)
     close(fd);
 }
 
+/* Pages that are wanted first: as many as the list says, or none. */
+static void what_was_used_last_may_say_anything(void **state)
+{
+    enum { PAGE = 4096, PAGES = 40 };
+    static const struct {
+        uint32_t version;
+        size_t listed, held;
+        bool good;
+    } cases[] = {{2, PAGES, PAGES, true}, {2, 1, 1, true}, {2, PAGES - 1, PAGES, false}, {2, PAGES, PAGES - 1, false}, {1, PAGES, PAGES, false}};
+    static uint8_t pages[PAGES * PAGE], to[SAVE_CHUNK_BYTES];
+    struct pome_error err;
+    uint8_t list[4 * PAGES];
+    for (size_t i = 0; i < PAGES; i++) {
+        le32_put(list + 4 * i, (uint32_t)(i * 7));
+        memset(pages + i * PAGE, (int)i, PAGE); /* the first is zero */
+    }
+    for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
+        int fd = memfd_create("recent", MFD_CLOEXEC);
+        struct save_writer *w = save_writer_create(fd, NULL, &err);
+        const struct save_memory m = {.bytes = cases[k].held * PAGE, .from = pages};
+        assert_true(save_writer_section(w, "recent", cases[k].version, list, 4 * cases[k].listed, &err));
+        assert_true(save_writer_memory(w, "recent/memory", &m, NULL, &err) && save_writer_finish(w, &err));
+        save_writer_free(w);
+        struct save_reader *r = save_reader_create(fd, NULL, &err);
+        struct sealer s = {0};
+        struct recent recent;
+        const uint32_t *numbers;
+        size_t found = 0, n;
+        recent_read(r, &recent);
+        for (size_t i = 0; (n = recent_pages(&recent, r, &s, i, &numbers, to)); i++)
+            for (size_t p = 0; p < n; p++, found++) {
+                assert_int_equal(numbers[p], found * 7);
+                assert_memory_equal(to + p * PAGE, pages + found * PAGE, PAGE);
+            }
+        assert_int_equal(found, cases[k].good ? cases[k].held : 0);
+        recent_free(&recent);
+        sealer_finish(&s);
+        save_reader_free(r);
+        close(fd);
+    }
+}
+
 static int make_disk(void **state)
 {
     const char *dir = getenv("TMPDIR");
@@ -283,6 +326,7 @@ int main(void)
         cmocka_unit_test(every_difference_is_told),
         cmocka_unit_test(a_changed_disk_is_noticed),
         cmocka_unit_test(hostile_states_do_no_harm),
+        cmocka_unit_test(what_was_used_last_may_say_anything),
     };
     return cmocka_run_group_tests(tests, make_disk, remove_disk);
 }

@@ -34,7 +34,7 @@ struct save_writer {
 bool writer_put(struct save_writer *w, const uint8_t *bytes, size_t n, uint64_t offset, struct pome_error *err);
 size_t save_table_entry(const struct save_section *s, uint8_t *to);
 
-/* Runs fn for every batch on several threads, telling progress (a batch stands for `bytes` bytes) on this one. fn returns false to end all. */
+/* Runs fn for every batch on several threads (the only one: on this one), telling progress (a batch stands for `bytes` bytes) on this one. fn returns false to end all. */
 typedef bool batch_fn(void *user, struct sealer *s, size_t batch);
 bool save_batches(size_t n_batches, uint64_t batch_bytes, uint64_t total, batch_fn *fn, void *user, const struct save_progress *progress,
                   struct pome_error *err);

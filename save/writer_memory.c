@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -93,7 +94,10 @@ static bool write_out(struct saving *s, struct sealer *sealer, size_t first, siz
             return pome_fail(err, POME_ERROR_INTERNAL, "guest memory cannot be encrypted");
         at += s->blobs[i].stored;
     }
-    return writer_put(s->w, buffer, (size_t)(at - buffer), offset, err);
+    bool ok = writer_put(s->w, buffer, (size_t)(at - buffer), offset, err);
+    if (ok && at > buffer)
+        sync_file_range(s->w->fd, (off_t)offset, at - buffer, SYNC_FILE_RANGE_WRITE); /* begins now: the guest stands until all is on the disk. A hint */
+    return ok;
 }
 
 static bool save_batch(void *user, struct sealer *sealer, size_t batch)

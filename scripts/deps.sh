@@ -5,7 +5,7 @@ set -eu
 
 build="gcc make meson ninja-build pkg-config gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu libc6-dev-arm64-cross
  libzip-dev libplist-dev libutf8proc-dev libfdt-dev libjansson-dev libarchive-dev libssl-dev libzstd-dev zlib1g-dev scdoc
- libbz2-dev libcurl4-openssl-dev liblzma-dev libslirp-dev"
+ libbz2-dev libdeflate-dev libcurl4-openssl-dev liblzma-dev libslirp-dev"
 run="mmdebstrap fakeroot systemd e2fsprogs cpio kmod xz-utils zstd ca-certificates"
 test="libcmocka-dev libzydis-dev libzycore-dev llvm-14-dev qemu-user python3 device-tree-compiler libplist-utils
  acpica-tools qemu-efi-aarch64 libglib2.0-dev abigail-tools gcc-12 dosfstools mtools fdisk apfsprogs libfsapfs-utils"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # fuzz.sh TARGET SECONDS: one fuzz target with libFuzzer, ASan and UBSan, on this terminal.
-# fuzz.sh all SECONDS: every target of fuzz/meson.build, so long for what is read from files of others, half of it for the rest, one for each
+# fuzz.sh all SECONDS: every target of fuzz/meson.build, so long for what is read from files of others, a sixth of it for the rest, one for each
 # processor at a time; "ok|FAILED|skip NAME" for each as it ends, and to standard error what failing ones said.
 # `all` begins from the same seed each time (FUZZ_SEED; 0: another each time), so that what it finds has to do with the change under test.
 # New inputs stay in build-fuzz/corpus/TARGET, inputs that crash in build-fuzz/crashes/TARGET, output in build-fuzz/logs.
@@ -60,15 +60,15 @@ verdict() { # target seconds
     } >&2
 }
 
-# Restore images, bundles, disks: what people pass on.
-files_of_others=' adt aea apfs fat fw_disk gpt image4 kernel lzfse lzss macho nvram plist settings udif zip '
+# Restore images, bundles, disks: what people pass on, in formats of others.
+files_of_others=' aea apfs fat fw_disk gpt image4 lzfse lzss nvram plist settings udif zip '
 
 with_seconds() { # seconds
     local t
     targets | while read -r t; do
         case $files_of_others in
         *" $t "*) echo "$t $1" ;;
-        *) echo "$t $((($1 + 1) / 2))" ;;
+        *) echo "$t $((($1 + 5) / 6))" ;;
         esac
     done
 }

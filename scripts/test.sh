@@ -8,13 +8,13 @@ passed=0 failed=0 skipped=0
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 
-step() { # name command...: one thing that passes or fails
-    local name=$1 log
+step() { # name command...: one thing that passes or fails, and how long it took
+    local name=$1 begun=$SECONDS log
     shift
     log=$(mktemp)
     if "$@" >"$log" 2>&1; then
         passed=$((passed + 1))
-        printf 'ok      %s\n' "$name"
+        printf 'ok      %s (%d s)\n' "$name" $((SECONDS - begun))
     else
         failed=$((failed + 1))
         printf 'FAILED  %s\n' "$name"
@@ -24,13 +24,14 @@ step() { # name command...: one thing that passes or fails
 }
 
 run_meson() { # builddir label [meson test options]: runs its tests and adds up
-    local dir=$1 label=$2
+    local dir=$1 label=$2 begun=$SECONDS
     shift 2
     meson test -C "$dir" --no-rebuild --num-processes 2 -t 4 "$@" >/dev/null 2>&1
     local report p f s
     report=$(mktemp)
     python3 scripts/count-tests.py "$dir/meson-logs/testlog.json" "$label" >"$report" || echo "0 1 0" >>"$report"
     head -n -1 "$report"
+    echo "        ${label}tests took $((SECONDS - begun)) s"
     read -r p f s < <(tail -1 "$report")
     rm -f "$report"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))

@@ -35,7 +35,7 @@ bool vm_run_beside(struct vm *vm, const struct vm_work *w, struct pome_error *er
     if (closing)
         return pome_fail(err, POME_ERROR_OPERATION_CANCELLED, "the machine is being freed");
     if (busy)
-        return pome_fail(err, POME_ERROR_BUSY, "a snapshot of the machine is being made already");
+        return pome_fail(err, POME_ERROR_BUSY, "a snapshot of the machine is being made or removed already");
     beside_end(vm);
     struct told *t = calloc(1, sizeof *t);
     if (!t)

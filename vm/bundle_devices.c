@@ -21,10 +21,9 @@ static void init_forwards(struct bundle_devices *d, const struct settings *s, st
     user->n_forwards = s->n_forwards;
 }
 
-static bool init_networks(struct bundle_devices *d, const struct bundle *b, struct pome_error *err)
+static bool init_networks(struct bundle_devices *d, const struct bundle *b, const struct settings *s, struct pome_error *err)
 {
     static const enum net_isolation isolations[] = { NET_OPEN, NET_NO_HOST, NET_CLOSED };
-    const struct settings *s = &b->settings;
     bool forwarded = false;
     size_t n = 0;
     for (size_t i = 0; i < s->n_networks; i++) {
@@ -52,8 +51,6 @@ static bool init_networks(struct bundle_devices *d, const struct bundle *b, stru
 static void init_sockets(struct bundle_devices *d, const struct bundle *b, struct log *log)
 {
     struct pome_error err;
-    if (!b->settings.n_sockets)
-        return;
     if (bundle_socket_path(b, d->socket_path, &err))
         d->sockets.path = d->socket_path;
     else
@@ -75,9 +72,8 @@ static bool init_port(struct bundle_devices *d, const struct bundle *b, const ch
 }
 
 /* Serial ports come first: port 0 is the one that a driver without MULTIPORT knows. */
-static bool init_ports(struct bundle_devices *d, const struct bundle *b, struct pome_error *err)
+static bool init_ports(struct bundle_devices *d, const struct bundle *b, const struct settings *s, struct pome_error *err)
 {
-    const struct settings *s = &b->settings;
     char name[24];
     d->peripherals.ports = d->ports;
     if (s->n_serial + s->n_ports > SETTINGS_MAX_PORTS)
@@ -119,11 +115,12 @@ static bool init_origin(struct bundle_devices *d, const struct bundle *b, struct
     return true;
 }
 
-bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct log *log, struct pome_error *err)
+bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, const struct settings *s, struct log *log, struct pome_error *err)
 {
     *d = (struct bundle_devices){ 0 };
-    d->peripherals.balloon = b->settings.n_balloons;
-    init_sockets(d, b, log);
-    init_shares(d, &b->settings);
-    return init_networks(d, b, err) && init_ports(d, b, err) && init_origin(d, b, err);
+    d->peripherals.balloon = s->n_balloons;
+    if (s->n_sockets)
+        init_sockets(d, b, log);
+    init_shares(d, s);
+    return init_networks(d, b, s, err) && init_ports(d, b, s, err) && init_origin(d, b, err) && bundle_genid(b, d->generation, err);
 }

@@ -2,6 +2,7 @@
 #ifndef VM_BUNDLE_DEVICES_H
 #define VM_BUNDLE_DEVICES_H
 
+#include "bundle/genid.h"
 #include "vm/bundle_vm.h"
 
 /* For as long as the machine is made. */
@@ -15,9 +16,10 @@ struct bundle_devices {
     struct machine_port ports[SETTINGS_MAX_PORTS];
     char port_paths[SETTINGS_MAX_PORTS][BUNDLE_SOCKET_PATH_MAX];
     struct vm_origin origin; /* of a warm clone */
+    uint8_t generation[BUNDLE_GENID_BYTES];
 };
 
-/* Points into d and b. log: may be NULL. Devices that Pome does not have are left out (config/rules.h warns of them). Errors: INVALID_CONFIGURATION. */
-bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, struct log *log, struct pome_error *err);
+/* With the settings s. Points into d, b and s. log: may be NULL. Devices that Pome does not have are left out (config/rules.h warns of them). Errors: INVALID_CONFIGURATION. */
+bool bundle_devices_init(struct bundle_devices *d, const struct bundle *b, const struct settings *s, struct log *log, struct pome_error *err);
 
 #endif

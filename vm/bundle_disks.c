@@ -29,9 +29,14 @@ static bool file_path(const struct bundle *b, const char *file, char path[PATH_M
     return S_ISREG(st.st_mode) || pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: is no regular file", path);
 }
 
-bool bundle_disks_init(struct bundle_disks *d, const struct bundle *b, size_t room, struct pome_error *err)
+/* The words of Config.json stand in the same order. */
+struct disk_modes bundle_disk_modes(const struct settings_disk_modes *m)
 {
-    const struct settings *s = &b->settings;
+    return (struct disk_modes){(enum disk_caching)m->caching, (enum disk_flushing)m->synchronization};
+}
+
+bool bundle_disks_init(struct bundle_disks *d, const struct bundle *b, const struct settings *s, size_t room, struct pome_error *err)
+{
     d->n = 0;
     if (s->n_disks > room)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: %zu disks besides Disk.img, %zu are possible", b->path,
@@ -41,15 +46,16 @@ bool bundle_disks_init(struct bundle_disks *d, const struct bundle *b, size_t ro
         if (!file_path(b, from->file, d->paths[d->n], err))
             return false;
         d->disks[d->n] = (struct machine_disk){
-            .path = d->paths[d->n], .read_only = from->read_only, .serial = from->identifier[0] ? from->identifier : NULL};
+            .path = d->paths[d->n], .read_only = from->read_only, .serial = from->identifier[0] ? from->identifier : NULL,
+            .modes = bundle_disk_modes(&from->modes)};
     }
     return true;
 }
 
-static bool find_kernel(const struct bundle *b, char kernel[PATH_MAX], char ramdisk[PATH_MAX], struct pome_error *err)
+static bool find_kernel(const struct bundle *b, const struct settings *s, char kernel[PATH_MAX], char ramdisk[PATH_MAX], struct pome_error *err)
 {
-    return file_path(b, b->settings.kernel, kernel, err) &&
-           (!b->settings.ramdisk[0] || file_path(b, b->settings.ramdisk, ramdisk, err));
+    return file_path(b, s->kernel, kernel, err) &&
+           (!s->ramdisk[0] || file_path(b, s->ramdisk, ramdisk, err));
 }
 
 /* What a machine of the generic platform boots: a kernel in the bundle, or firmware with the bundle's variables. */
@@ -59,14 +65,13 @@ struct generic_boot {
     struct efi_firmware firmware;
 };
 
-static bool find_boot(const struct bundle *b, struct generic_boot *boot, struct pome_error *err)
+static bool find_boot(const struct bundle *b, const struct settings *s, struct generic_boot *boot, struct pome_error *err)
 {
-    const struct settings *s = &b->settings;
     boot->firmware = (struct efi_firmware){0};
     if (s->boot == SETTINGS_BOOT_LINUX) {
         boot->kernel_boot = (struct machine_kernel){
             .kernel_path = boot->kernel, .initrd_path = s->ramdisk[0] ? boot->ramdisk : NULL, .cmdline = s->command_line};
-        return find_kernel(b, boot->kernel, boot->ramdisk, err);
+        return find_kernel(b, s, boot->kernel, boot->ramdisk, err);
     }
     if (!bundle_member_path(b, BUNDLE_NVRAM, boot->variables))
         return pome_fail(err, POME_ERROR_INVALID_BUNDLE, "%s: its path is too long", b->path);
@@ -95,10 +100,10 @@ static struct vm *create(const struct bundle *b, const struct bundle_start *star
                          const struct bundle_disks *more, const char *disk_path, struct log *log, struct pome_error *err)
 {
     struct bundle_devices devices;
-    if (!bundle_devices_init(&devices, b, log, err) || !offer_netboot(b, start, &devices, err))
+    const struct settings *s = start->settings;
+    if (!bundle_devices_init(&devices, b, s, log, err) || !offer_netboot(b, start, &devices, err))
         return NULL;
-    const struct settings *s = &b->settings;
-    struct machine_disk disks[MACHINE_DISKS] = {{.path = disk_path, .serial = "root"}};
+    struct machine_disk disks[MACHINE_DISKS] = {{.path = disk_path, .serial = "root", .modes = bundle_disk_modes(&s->main_disk)}};
     memcpy(disks + 1, more->disks, more->n * sizeof *disks);
     size_t n = 1 + more->n;
     if (start->medium)
@@ -106,7 +111,7 @@ static struct vm *create(const struct bundle *b, const struct bundle_start *star
     struct vm_config c = {
         .platform = MACHINE_GENERIC,
         .n_cpus = s->cpu_count,
-        .ram_bytes = start->memory_bytes ? start->memory_bytes : s->memory_bytes,
+        .ram_bytes = s->memory_bytes,
         .disks = disks,
         .n_disks = n,
         .ecid = b->ecid,
@@ -121,6 +126,7 @@ static struct vm *create(const struct bundle *b, const struct bundle_start *star
         .origin = devices.origin,
         .log = log,
     };
+    memcpy(c.generation, devices.generation, sizeof c.generation);
     if (cpu_model_find(s->cpu_model, &c.cpu_model))
         return vm_create(&c, err);
     pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", s->cpu_model);
@@ -139,7 +145,7 @@ struct vm *vm_create_generic(const struct bundle *b, const struct bundle_start *
     struct generic_boot *boot = calloc(1, sizeof *boot);
     if (!more || !boot)
         pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
-    else if (find_boot(b, boot, err) && bundle_disks_init(more, b, MACHINE_DISKS - 2, err) &&
+    else if (find_boot(b, start->settings, boot, err) && bundle_disks_init(more, b, start->settings, MACHINE_DISKS - 2, err) &&
              file_path(b, bundle_member_name(BUNDLE_DISK), disk_path, err))
         vm = create(b, start, boot, more, disk_path, log, err);
     if (boot)

@@ -9,6 +9,7 @@
 #include "formats/aux_storage.h"
 #include "vm/bundle_devices.h"
 #include "vm/bundle_disks.h"
+#include "vm/keeping.h"
 #include "vm/recovery_disks.h"
 #include "vm/rom_file.h"
 
@@ -20,18 +21,18 @@
 
 enum { APPLE_DISKS_MAX = 16 }; /* root, auxiliary storage, those of Recovery, those of Config.json */
 
-static bool check(const struct bundle *b, const struct bundle_start *start, struct pome_error *err)
+static bool check(const struct bundle *b, const struct settings *s, struct pome_error *err)
 {
     if (!bundle_startable(b, err))
         return false;
     struct findings l = {0};
-    uint64_t m = start->memory_bytes ? start->memory_bytes : b->settings.memory_bytes;
+    const uint64_t m = s->memory_bytes;
     settings_check_memory(m, NULL, &l);
     bool ok = findings_ok(&l, POME_ERROR_INVALID_CONFIGURATION, "this start", err);
     findings_free(&l);
     if (!ok)
         return false;
-    if (b->settings.platform == SETTINGS_APPLE && m < FW_RAM_MIN)
+    if (s->platform == SETTINGS_APPLE && m < FW_RAM_MIN)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "memorySize: %" PRIu64 " MiB, the boot firmware needs at least %llu MiB",
                          m / MiB, (unsigned long long)(FW_RAM_MIN / MiB));
     return true;
@@ -72,8 +73,9 @@ static struct vm *create_apple(const struct bundle *b, const struct bundle_start
                                struct pome_error *err)
 {
     uint8_t boot_info[4096] = {0};
+    const struct settings *s = start->settings;
     struct bundle_devices devices;
-    if (!read_trust(b, boot_info, err) || !bundle_devices_init(&devices, b, log, err))
+    if (!read_trust(b, boot_info, err) || !bundle_devices_init(&devices, b, s, log, err))
         return NULL;
     char disk_path[PATH_MAX], aux_path[PATH_MAX];
     if (!bundle_member_path(b, BUNDLE_DISK, disk_path) || !bundle_member_path(b, BUNDLE_AUX, aux_path)) {
@@ -81,14 +83,14 @@ static struct vm *create_apple(const struct bundle *b, const struct bundle_start
         return NULL;
     }
     struct bundle_disks *own = malloc(sizeof *own);
-    if (!own || !bundle_disks_init(own, b, APPLE_DISKS_MAX - 2 - RECOVERY_DISKS_MAX, err)) {
+    if (!own || !bundle_disks_init(own, b, s, APPLE_DISKS_MAX - 2 - RECOVERY_DISKS_MAX, err)) {
         if (!own)
             pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "%s: no memory", b->path);
         free(own);
         return NULL;
     }
     struct machine_disk disks[APPLE_DISKS_MAX] = {
-        {.path = disk_path, .serial = "root", .role = MACHINE_DISK_ROOT},
+        {.path = disk_path, .serial = "root", .role = MACHINE_DISK_ROOT, .modes = bundle_disk_modes(&s->main_disk)},
         {.path = aux_path, .serial = "aux", .role = MACHINE_DISK_AUX,
          .first_byte = AUX_FLASH_OFFSET, .bytes = AUX_FLASH_BYTES},
     };
@@ -102,8 +104,8 @@ static struct vm *create_apple(const struct bundle *b, const struct bundle_start
     memcpy(disks + 2 + more.n, own->disks, own->n * sizeof *disks);
     struct vm_config c = {
         .platform = MACHINE_APPLE,
-        .n_cpus = b->settings.cpu_count,
-        .ram_bytes = start->memory_bytes ? start->memory_bytes : b->settings.memory_bytes,
+        .n_cpus = s->cpu_count,
+        .ram_bytes = s->memory_bytes,
         .disks = disks,
         .n_disks = 2 + more.n + own->n,
         .peripherals = &devices.peripherals,
@@ -123,35 +125,47 @@ static struct vm *create_apple(const struct bundle *b, const struct bundle_start
         .origin = devices.origin,
         .log = log,
     };
+    memcpy(c.generation, devices.generation, sizeof c.generation);
     struct vm *vm = NULL;
-    if (cpu_model_find(b->settings.cpu_model, &c.cpu_model))
+    if (cpu_model_find(s->cpu_model, &c.cpu_model))
         vm = vm_create(&c, err);
     else
-        pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", b->settings.cpu_model);
+        pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "cpuModel: \"%s\" is not a CPU model", s->cpu_model);
     recovery_disks_finish(&more);
     free(own);
+    return vm;
+}
+
+static struct vm *create(const struct bundle *b, const struct bundle_start *start, struct log *log, struct pome_error *err)
+{
+    struct rom_file rom = {0};
+    if (start->settings->platform == SETTINGS_GENERIC)
+        return vm_create_generic(b, start, log, err);
+    if (start->rom && !rom_file_load(start->rom, &rom, err))
+        return NULL;
+    struct vm *vm = create_apple(b, start, &rom, log, err);
+    rom_file_free(&rom); /* is in the machine's memory */
     return vm;
 }
 
 struct vm *vm_create_from_bundle(const struct bundle *b, const struct bundle_start *start, struct log *log,
                                  struct pome_error *err)
 {
-    if (!check(b, start, err))
+    const bool generic = start->settings->platform == SETTINGS_GENERIC;
+    if (!check(b, start->settings, err))
         return NULL;
-    if ((start->medium || start->netboot_file) && b->settings.platform != SETTINGS_GENERIC) {
+    if ((start->medium || start->netboot_file) && !generic) {
         pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: its platform installs from restore images; a medium and netboot are for machines made with --efi", b->path);
         return NULL;
     }
-    if (start->rom && b->settings.platform == SETTINGS_GENERIC) {
+    if (start->rom && generic) {
         pome_fail(err, POME_ERROR_NOT_SUPPORTED, "%s: a boot ROM is for machines of the platform \"apple\"", b->path);
         return NULL;
     }
-    if (b->settings.platform == SETTINGS_GENERIC)
-        return vm_create_generic(b, start, log, err);
-    struct rom_file rom = {0};
-    if (start->rom && !rom_file_load(start->rom, &rom, err))
+    struct vm *vm = create(b, start, log, err);
+    if (vm && !vm_keep_for_snapshots(vm, b, err)) {
+        vm_destroy(vm);
         return NULL;
-    struct vm *vm = create_apple(b, start, &rom, log, err);
-    rom_file_free(&rom); /* is in the machine's memory */
+    }
     return vm;
 }

@@ -6,8 +6,8 @@
 #include "vm/vm.h"
 
 struct bundle_start {
+    const struct settings *settings; /* that the machine is made with: the bundle's, or what it was saved with. Borrowed while it is made */
     bool recovery, verbose, stops_at_reset, dfu, stop_in_stage1, stop_in_stage2, picker;
-    uint64_t memory_bytes; /* 0: as Config.json says */
     int console_in, console_out;
     const char *netboot_root, *netboot_file; /* what the first network offers firmware to boot: a file in a folder; NULL: nothing. Generic platform */
     const char *rom; /* this boot ROM instead of ours; NULL: ours. Apple-style platform */

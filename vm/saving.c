@@ -195,7 +195,7 @@ static struct saved *open_saved(const struct vm_saving *s, struct pome_error *er
     return f;
 }
 
-static bool compare(struct vm *vm, const struct saved *f, struct findings *out, struct pome_error *err)
+static bool compare(struct vm *vm, struct saved *f, struct findings *out, struct pome_error *err)
 {
     struct records more = {0}, instead = {0};
     const struct save_subject subject = {vm->machine, vm->cpus, &more, &instead};
@@ -252,6 +252,8 @@ bool vm_restore_run(struct vm *vm, void *saving, struct pome_error *err)
     if (ok)
         NOTE(vm, "state", "restored in %.3f s%s", (double)(loop_now_ns() - begin) / 1e9, vm->config.origin.ecid ? ", with the memory of another machine" : "");
     vm->renews = ok && vm->config.origin.ecid;
+    if (ok && machine_set_generation(vm->machine, vm->config.generation))
+        NOTE(vm, "state", "the guest has another generation ID: it is one more copy of a machine");
     saved_free(f);
     vm_saving_free(s);
     return ok;

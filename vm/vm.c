@@ -71,12 +71,13 @@ static bool build_board(struct vm *vm, struct pome_error *err)
     struct machine_port ports[MACHINE_MAX_PORTS];
     struct machine_peripherals peripherals = c->peripherals ? *c->peripherals : (struct machine_peripherals){0};
     use_ports(vm, &peripherals, ports);
-    const struct machine_config mc = {
+    struct machine_config mc = {
         .platform = c->platform, .n_cpus = c->n_cpus, .ram_bytes = c->ram_bytes, .disks = c->disks,
         .n_disks = c->n_disks, .peripherals = &peripherals, .loop = vm->loop, .console = vm->console, .rom = c->rom, .rom_bytes = c->rom_bytes, .foreign_rom = c->foreign_rom,
         .apple_disks = c->apple_disks, .variables = c->variables,
         .ecid = c->ecid, .boot_flags = c->boot_flags, .boot_info = c->boot_info, .boot_info_bytes = c->boot_info_bytes,
     };
+    memcpy(mc.generation, c->generation, sizeof mc.generation);
     const struct cpu_irq_port port = {vm, board_set_irq, board_set_fiq};
     const struct machine_events events = {.ctx = vm, .panicked = board_panicked, .starting = board_starting, .note = board_note, .fault = board_fault};
     vm->machine = machine_create(&mc, &port, &events, err);

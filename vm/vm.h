@@ -43,6 +43,7 @@ struct vm_config {
     int console_in, console_out; /* -1: none */
     bool stops_at_reset;
     struct vm_origin origin;
+    uint8_t generation[MACHINE_GENERATION_BYTES]; /* see machine_config; a restored guest that knows another gets this one */
     const char *translation_cache; /* see cpu_options.cache_path */
     struct log *log; /* NULL: none. Borrowed */
 };

@@ -51,15 +51,26 @@ static ir_ref fusable(const struct x64_compiler *c, const struct ir_insn *user)
     return 0;
 }
 
+/* Vectors that their only user makes on the way. */
+static void fuse_vectors(struct x64_compiler *c, const struct ir_insn *user)
+{
+    const ir_ref operands[3] = {user->a, user->b, user->c};
+    for (unsigned k = 0; k < 3; k++)
+        if (operands[k] && c->value[operands[k]].uses == 1 && x64_vec_takes(c, user, operands[k]))
+            c->value[operands[k]].fused = 1;
+}
+
 static void find_last_uses(struct x64_compiler *c)
 {
     const struct ir_block *b = c->ir;
+    c->touches_vectors = false;
     if (c->loop.flags)
         touch(c, c->loop.flags, b->n - 1);
     for (unsigned n = b->n - 1; n >= 1; n--) {
         const struct ir_insn *i = &b->insn[n];
         if (i->op == IR_NOP || i->op == IR_INSN || is_dead(c, n))
             continue;
+        c->touches_vectors |= (i->op == IR_GETV) | (i->op == IR_SETV);
         /* operands of what is recomputed at its uses live as long as it does */
         unsigned until = x64_flags_lazy(c, (ir_ref)n) || c->value[n].fused ? MAX(c->value[n].last, n) : n;
         if (c->value[n].group)
@@ -77,6 +88,8 @@ static void find_last_uses(struct x64_compiler *c)
         ir_ref vanishes = fusable(c, i);
         if (vanishes)
             c->value[vanishes].fused = 1;
+        if (i->op >= IR_FIRST_VEC && i->op < IR_FIRST_FP)
+            fuse_vectors(c, i);
     }
 }
 
@@ -125,14 +138,6 @@ static bool has_room(const struct x64_compiler *c)
     return at + 2 * X64_OP_BYTES + (size_t)c->n_cold * 192 < c->code->size && c->code->n_patches < c->code->max_patches;
 }
 
-static bool touches_vectors(const struct ir_block *b)
-{
-    for (unsigned n = 1; n < b->n; n++)
-        if (b->insn[n].op == IR_GETV || b->insn[n].op == IR_SETV)
-            return true;
-    return false;
-}
-
 static void vectors_absent(struct x64_compiler *c, const struct x64_cold *k)
 {
     x64_call_stub(c, STUB_GET_V, false);
@@ -142,7 +147,7 @@ static void vectors_absent(struct x64_compiler *c, const struct x64_cold *k)
 /* The pinned vector registers (regs.c) are loaded from here on. */
 static void get_vectors(struct x64_compiler *c)
 {
-    if (!c->code->pins.v_hosts || !touches_vectors(c->ir))
+    if (!c->code->pins.v_hosts || !c->touches_vectors)
         return;
     alu_mi(&c->a, ALU_CMP, false, x64_frame(c, FRAME_V_HERE), 0);
     jcc_near(&c->a, CC_E, c->a.p + 6);

@@ -74,7 +74,12 @@ enum {
     CODE_BELOW_HALF_DOUBLE = CODE_SIGN_SINGLE + 16, CODE_BELOW_HALF_SINGLE = CODE_BELOW_HALF_DOUBLE + 16, /* the greatest number below one half */
     CODE_ONE_BYTES = CODE_BELOW_HALF_SINGLE + 16, CODE_ONE_WORDS = CODE_ONE_BYTES + 16, /* 1 in every element */
     CODE_LOW_BYTES = CODE_ONE_WORDS + 16, CODE_LOW_WORDS = CODE_LOW_BYTES + 16, /* the lower half of every word, of every doubleword */
-    CODE_STUBS = CODE_LOW_WORDS + 16,
+    CODE_ALL_ONES = CODE_LOW_WORDS + 16, CODE_ABOVE_15 = CODE_ALL_ONES + 16, /* 0x70, with which bytes above 15 saturate to more than 127 */
+    CODE_SHIFTS = CODE_ABOVE_15 + 16,                                        /* matrices of bits: bytes left by 0..7, right by 0..8, signed right */
+    CODE_REVERSED = CODE_SHIFTS + 26 * 16,                                   /* ... and the other way round */
+    CODE_NARROW = CODE_REVERSED + 16,                                        /* orders of bytes: the lower halves of words, of doublewords */
+    CODE_REV16 = CODE_NARROW + 2 * 16, CODE_REV32 = CODE_REV16 + 16, CODE_REV64 = CODE_REV32 + 2 * 16, /* by bytes, then by words */
+    CODE_STUBS = CODE_REV64 + 2 * 16,
 };
 enum {
     MXCSR_IE = 1, MXCSR_DE = 2, MXCSR_ZE = 4, MXCSR_OE = 8, MXCSR_UE = 0x10, MXCSR_PE = 0x20, /* and masks, 7 bits higher */
@@ -175,6 +180,8 @@ struct x64_group {
     bool late;        /* its first access is not the first of its instruction, which so cannot be begun again: always alone */
     int8_t way;       /* in a loop: the base rises (1), falls (-1) or nobody knows (0) from turn to turn */
     uint8_t addend;   /* ... and the register that the addend is kept in, NO_REG: in memory */
+    uint8_t plus;     /* ... and a guest register / 8 that the loop does not write: part of the addend, not of the base; NO_REG: none */
+    uint8_t leader;   /* ... if there is one: the first group with the same base, which looks this one's page up, too; or itself */
 };
 enum { X64_MAX_GROUPS = 64 };
 #define NO_PAGE UINT64_MAX
@@ -230,6 +237,7 @@ struct x64_cold {
 /* A block that is a loop (loop.c). */
 struct x64_loop {
     bool on;
+    uint32_t written; /* guest registers that it SETs */
     unsigned n_moved;
     struct x64_moved {
         uint8_t host;    /* register that holds something else inside */
@@ -261,6 +269,7 @@ struct x64_compiler {
     enum x64_form cc_form;
     ir_ref later;          /* flags that were set but not stored (flags_later.c), */
     unsigned later_until;  /* and before which instruction they can be had */
+    bool touches_vectors;  /* the block does */
     bool cc_kept;          /* the current emitter took care of cc */
     bool failed;           /* does not fit */
     struct x64_ref refs[X64_MAX_REFS];
@@ -309,6 +318,8 @@ static inline ir_ref x64_addend_of(const struct x64_compiler *c, unsigned n)
 void x64_group_find_page(struct x64_compiler *c, const struct x64_cold *k);
 /* Cold code: RAX, RDX likewise, ZF: the line has it. */
 void x64_group_look_up(struct x64_compiler *c, const struct x64_cold *k);
+/* Cold code: reg = the register that is part of the group's addend (plus). */
+void x64_group_plus(struct x64_compiler *c, const struct x64_group *g, unsigned reg);
 
 /* ---- flags_later.c ---- */
 /* Until where the operands of SETF n must be kept if it is to emit nothing; 0: it must store. */
@@ -351,6 +362,8 @@ unsigned x64_def_v(struct x64_compiler *c);
 unsigned x64_def_over_v(struct x64_compiler *c, ir_ref ref);
 unsigned x64_any_v(struct x64_compiler *c, ir_ref ref);
 unsigned x64_def_any_v(struct x64_compiler *c);
+/* A register for the result, any, that may be the one of an operand which dies. */
+unsigned x64_def_in_v(struct x64_compiler *c, ir_ref a, ir_ref b);
 /* A fresh register that from now on holds ref's value (the caller fills it). */
 unsigned x64_bind_new(struct x64_compiler *c, ir_ref ref);
 /* Loads the value into a given scratch register. */
@@ -481,6 +494,8 @@ bool x64_emit_mem(struct x64_compiler *c);   /* emit_mem.c */
 bool x64_emit_exit(struct x64_compiler *c);  /* emit_exit.c */
 bool x64_emit_vec(struct x64_compiler *c);   /* emit_vec.c */
 bool x64_emit_fp(struct x64_compiler *c);    /* emit_fp.c */
+/* Does the operation make this operand on the way, if it is the only user: a VHIGH, a known order of bytes? (emit_vec_move.c) */
+bool x64_vec_takes(const struct x64_compiler *c, const struct ir_insn *i, ir_ref operand);
 void x64_emit_pure_call(struct x64_compiler *c); /* any operation without effects: ir_eval_pure */
 
 /* ---- floating-point exceptions (traps.c) ---- */

@@ -32,15 +32,23 @@
  *   host does not report), and operations that do not follow MXCSR.
  *
  *   Lanes above the operation's must not raise and are zero in the result: AVX-512's zeroing masks do both; otherwise one
- *   instruction more. Operands stay untouched until the last instruction that may raise.
+ *   instruction more. Operands stay untouched until the last instruction that may raise (an instruction that raises writes nothing), or
+ *   are copied.
  */
 #include "x64/fp.h"
 
 /* ---- arithmetic ---- */
 
+/* One instruction, and no check behind it? */
+static bool is_one(const struct x64_fp *x, bool may_be_least)
+{
+    return x->masks && x->c->config->fpcr_default && !may_be_least;
+}
+
 static void arithmetic(struct x64_fp *x, unsigned op, bool may_be_least)
 {
-    unsigned d = x64_fp_def(x);
+    const struct ir_insn *i = x64_insn(x->c);
+    unsigned d = is_one(x, may_be_least) ? x64_def_in_v(x->c, i->a, i->b) : x64_fp_def(x);
     x64_fp_begin(x);
     x64_fp_compute(x, op, d, x->r[0], x->r[1]);
     if (may_be_least)
@@ -85,12 +93,20 @@ static bool muladd(struct x64_fp *x)
     uint32_t v = X64_V(PP_66, MAP_0F38, x->dbl, op[x->own & 3]);
     if (!c->host->fma || (!x->masks && !x->scalar && !x->full))
         return false;
-    unsigned d = x64_fp_def(x);
-    x64_fp_begin(x);
-    if (x->masks) /* as long as a jump */
-        evex_rrr(&c->a, X64_V(PP_NONE, MAP_0F, 0, 0x28), 0, d, 0, x->r[0], 0, false, false);
-    else
-        movaps_rr(&c->a, d, x->r[0]);
+    ir_ref addend = x64_insn(c)->a;
+    unsigned d = x->masks ? x64_def_in_v(c, addend, addend) : x64_def_v(c);
+    if (d == x->r[0]) { /* a sum: the cold code finds what it was here */
+        movaps_rr(&c->a, XMM1, d);
+        for (unsigned k = 0; k < 3; k++)
+            x->r[k] = x->r[k] == d ? XMM1 : x->r[k];
+        x64_fp_begin(x);
+    } else {
+        x64_fp_begin(x);
+        if (x->masks) /* as long as a jump */
+            evex_rrr(&c->a, X64_V(PP_NONE, MAP_0F, 0, 0x28), 0, d, 0, x->r[0], 0, false, false);
+        else
+            movaps_rr(&c->a, d, x->r[0]);
+    }
     x64_fp_may_trap(x);
     if (x->masks) {
         masked(x, v, d, x->r[1], x->r[2]);

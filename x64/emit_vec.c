@@ -97,8 +97,7 @@ static void constant(struct x64_compiler *c)
 static bool invert(struct x64_compiler *c)
 {
     unsigned a = x64_use_v(c, x64_insn(c)->a), d = vec_result(c, x64_insn(c)->a);
-    vones(c, XMM0);
-    vrr(c, PXOR, d, a, XMM0);
+    vnot(c, d, a);
     return true;
 }
 
@@ -108,8 +107,7 @@ static bool select(struct x64_compiler *c)
     unsigned b = x64_use_v(c, i->b), z = x64_use_v(c, i->c);
     if (c->host->avx512vl) {
         unsigned d = x64_def_over_v(c, i->a);
-        evex_rrr(&c->a, V3A(0x25), 0, d, b, z, 0, false, false); /* VPTERNLOGD: d ? b : z */
-        put8(&c->a, 0xca);
+        vternary(c, 0xca, d, b, z); /* d ? b : z */
         return true;
     }
     unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
@@ -293,12 +291,10 @@ static bool greater_or_equal(struct x64_compiler *c)
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
     if (size == 3 && !is_signed) {
         unsigned_greater_64(c, XMM0, b, a);
-        vones(c, XMM1);
-        vrr(c, PXOR, d, XMM0, XMM1);
+        vnot(c, d, XMM0);
     } else if (size == 3) {
         vrr(c, PCMPGTQ, XMM0, b, a);
-        vones(c, XMM1);
-        vrr(c, PXOR, d, XMM0, XMM1);
+        vnot(c, d, XMM0);
     } else {
         vrr(c, opcode_of(is_signed ? IR_VMAXS : IR_VMAXU, size), XMM0, a, b);
         vrr(c, opcode_of(IR_VCMEQ, size), d, XMM0, a);
@@ -318,8 +314,7 @@ static bool higher(struct x64_compiler *c)
     }
     vrr(c, opcode_of(IR_VMAXU, size), XMM0, a, b);
     vrr(c, opcode_of(IR_VCMEQ, size), XMM0, XMM0, b);
-    vones(c, XMM1);
-    vrr(c, PXOR, d, XMM0, XMM1);
+    vnot(c, d, XMM0);
     return true;
 }
 
@@ -330,16 +325,19 @@ static bool test(struct x64_compiler *c)
     vrr(c, PAND, XMM0, a, b);
     vzero(c, XMM1);
     vrr(c, opcode_of(IR_VCMEQ, vec_size(i)), XMM0, XMM0, XMM1);
-    vones(c, XMM1);
-    vrr(c, PXOR, d, XMM0, XMM1);
+    vnot(c, d, XMM0);
     return true;
 }
 
 /* ---- shifts by a constant ---- */
 
-/* Bytes are shifted as words and what came from the neighbour is masked off. */
+/* Bytes are shifted as words and what came from the neighbour is masked off. RAX, XMM0, XMM1 are lost */
 static void shift_bytes(struct x64_compiler *c, unsigned op, unsigned d, unsigned a, unsigned n)
 {
+    if (c->host->gfni) {
+        vec_bytes_by_matrix(c, d, a, CODE_SHIFTS + 16 * (n + (op == IR_VSHL ? 0 : op == IR_VSHR ? 8 : 17)));
+        return;
+    }
     if (op == IR_VSHL) {
         vshift(c, SHIFT_LEFT, 1, XMM0, a, n);
         byte_mask(c, XMM1, 0xff << n & 0xff);
@@ -365,6 +363,16 @@ static void shift_signed_64(struct x64_compiler *c, unsigned d, unsigned a, unsi
 {
     evex_rrr(&c->a, X64_V(PP_66, MAP_0F, 1, 0x72), 0, SHIFT_SIGNED, d, a, 0, false, false);
     put8(&c->a, n);
+}
+
+static bool rotate(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    if (vec_size(i) == 0)
+        return false;
+    unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
+    vrotate(c, vec_size(i), d, a, vec_n(i));
+    return true;
 }
 
 static bool shift(struct x64_compiler *c)
@@ -715,6 +723,7 @@ static bool with_avx(struct x64_compiler *c)
     case IR_VCMHI: return higher(c);
     case IR_VTST: return test(c);
     case IR_VSHL: case IR_VSHR: case IR_VSAR: return shift(c);
+    case IR_VROL: return rotate(c);
     case IR_VRSHR: case IR_VRSAR: return rounding_shift(c);
     case IR_VSLI: case IR_VSRI: return shift_insert(c);
     case IR_VUSHL: case IR_VSSHL: case IR_VURSHL: case IR_VSRSHL: return shift_by_elements(c);

@@ -31,7 +31,9 @@ static bool count_or_reverse(struct x64_compiler *c)
                                               0x10, 0x90, 0x50, 0xd0, 0x30, 0xb0, 0x70, 0xf0};
     const struct ir_insn *i = x64_insn(c);
     unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
-    if (i->op == IR_VRBIT)
+    if (i->op == IR_VRBIT && c->host->gfni)
+        vec_bytes_by_matrix(c, d, a, CODE_REVERSED);
+    else if (i->op == IR_VRBIT)
         nibbles(c, POR, d, a, reversed_high, reversed);
     else if (c->host->avx512_bitalg)
         evex_rrr(&c->a, V38(0x54), 0, d, 0, a, 0, false, false); /* VPOPCNTB */
@@ -89,11 +91,45 @@ static bool count_leading(struct x64_compiler *c)
 
 /* ---- dot products ---- */
 
+/*
+ * VPDPBUSD adds products of unsigned bytes and signed ones. What is of the other kind is taken 128 more or less, by its highest bit turned
+ * over, and 128 times the sums of the other factor are set off. XMM0..XMM2 are lost.
+ */
+static void dot_product_by_vnni(struct x64_compiler *c, bool b_signed, bool z_signed)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned b = x64_use_v(c, i->b), z = x64_use_v(c, i->c), d = x64_def_over_v(c, i->a);
+    uint32_t dot = V38(0x50);
+    if (b_signed == !z_signed) {
+        evex_rrr(&c->a, dot, 0, d, b, z, 0, false, false);
+        return;
+    }
+    mov_ri(&c->a, RAX, 0x80808080);
+    movd_vr(&c->a, false, XMM2, RAX);
+    vrri(c, PSHUFD, XMM2, 0, XMM2, 0);
+    vzero(c, XMM0);
+    if (b_signed) {
+        evex_rrr(&c->a, dot, 0, XMM0, XMM2, z, 0, false, false); /* 128 z */
+        vrr(c, PXOR, XMM1, b, XMM2);
+        evex_rrr(&c->a, dot, 0, d, XMM1, z, 0, false, false);
+        vrr(c, PSUBD, d, d, XMM0);
+    } else {
+        evex_rrr(&c->a, dot, 0, XMM0, b, XMM2, 0, false, false); /* -128 b */
+        vrr(c, PXOR, XMM1, z, XMM2);
+        evex_rrr(&c->a, dot, 0, d, b, XMM1, 0, false, false);
+        vrr(c, PSUBD, d, d, XMM0);
+    }
+}
+
 /* Bytes as words, products added in pairs, twice. */
 static bool dot_product(struct x64_compiler *c, bool b_signed, bool z_signed)
 {
     enum { PMADDWD = V0F(0xf5), PHADDD = V38(0x02), PMOVSXBW = V38(0x20), PMOVZXBW = V38(0x30) };
     const struct ir_insn *i = x64_insn(c);
+    if (c->host->avx512_vnni) {
+        dot_product_by_vnni(c, b_signed, z_signed);
+        return true;
+    }
     uint32_t widen_b = b_signed ? PMOVSXBW : PMOVZXBW, widen_z = z_signed ? PMOVSXBW : PMOVZXBW;
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), z = x64_use_v(c, i->c), d = vec_result(c, i->a);
     vrr(c, widen_b, XMM0, 0, b);

@@ -4,8 +4,8 @@
  * AESENCLAST is ShiftRows, SubBytes and the key added last; AESE adds its key first. AESMC is AESDECLAST, which undoes
  * AESENC's first half, then AESENC (Intel SDM vol. 2; FIPS 197).
  *
- * The SHA extensions keep the first word of the state in the highest lane, A64 in the lowest, and order SHA-256's state
- * in another way: lanes are turned before and after. SHA1RNDS4 adds the round constants, which A64 expects in the words.
+ * The SHA extensions keep the first word of SHA-1's state in the highest lane, A64 in the lowest: lanes are turned before and after.
+ * SHA-256's rounds are the host's in the IR, too. SHA1RNDS4 adds the round constants, which A64 expects in the words.
  */
 #include "x64/vec.h"
 
@@ -14,7 +14,7 @@ enum {
     /* without prefix, and legacy only */
     SHA256RNDS2 = X64_V(PP_NONE, MAP_0F38, 0, 0xcb), SHA256MSG1 = X64_V(PP_NONE, MAP_0F38, 0, 0xcc),
     SHA256MSG2 = X64_V(PP_NONE, MAP_0F38, 0, 0xcd), SHA1RNDS4 = X64_V(PP_NONE, MAP_0F3A, 0, 0xcc),
-    TURNED = 0x1b, SWAPPED = 0xb1, /* PSHUFD: 3 2 1 0, 1 0 3 2 */
+    TURNED = 0x1b, /* PSHUFD: 3 2 1 0 */
 };
 
 static bool aes_round(struct x64_compiler *c)
@@ -60,24 +60,15 @@ static bool multiply_64(struct x64_compiler *c)
     return true;
 }
 
-/* ---- SHA-256: x = (a b c d), y = (e f g h), lowest first ---- */
+/* ---- SHA-256 ---- */
 
 static bool sha256_rounds(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    bool second = i->op == IR_VSHA256H2;
-    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), w = x64_use_v(c, i->c), d = vec_result(c, i->a);
-    unsigned x = second ? b : a, y = second ? a : b;
+    unsigned b = x64_use_v(c, i->b), w = x64_use_v(c, i->c);
     vmove(c, XMM0, w);
-    vrr(c, PUNPCKHQDQ, XMM1, y, x);
-    vrri(c, PSHUFD, XMM1, 0, XMM1, SWAPPED); /* h g d c: "CDGH" */
-    vrr(c, PUNPCKLQDQ, XMM2, y, x);
-    vrri(c, PSHUFD, XMM2, 0, XMM2, SWAPPED); /* f e b a: "ABEF" */
-    sse_rr(&c->a, SHA256RNDS2, XMM1, XMM2);  /* two rounds: XMM1 is ABEF, XMM2 is CDGH */
-    vrri(c, PSHUFD, XMM0, 0, XMM0, 0x0e);
-    sse_rr(&c->a, SHA256RNDS2, XMM2, XMM1);
-    vrr(c, second ? PUNPCKLQDQ : PUNPCKHQDQ, XMM0, XMM2, XMM1);
-    vrri(c, PSHUFD, d, 0, XMM0, SWAPPED);
+    unsigned d = x64_def_over_v(c, i->a);
+    sse_rr(&c->a, SHA256RNDS2, d, b);
     return true;
 }
 
@@ -122,19 +113,11 @@ static bool sha1_rounds(struct x64_compiler *c)
     return true;
 }
 
-/* d = 32-bit elements of s rotated left; d and s differ, XMM2 is lost */
-static void rotate(struct x64_compiler *c, unsigned d, unsigned s, unsigned n)
-{
-    vshift(c, SHIFT_LEFT, 2, d, s, n);
-    vshift(c, SHIFT_RIGHT, 2, XMM2, s, 32 - n);
-    vrr(c, POR, d, d, XMM2);
-}
-
 static bool sha1_h(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
-    rotate(c, XMM0, a, 30);
+    vrotate(c, 2, XMM0, a, 30);
     vkeep(c, 2, d, XMM0);
     return true;
 }
@@ -153,7 +136,7 @@ static bool sha1_schedule(struct x64_compiler *c)
     unsigned d = vec_result(c, i->a);
     vshift(c, SHIFT_BYTES_RIGHT, 3, XMM0, b, 4);
     vrr(c, PXOR, XMM0, XMM0, a);
-    rotate(c, XMM1, XMM0, 1);
+    vrotate(c, 2, XMM1, XMM0, 1);
     vshift(c, SHIFT_BYTES_LEFT, 3, XMM0, XMM0, 12);
     vshift(c, SHIFT_RIGHT, 2, XMM2, XMM0, 30);
     vrr(c, PXOR, XMM1, XMM1, XMM2);
@@ -166,28 +149,16 @@ static bool sha1_schedule(struct x64_compiler *c)
 
 enum { CHOOSE = 0xca, MAJORITY = 0xe8 };
 
-static void ternary(struct x64_compiler *c, unsigned function, unsigned d, unsigned a, unsigned b)
-{
-    evex_rrr(&c->a, V3A(0x25), 0, d, a, b, 0, false, false); /* VPTERNLOGD */
-    put8(&c->a, function);
-}
-
-static void rotate_right_64(struct x64_compiler *c, unsigned d, unsigned s, unsigned n)
-{
-    evex_rrr(&c->a, X64_V(PP_66, MAP_0F, 1, 0x72), 0, 0, d, s, 0, false, false); /* VPRORQ */
-    put8(&c->a, n);
-}
-
 /* d = s rotated by each of three amounts, or shifted by the last, exclusive or; d and s differ, t is lost */
 static void sum(struct x64_compiler *c, unsigned d, unsigned s, unsigned t, const uint8_t by[3], bool shift_last)
 {
-    rotate_right_64(c, d, s, by[0]);
-    rotate_right_64(c, t, s, by[1]);
+    vrotate(c, 3, d, s, 64u - by[0]);
+    vrotate(c, 3, t, s, 64u - by[1]);
     vrr(c, PXOR, d, d, t);
     if (shift_last)
         vshift(c, SHIFT_RIGHT, 3, t, s, by[2]);
     else
-        rotate_right_64(c, t, s, by[2]);
+        vrotate(c, 3, t, s, 64u - by[2]);
     vrr(c, PXOR, d, d, t);
 }
 
@@ -207,9 +178,9 @@ static bool sha512_rounds(struct x64_compiler *c)
     sum(c, d, XMM0, XMM1, by, false);
     vshift(c, SHIFT_BYTES_RIGHT, 3, XMM1, first ? x : y, 8);
     if (first)
-        ternary(c, CHOOSE, XMM0, x, XMM1); /* y1 ? x0 : x1 */
+        vternary(c, CHOOSE, XMM0, x, XMM1); /* y1 ? x0 : x1 */
     else
-        ternary(c, MAJORITY, XMM0, x, XMM1); /* y0, x0, y1 */
+        vternary(c, MAJORITY, XMM0, x, XMM1); /* y0, x0, y1 */
     vrr(c, PADDQ, d, d, XMM0);
     vshift(c, SHIFT_BYTES_RIGHT, 3, XMM0, w, 8);
     vrr(c, PADDQ, d, d, XMM0); /* the result's high element */
@@ -220,9 +191,9 @@ static bool sha512_rounds(struct x64_compiler *c)
     sum(c, XMM1, XMM0, XMM2, by, false);
     vshift(c, SHIFT_BYTES_RIGHT, 3, XMM2, y, 8);
     if (first)
-        ternary(c, CHOOSE, XMM0, XMM2, x); /* t ? y1 : x0 */
+        vternary(c, CHOOSE, XMM0, XMM2, x); /* t ? y1 : x0 */
     else
-        ternary(c, MAJORITY, XMM0, XMM2, y);
+        vternary(c, MAJORITY, XMM0, XMM2, y);
     vrr(c, PADDQ, XMM1, XMM1, XMM0);
     vrr(c, PADDQ, XMM1, XMM1, w);
     vrr(c, PUNPCKLQDQ, d, XMM1, d);
@@ -254,7 +225,7 @@ bool x64_emit_vec_crypto(struct x64_compiler *c)
     case IR_VAESMC: case IR_VAESIMC: return host->aes && aes_columns(c);
     case IR_VAESEMC: case IR_VAESDIMC: return host->aes && aes_whole_round(c);
     case IR_VPMULL64: return host->pclmul && multiply_64(c);
-    case IR_VSHA256H: case IR_VSHA256H2: return host->sha && sha256_rounds(c);
+    case IR_VSHA256RNDS2: return host->sha && sha256_rounds(c);
     case IR_VSHA256SU0: case IR_VSHA256SU1: return host->sha && sha256_schedule(c);
     case IR_VSHA1C: case IR_VSHA1P: case IR_VSHA1M: return host->sha && sha1_rounds(c);
     case IR_VSHA512H: case IR_VSHA512H2: return host->avx512vl && sha512_rounds(c);

@@ -26,9 +26,46 @@ static void extract_lane(struct x64_compiler *c, unsigned size, unsigned general
         vrri(c, size == 0 ? PEXTRB : size == 2 ? PEXTRD : PEXTRQ, a, 0, general, lane);
 }
 
+static bool is_const(const struct x64_compiler *c, ir_ref r)
+{
+    return c->ir->insn[r].op == IR_CONST;
+}
+
+static bool is_known(const struct x64_compiler *c, ir_ref r)
+{
+    const struct ir_insn *i = &c->ir->insn[r];
+    return i->op == IR_VFROM64X2 && is_const(c, i->a) && is_const(c, i->b);
+}
+
+/* Cold "code": 16 bytes that the instruction before k->from reads. */
+static void put_known(struct x64_compiler *c, const struct x64_cold *k)
+{
+    const struct ir_insn *i = &c->ir->insn[k->n];
+    put64(&c->a, c->ir->insn[i->a].imm);
+    put64(&c->a, c->ir->insn[i->b].imm);
+}
+
+/* The known vector as an operand, whose place comes once the instruction is there: known_end. */
+static struct x64_mem known(const struct x64_compiler *c)
+{
+    return mem_code((int32_t)(c->a.p - c->a.base));
+}
+
+static void known_end(struct x64_compiler *c, ir_ref r)
+{
+    struct x64_cold *k = x64_cold_add(c, put_known);
+    k->from = c->a.p;
+    k->n = r;
+}
+
 static bool from_two(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
+    if (is_known(c, (ir_ref)c->n)) {
+        movups_rm(&c->a, x64_def_v(c), known(c));
+        known_end(c, (ir_ref)c->n);
+        return true;
+    }
     unsigned a = x64_use(c, i->a), b = x64_use(c, i->b), d = x64_def_v(c);
     movd_vr(&c->a, true, d, a);
     insert_lane(c, 3, d, d, b, 1);
@@ -55,6 +92,11 @@ static bool insert_from_lane(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i), to = vec_n(i) & 15, from = vec_n(i) >> 4;
+    if (size == 2 && to == 0 && vec_is_zero(c, i->a)) {
+        unsigned b = x64_use_v(c, i->b), d = vec_result(c, i->b);
+        vrri(c, INSERTPS, d, b, b, from << 6 | 0xe);
+        return true;
+    }
     unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
     if (size == 3) {
         if (to == 0)
@@ -167,13 +209,7 @@ static bool transpose(struct x64_compiler *c)
 
 static bool reverse(struct x64_compiler *c)
 {
-    static const uint8_t order[4][4][16] __attribute__((aligned(16))) = {
-        [1] = {[0] = {1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14}},
-        [2] = {[0] = {3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12},
-               [1] = {2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13}},
-        [3] = {[0] = {7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8},
-               [1] = {6, 7, 4, 5, 2, 3, 0, 1, 14, 15, 12, 13, 10, 11, 8, 9}},
-    };
+    static const uint16_t order[4] = {0, CODE_REV16, CODE_REV32, CODE_REV64};
     const struct ir_insn *i = x64_insn(c);
     if (vec_n(i) <= vec_size(i) || vec_n(i) > 3)
         return false;
@@ -181,7 +217,21 @@ static bool reverse(struct x64_compiler *c)
     if (vec_size(i) == 2)
         vrri(c, PSHUFD, d, 0, a, 0xb1);
     else
-        vrt(c, PSHUFB, d, a, order[vec_n(i)][vec_size(i)]);
+        vrc(c, PSHUFB, d, a, order[vec_n(i)] + 16 * vec_size(i));
+    return true;
+}
+
+/* Known indices, each of which PSHUFB takes as VTBX does. */
+static bool indices_fit(const struct x64_compiler *c, ir_ref index)
+{
+    const struct ir_insn *i = &c->ir->insn[index];
+    if (!is_known(c, index))
+        return false;
+    for (unsigned k = 0; k < 16; k++) {
+        unsigned byte = c->ir->insn[k < 8 ? i->a : i->b].imm >> 8 * (k % 8) & 0xff;
+        if (byte > 15 && byte < 128)
+            return false;
+    }
     return true;
 }
 
@@ -189,8 +239,6 @@ static bool reverse(struct x64_compiler *c)
  * indices above 15. Where the fallback is not zero, the same bit selects it. */
 static bool table(struct x64_compiler *c)
 {
-    static const uint8_t x70[16] __attribute__((aligned(16))) = {0x70, 0x70, 0x70, 0x70, 0x70, 0x70, 0x70, 0x70,
-                                                                 0x70, 0x70, 0x70, 0x70, 0x70, 0x70, 0x70, 0x70};
     static const uint8_t x16[3][16] __attribute__((aligned(16))) = {
         {16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16},
         {32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32},
@@ -200,13 +248,23 @@ static bool table(struct x64_compiler *c)
     if (base % 16 || base > 48)
         return false;
     bool zero = vec_is_zero(c, i->a);
+    if (c->value[i->c].fused) {
+        unsigned from = x64_use_v(c, i->b), to = vec_result(c, i->b);
+        vex_rrm(&c->a, PSHUFB, to, from, known(c));
+        known_end(c, i->c);
+        return true;
+    }
     unsigned b = x64_use_v(c, i->b), index = x64_use_v(c, i->c), a = zero ? 0 : x64_use_v(c, i->a);
     unsigned d = zero ? x64_def_v(c) : vec_result(c, i->a);
+    if (zero && !base && indices_fit(c, i->c)) {
+        vrr(c, PSHUFB, d, b, index);
+        return true;
+    }
     if (base) {
         vrt(c, PSUBB, XMM0, index, x16[base / 16 - 1]);
         index = XMM0;
     }
-    vrt(c, PADDUSB, XMM0, index, x70);
+    vrc(c, PADDUSB, XMM0, index, CODE_ABOVE_15);
     if (zero) {
         vrr(c, PSHUFB, d, b, XMM0);
         return true;
@@ -224,11 +282,64 @@ static uint32_t extend_opcode(bool is_signed, unsigned size)
     return is_signed ? sx[size] : zx[size];
 }
 
+/* An operand; high: the upper half of what is in the register. */
+struct half {
+    ir_ref ref;
+    unsigned reg;
+    bool high;
+};
+
+static struct half use_half(struct x64_compiler *c, ir_ref ref)
+{
+    bool high = c->value[ref].fused;
+    struct half h = {.ref = high ? c->ir->insn[ref].a : ref, .high = high};
+    h.reg = x64_use_v(c, h.ref);
+    return h;
+}
+
+static bool takes_high(const struct ir_insn *i)
+{
+    switch (i->op) {
+    case IR_VZXL: case IR_VUMULL: return true;
+    case IR_VSMULL: return vec_size(i) > 0;
+    default: return false;
+    }
+}
+
+bool x64_vec_takes(const struct x64_compiler *c, const struct ir_insn *i, ir_ref operand)
+{
+    if (!c->host->high || !c->host->avx)
+        return false;
+    if (i->op == IR_VTBX)
+        return operand == i->c && operand != i->b && vec_n(i) == 0 && vec_is_zero(c, i->a) && indices_fit(c, operand);
+    return takes_high(i) && c->ir->insn[operand].op == IR_VHIGH;
+}
+
+/* d = the half's elements, twice as wide. Changes XMM2. */
+static void extend(struct x64_compiler *c, bool is_signed, unsigned size, unsigned d, struct half h)
+{
+    if (!h.high) {
+        vrr(c, extend_opcode(is_signed, size), d, 0, h.reg);
+        return;
+    }
+    vzero(c, XMM2);
+    vrr(c, V0F(0x68 + size), d, h.reg, XMM2); /* PUNPCKHBW, HWD, HDQ */
+}
+
+/* The upper half as the lower one of XMM2. */
+static void lower(struct x64_compiler *c, struct half *h)
+{
+    vshift(c, SHIFT_BYTES_RIGHT, 3, XMM2, h->reg, 8);
+    h->reg = XMM2;
+    h->high = false;
+}
+
 static bool widen(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    unsigned a = x64_use_v(c, i->a), d = vec_result(c, i->a);
-    vrr(c, extend_opcode(i->op == IR_VSXL, vec_size(i)), d, 0, a);
+    struct half a = use_half(c, i->a);
+    unsigned d = vec_result(c, a.ref);
+    extend(c, i->op == IR_VSXL, vec_size(i), d, a);
     return true;
 }
 
@@ -237,28 +348,31 @@ static bool multiply_long(struct x64_compiler *c)
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i);
     bool is_signed = i->op == IR_VSMULL;
-    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
-    uint32_t extend = extend_opcode(is_signed, size);
-    vrr(c, extend, XMM0, 0, a);
-    vrr(c, extend, XMM1, 0, b);
-    vrr(c, size == 0 ? PMULLW : size == 1 ? PMULLD : is_signed ? PMULDQ : PMULUDQ, d, XMM0, XMM1);
+    struct half a = use_half(c, i->a), b = use_half(c, i->b);
+    unsigned d = vec_result(c, a.ref);
+    if (size == 1) { /* the products' halves, which PMULLD takes twice as long for */
+        if (a.high != b.high)
+            lower(c, a.high ? &a : &b);
+        vrr(c, PMULLW, XMM0, a.reg, b.reg);
+        vrr(c, is_signed ? V0F(0xe5) : V0F(0xe4), XMM1, a.reg, b.reg);
+        vrr(c, a.high ? V0F(0x69) : V0F(0x61), d, XMM0, XMM1); /* PUNPCKHWD, LWD */
+        return true;
+    }
+    extend(c, is_signed, size, XMM0, a); /* of doublewords PMULDQ sees the lower halves only */
+    extend(c, is_signed, size, XMM1, b);
+    vrr(c, size == 0 ? PMULLW : is_signed ? PMULDQ : PMULUDQ, d, XMM0, XMM1);
     return true;
 }
 
-/* VPMOVWB, DW, QD have the source in ModRM.reg. */
 static bool narrow(struct x64_compiler *c)
 {
-    static const uint8_t bytes[16] __attribute__((aligned(16))) = {0, 2, 4, 6, 8, 10, 12, 14, 0x80, 0x80, 0x80, 0x80,
-                                                                   0x80, 0x80, 0x80, 0x80};
-    static const uint8_t words[16] __attribute__((aligned(16))) = {0, 1, 4, 5, 8, 9, 12, 13, 0x80, 0x80, 0x80, 0x80,
-                                                                   0x80, 0x80, 0x80, 0x80};
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i), a = x64_use_v(c, i->a), d = vec_result(c, i->a);
     if (size == 2) {
         vzero(c, XMM0);
         vrri(c, SHUFPS, d, a, XMM0, 0x08); /* elements 0 and 2, then zeros */
     } else {
-        vrt(c, PSHUFB, d, a, size ? words : bytes);
+        vrc(c, PSHUFB, d, a, CODE_NARROW + 16 * size);
     }
     return true;
 }

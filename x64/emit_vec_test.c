@@ -36,7 +36,7 @@ static const struct {
     {IR_VCMEQ, 15, NONE}, {IR_VCMGT, 15, NONE}, {IR_VCMGE, 15, NONE}, {IR_VCMHI, 15, NONE}, {IR_VCMHS, 15, NONE},
     {IR_VTST, 15, NONE},
     {IR_VSHL, 15, LEFT}, {IR_VSHR, 15, RIGHT}, {IR_VSAR, 15, RIGHT}, {IR_VRSHR, 15, RIGHT}, {IR_VRSAR, 15, RIGHT},
-    {IR_VSLI, 15, LEFT}, {IR_VSRI, 15, RIGHT},
+    {IR_VSLI, 15, LEFT}, {IR_VSRI, 15, RIGHT}, {IR_VROL, 15, LEFT},
     {IR_VUSHL, 15, NONE}, {IR_VSSHL, 15, NONE}, {IR_VURSHL, 15, NONE}, {IR_VSRSHL, 15, NONE}, {IR_VUQSHL, 15, NONE},
     {IR_VSQSHL, 15, NONE}, {IR_VSQSHLU, 15, NONE}, {IR_VUQRSHL, 15, NONE}, {IR_VSQRSHL, 15, NONE},
     {IR_VQADDS, 15, NONE}, {IR_VQADDU, 15, NONE}, {IR_VQSUBS, 15, NONE}, {IR_VQSUBU, 15, NONE}, {IR_VSUQADD, 15, NONE},
@@ -55,7 +55,7 @@ static const struct {
     {IR_VAESE, 1, NONE}, {IR_VAESD, 1, NONE}, {IR_VAESMC, 1, NONE}, {IR_VAESIMC, 1, NONE},
     {IR_VAESEMC, 1, NONE}, {IR_VAESDIMC, 1, NONE}, {IR_VSHA1C, 1, NONE},
     {IR_VSHA1P, 1, NONE}, {IR_VSHA1M, 1, NONE}, {IR_VSHA1H, 1, NONE}, {IR_VSHA1SU0, 1, NONE}, {IR_VSHA1SU1, 1, NONE},
-    {IR_VSHA256H, 1, NONE}, {IR_VSHA256H2, 1, NONE}, {IR_VSHA256SU0, 1, NONE}, {IR_VSHA256SU1, 1, NONE},
+    {IR_VSHA256RNDS2, 1, NONE}, {IR_VSHA256SU0, 1, NONE}, {IR_VSHA256SU1, 1, NONE},
     {IR_VSHA512H, 1, NONE}, {IR_VSHA512H2, 1, NONE}, {IR_VSHA512SU0, 1, NONE}, {IR_VSHA512SU1, 1, NONE},
 };
 
@@ -216,11 +216,70 @@ static void constants(void **state)
     x64_code_destroy(code);
 }
 
+/* Permutations by constants, as LD3 and ST3 are made of: all of the indices name a byte or nothing, or some are for the next table. */
+static void known_indices(void **state)
+{
+    static struct ir_block b;
+    struct pome_error err;
+    struct x64_code *code = x64_code_create(4 * MiB, &err);
+    assert_non_null(code);
+    assert_true(x64_code_prepare(code, &config, &err));
+    for (unsigned n = 0; n < 200; n++) {
+        uint64_t half[2] = {0, 0};
+        for (unsigned k = 0; k < 16; k++) {
+            uint64_t r = rng() >> 32, index = r % 4 == 0 ? 0xff - r % 64 : n % 4 == 0 ? r % 40 : r % 16;
+            half[k / 8] |= index << 8 * (k % 8);
+        }
+        ir_block_init(&b, 0);
+        ir_emit(&b, IR_INSN, 0, 0, 0, 0);
+        ir_ref index = ir_emit(&b, IR_VFROM64X2, ir_const(&b, half[0]), ir_const(&b, half[1]), 0, 0);
+        ir_ref other = n % 3 ? ir_emit(&b, IR_VCONST, 0, 0, 0, 0) : ir_emit(&b, IR_GETV, 0, 0, 0, AT(v));
+        ir_ref r = ir_emit(&b, IR_VTBX, other, ir_emit(&b, IR_GETV, 0, 0, 0, AT(v) + 16), index, (n % 5 == 0 ? 16u : 0) << 2);
+        ir_emit(&b, IR_SETV, r, 0, 0, AT(v) + 48);
+        ir_emit(&b, IR_EXIT_DIRECT, 0, 0, 0, 4096);
+        b.n_guest = 1;
+        check(code, &b, IR_VTBX, half[0]);
+    }
+    x64_code_destroy(code);
+}
+
+/* Widening operations of halves, as UMULL2 and its kin are made of: upper halves with one user and with several, beside lower ones. */
+static void upper_halves(void **state)
+{
+    static const enum ir_op users[] = {IR_VZXL, IR_VSXL, IR_VUMULL, IR_VSMULL};
+    static struct ir_block b;
+    struct pome_error err;
+    struct x64_code *code = x64_code_create(4 * MiB, &err);
+    assert_non_null(code);
+    assert_true(x64_code_prepare(code, &config, &err));
+    for (unsigned n = 0; n < 2000; n++) {
+        ir_ref operand[4];
+        ir_block_init(&b, 0);
+        ir_emit(&b, IR_INSN, 0, 0, 0, 0);
+        for (unsigned k = 0; k < 4; k++) {
+            operand[k] = ir_emit(&b, IR_GETV, 0, 0, 0, AT(v) + 16 * (k % 3));
+            if (k || n % 2)
+                operand[k] = ir_emit(&b, IR_VHIGH, operand[k], 0, 0, 0);
+        }
+        for (unsigned k = 0; k < 3; k++) {
+            enum ir_op op = users[rng() >> 62];
+            ir_ref first = operand[rng() >> 62], second = ir_ops[op].arg[1] ? operand[rng() >> 62] : 0;
+            ir_emit(&b, IR_SETV, ir_emit(&b, op, first, second, 0, (rng() >> 32) % 3), 0, 0, AT(v) + 16 * (3 - k));
+        }
+        ir_emit(&b, IR_EXIT_DIRECT, 0, 0, 0, 4096);
+        b.n_guest = 1;
+        check(code, &b, IR_VHIGH, n);
+    }
+    x64_code_destroy(code);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(list_is_complete),
         cmocka_unit_test(constants),
+        cmocka_unit_test(known_indices),
+        cmocka_unit_test(upper_halves),
         cmocka_unit_test(compiled_as_evaluated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,9 +97,18 @@ void x64_fp_check_least(struct x64_fp *x, bool dbl, unsigned d)
     check(x, opcode(&y, MUL), d, &half);
 }
 
+/* Unlike other instructions, MAXxx and comparisons by "less than" find quiet NaNs invalid. The latter, into a mask register, leave the host's
+ * multipliers free. */
 void x64_fp_check_nan(struct x64_fp *x, unsigned d)
 {
-    check(x, opcode(x, MAX), d, NULL); /* unlike other instructions, MAXxx finds quiet NaNs invalid */
+    enum { LESS = 1, K = 1 };
+    if (!x->masks) {
+        check(x, opcode(x, MAX), d, NULL);
+        return;
+    }
+    x64_fp_may_trap(x);
+    evex_rrr(&x->c->a, opcode(x, CMP) | (uint32_t)x->dbl << 18, 0, K, d, d, 0, false, false);
+    put8(&x->c->a, LESS);
 }
 
 void x64_fp_check_modes(struct x64_fp *x, unsigned d)

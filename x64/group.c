@@ -128,7 +128,7 @@ void x64_groups_find(struct x64_compiler *c)
     }
     for (unsigned k = 0; k < c->n_groups; k++) {
         struct x64_group *g = &c->group[k];
-        g->addend = NO_REG;
+        g->addend = g->plus = NO_REG;
         if (g->count == 1 && g->min == 0 && g->page == NO_PAGE && !c->loop.on)
             c->value[g->first].group = 0;
         c->value[IR_MAX_INSNS + k] = (struct x64_value){.reg = NO_REG, .target = NO_REG, .last = g->last};
@@ -137,10 +137,30 @@ void x64_groups_find(struct x64_compiler *c)
 
 /* ---- cold code ---- */
 
+void x64_group_plus(struct x64_compiler *c, const struct x64_group *g, unsigned reg)
+{
+    if (c->pins.host[g->plus] != NO_REG)
+        mov_rr(&c->a, true, reg, c->pins.host[g->plus]);
+    else
+        mov_rm(&c->a, true, reg, x64_state(c, 8u * g->plus));
+}
+
+/* reg = the address of the group's base, and so many bytes more */
+static void address(struct x64_compiler *c, const struct x64_cold *k, unsigned reg, int32_t offset)
+{
+    const struct x64_group *g = &c->group[k->reg3];
+    if (g->plus == NO_REG) {
+        lea(&c->a, true, reg, mem_at(k->reg, offset));
+        return;
+    }
+    x64_group_plus(c, g, reg);
+    lea(&c->a, true, reg, mem_indexed(reg, k->reg, 0, offset));
+}
+
 static void look_up(struct x64_compiler *c, const struct x64_cold *k, bool write)
 {
     const struct x64_group *g = &c->group[k->reg3];
-    lea(&c->a, true, RAX, mem_at(k->reg, g->min));
+    address(c, k, RAX, g->min);
     mov_ri(&c->a, RDX, (uint32_t)(g->end - 1 - g->min));
     x64_call_stub(c, (enum x64_stub)(STUB_LOOK_UP + write + 2 * g->unpriv), false);
 }
@@ -166,8 +186,8 @@ static void here(struct x64_compiler *c, uint8_t *from)
 static uint8_t *if_over_two_pages(struct x64_compiler *c, const struct x64_cold *k)
 {
     const struct x64_group *g = &c->group[k->reg3];
-    lea(&c->a, true, RAX, mem_at(k->reg, g->min));
-    lea(&c->a, true, RDX, mem_at(k->reg, g->end - 1));
+    address(c, k, RAX, g->min);
+    address(c, k, RDX, g->end - 1);
     alu_rr(&c->a, ALU_XOR, true, RDX, RAX);
     shift_ri(&c->a, SH_SHR, true, RDX, 12);
     return jump_if(c, CC_NE);
@@ -178,7 +198,7 @@ static void prepare(struct x64_compiler *c, const struct x64_cold *k)
 {
     const struct x64_group *g = &c->group[k->reg3];
     uint32_t write = g->write && !g->maybe ? IR_MEM_PREPARE_WRITE : 0;
-    lea(&c->a, true, RAX, mem_at(k->reg, g->min));
+    address(c, k, RAX, g->min);
     mov_ri(&c->a, RCX, write | (g->unpriv ? IR_MEM_UNPRIV : 0) | k->pc_off << 16);
     x64_call_stub(c, STUB_PREPARE, k->vectors);
 }

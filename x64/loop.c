@@ -18,8 +18,11 @@
  *   So between turns the guest's state is in registers and in the state just as it is between blocks, only in other registers.
  *
  *   A group of accesses (group.c) whose base rises (or falls) from turn to turn by what can be told beforehand needs no look-up: it keeps the
- *   addend of its page, and the limit that the base must not reach. Only there it looks up again, as all groups do, and may have to leave the
+ *   addend of its page, and the limit that the base must not reach, unless it soon would. Only there it looks up again, as all groups do, and may have to leave the
  *   loop at this instruction.
+ *   Arrays that are walked through by one index are a family: groups whose base is the same value plus each a register that the loop does not
+ *   write. That register becomes part of the addend, so that the index is the base of all, and the first group's limit holds for all: the
+ *   nearest. There all of them are looked up, as other groups are.
  *
  *   Translations may change only while C code runs or this vCPU is at a safe point: then the limits are forgotten.
  */
@@ -27,9 +30,12 @@
 
 enum {
     MAX_STEP = 1 << 19,
+    MAX_PAYING = 512, /* bases that move faster would look up again after too few turns: it costs more than looking up in every turn */
+    MAX_SHIFT = 18, /* of what is added by up to MAX_STEP in a turn: no overflow */
     FAR = 1 << 19,  /* of a group from its base */
     EDGE = 2 << 20, /* no limits in so much at both ends of the address space: base + step must not come round */
     REGS = IR_STATE_X_BYTES / 8,
+    FAMILY = 8, /* members, whose cold code is one piece */
 };
 
 /* ---- what a turn adds ---- */
@@ -107,7 +113,7 @@ static bool step_of(const struct x64_compiler *c, ir_ref ref, int64_t *low, int6
     if (!depth || (i->op != IR_ADD64 && i->op != IR_SUB64 && i->op != IR_SHL64) || !step_of(c, i->a, low, high, depth - 1))
         return false;
     if (i->op == IR_SHL64) {
-        if (!ir_is_const(c->ir, i->b, &k) || k > 6)
+        if (!ir_is_const(c->ir, i->b, &k) || k > MAX_SHIFT)
             return false;
         *low *= INT64_C(1) << k, *high *= INT64_C(1) << k;
     } else {
@@ -156,6 +162,7 @@ void x64_loop_plan(struct x64_compiler *c)
     find_steps(c);
     x64_loop_flags_plan(c);
     count_uses(c, uses, &written);
+    l->written = written;
     for (unsigned k = 0; k < REGS && l->n_moved < ARRAY_SIZE(l->moved); k++) {
         unsigned host = c->code->pins.host[k];
         if (host == NO_REG || uses[k])
@@ -183,14 +190,78 @@ static unsigned next_group(const struct x64_compiler *c)
     return best;
 }
 
+/* Whether a value rises (1) or falls (-1) from turn to turn, so slowly that it pays to keep its page; 0: not. */
+static int8_t way_of(const struct x64_compiler *c, ir_ref ref)
+{
+    int64_t low, high;
+    if (!step_of(c, ref, &low, &high, 4) || low < -MAX_PAYING || high > MAX_PAYING)
+        return 0;
+    return low >= 0 ? 1 : high <= 0 ? -1 : 0;
+}
+
+static bool is_small(const struct x64_group *g)
+{
+    return !g->late && g->min >= -FAR && g->end <= FAR;
+}
+
+/* ---- families ---- */
+
+static bool is_invariant(const struct x64_compiler *c, ir_ref ref)
+{
+    const struct ir_insn *i = &c->ir->insn[ref];
+    return i->op == IR_GET64 && i->imm < IR_STATE_X_BYTES && i->imm % 8 == 0 && !(c->loop.written >> i->imm / 8 & 1);
+}
+
+/* The part of a group's base that turns change, 0: it is not such a sum; *plus: the other, a guest register. */
+static ir_ref index_of(const struct x64_compiler *c, const struct x64_group *g, unsigned *plus)
+{
+    const struct ir_insn *i = &c->ir->insn[g->base];
+    if (i->op != IR_ADD64 || !is_small(g) || g->maybe)
+        return 0;
+    bool left = is_invariant(c, i->a);
+    ir_ref index = left ? i->b : i->a, other = left ? i->a : i->b;
+    *plus = (unsigned)(c->ir->insn[other].imm / 8);
+    return is_invariant(c, other) && !is_invariant(c, index) && way_of(c, index) ? index : 0;
+}
+
+/* Is it certain that who accesses one accesses the other? */
+static bool together(const struct x64_compiler *c, const struct x64_group *first, const struct x64_group *second)
+{
+    for (unsigned n = first->first; n < second->first; n++)
+        if (ir_ops[c->ir->insn[n].op].effects & (IR_EFF_SIDE_EXIT | IR_EFF_CALL))
+            return false;
+    return true;
+}
+
+static void find_families(struct x64_compiler *c)
+{
+    unsigned n = MIN(c->n_groups, (unsigned)X64_LOOP_GROUPS), plus[X64_LOOP_GROUPS];
+    ir_ref index[X64_LOOP_GROUPS];
+    for (unsigned k = 0; k < n; k++)
+        index[k] = index_of(c, &c->group[k], &plus[k]);
+    for (unsigned k = 0; k < n; k++) {
+        struct x64_group *member[FAMILY];
+        unsigned size = 0;
+        for (unsigned m = k; index[k] && c->group[k].plus == NO_REG && m < n && size < FAMILY; m++)
+            if (index[m] == index[k] && c->group[m].plus == NO_REG && together(c, &c->group[k], &c->group[m]))
+                member[size++] = &c->group[m];
+        for (unsigned m = 0; size > 1 && m < size; m++) {
+            member[m]->leader = (uint8_t)k;
+            member[m]->plus = (uint8_t)plus[member[m] - c->group];
+            member[m]->base = index[k];
+        }
+    }
+}
+
 void x64_loop_groups(struct x64_compiler *c)
 {
     struct x64_loop *l = &c->loop;
-    int64_t low, high;
+    if (l->on && c->host->family)
+        find_families(c);
     for (unsigned k = 0; l->on && k < c->n_groups; k++) {
         struct x64_group *g = &c->group[k];
-        if (k < X64_LOOP_GROUPS && !g->late && g->min >= -FAR && g->end <= FAR && step_of(c, g->base, &low, &high, 4))
-            g->way = low >= 0 ? 1 : high <= 0 ? -1 : 0;
+        if (k < X64_LOOP_GROUPS && is_small(g))
+            g->way = way_of(c, g->base);
         if (!g->way && g->count == 1 && g->min == 0)
             c->value[g->first].group = 0;
     }
@@ -226,6 +297,20 @@ static struct x64_mem place_inside(const struct x64_compiler *c, unsigned k)
     return m->group != NO_REG ? x64_loop_addend(c, &c->group[m->group]) : x64_frame(c, FRAME_LOOP_REGS + 8 * (int32_t)k);
 }
 
+/* The limit is one that every base has reached. Keeps registers and flags. */
+static void forget_limit(struct x64_compiler *c, const struct x64_group *g)
+{
+    struct x64_mem limit = x64_loop_limit(c, g);
+    bool family = g->plus != NO_REG;
+    if (family && &c->group[g->leader] != g)
+        return;
+    mov_mi(&c->a, true, limit, g->way > 0 ? 0 : -1);
+    if (!family)
+        return;
+    limit.disp += 4; /* compared as signed numbers */
+    mov_mi(&c->a, false, limit, g->way > 0 ? INT32_MIN : INT32_MAX);
+}
+
 static void enter(struct x64_compiler *c)
 {
     for (unsigned k = 0; k < c->loop.n_moved; k++) {
@@ -235,7 +320,7 @@ static void enter(struct x64_compiler *c)
     }
     for (unsigned k = 0; k < c->n_groups; k++)
         if (c->group[k].way)
-            mov_mi(&c->a, true, x64_loop_limit(c, &c->group[k]), c->group[k].way > 0 ? 0 : -1);
+            forget_limit(c, &c->group[k]);
 }
 
 /* Keeps the flags. */
@@ -309,8 +394,91 @@ static void reached(struct x64_compiler *c, const struct x64_cold *k)
     jmp_near(&c->a, k->back);
 }
 
+/* ---- ... of a family ---- */
+
+/* RCX: the limit of a group whose lowest address is RAX and whose index is in `index`. */
+static void limit_of(struct x64_compiler *c, const struct x64_group *g, unsigned index)
+{
+    if (g->way > 0) {
+        unary_r(&c->a, UN_NOT, false, RAX);
+        alu_ri(&c->a, ALU_AND, false, RAX, 0xfff);
+        lea(&c->a, true, RCX, mem_indexed(index, RAX, 0, 1 - (g->end - 1 - g->min)));
+    } else {
+        alu_ri(&c->a, ALU_AND, false, RAX, 0xfff);
+        lea(&c->a, true, RCX, mem_at(index, -1));
+        alu_rr(&c->a, ALU_SUB, true, RCX, RAX);
+    }
+}
+
+/* Looks one page up. What makes a line forgets the limit, and so the next turn looks all of them up once more. */
+static void reached_by_one(struct x64_compiler *c, const struct x64_cold *k, const struct x64_group *g)
+{
+    const struct x64_group *leader = &c->group[g->leader];
+    struct x64_mem limit = x64_loop_limit(c, leader);
+    struct x64_cold one = *k;
+    one.reg3 = (uint8_t)(g - c->group);
+    x64_group_look_up(c, &one);
+    jcc_near(&c->a, CC_E, c->a.p + 6);
+    uint8_t *hit = c->a.p;
+    x64_group_find_page(c, &one);
+    le32_put(hit - 4, (uint32_t)(c->a.p - hit));
+    x64_group_plus(c, g, RCX);
+    alu_rr(&c->a, ALU_ADD, true, RDX, RCX);
+    mov_mr(&c->a, true, x64_loop_addend(c, g), RDX);
+    if (g->addend != NO_REG)
+        mov_rr(&c->a, true, g->addend, RDX);
+    limit_of(c, g, k->reg);
+    uint8_t *farther = NULL;
+    if (g != leader) {
+        alu_rm(&c->a, ALU_CMP, true, RCX, limit);
+        farther = jcc_short(&c->a, g->way > 0 ? CC_GE : CC_LE);
+    }
+    mov_mr(&c->a, true, limit, RCX);
+    if (farther)
+        jump_here(&c->a, farther);
+}
+
+static void family_reached(struct x64_compiler *c, const struct x64_cold *k)
+{
+    enum { INDEX_BITS = 62 }; /* of an index that no limit comes round for */
+    const struct x64_group *leader = &c->group[k->reg3];
+    for (unsigned m = k->reg3; m < c->n_groups; m++)
+        if (c->group[m].plus != NO_REG && c->group[m].leader == k->reg3)
+            reached_by_one(c, k, &c->group[m]);
+    mov_rr(&c->a, true, RCX, k->reg);
+    shift_ri(&c->a, SH_SAR, true, RCX, INDEX_BITS);
+    alu_ri(&c->a, ALU_ADD, false, RCX, 1);
+    alu_ri(&c->a, ALU_CMP, false, RCX, 1);
+    jcc_near(&c->a, CC_BE, k->back);
+    forget_limit(c, leader);
+    jmp_near(&c->a, k->back);
+}
+
+/* ---- the check ---- */
+
+static void check_family(struct x64_compiler *c, const struct x64_group *g, unsigned base)
+{
+    alu_rm(&c->a, ALU_CMP, true, base, x64_loop_limit(c, g));
+    jcc_near(&c->a, g->way > 0 ? CC_GE : CC_LE, c->a.p + 6);
+    x64_flags_lost(c);
+    struct x64_cold *k = x64_cold_add(c, family_reached);
+    k->from = k->back = c->a.p;
+    k->reg = (uint8_t)base;
+    k->reg3 = (uint8_t)(g - c->group);
+    k->vectors = x64_vectors_live(c);
+}
+
 void x64_loop_check(struct x64_compiler *c, const struct x64_group *g, unsigned base, unsigned addend)
 {
+    if (g->plus != NO_REG) {
+        if (&c->group[g->leader] == g)
+            check_family(c, g, base);
+        else
+            c->cc_kept = true;
+        if (g->addend == NO_REG)
+            mov_rm(&c->a, true, addend, x64_loop_addend(c, g));
+        return;
+    }
     alu_rm(&c->a, ALU_CMP, true, base, x64_loop_limit(c, g));
     jcc_near(&c->a, g->way > 0 ? CC_AE : CC_BE, c->a.p + 6);
     x64_flags_lost(c);

@@ -363,6 +363,16 @@ unsigned x64_def_over_v(struct x64_compiler *c, ir_ref ref)
     return r;
 }
 
+unsigned x64_def_in_v(struct x64_compiler *c, ir_ref a, ir_ref b)
+{
+    unsigned target = c->value[c->n].target;
+    const ir_ref operands[2] = {c->value[b].reg == target ? b : a, c->value[b].reg == target ? a : b};
+    for (unsigned k = 0; k < 2 && c->host->over; k++)
+        if (x64_where(c, operands[k]) != NO_REG && x64_dies(c, operands[k]))
+            return inherit(c, &c->xmm, operands[k]);
+    return x64_def_any_v(c);
+}
+
 unsigned x64_where(const struct x64_compiler *c, ir_ref ref)
 {
     return c->value[ref].reg;

@@ -472,6 +472,18 @@ static void in_all_lanes(struct maker *m, uint64_t v)
     put64(&m->a, v);
 }
 
+/* A byte's shift to the right as a matrix of its bits (GF2P8AFFINEQB): bit k is the sum of the bits that byte 7 - k names. */
+static uint64_t shift_matrix(int n, bool is_signed)
+{
+    uint64_t matrix = 0;
+    for (int bit = 0; bit < 8; bit++) {
+        int from = is_signed ? MIN(bit + n, 7) : bit + n;
+        if (from >= 0 && from < 8)
+            matrix |= UINT64_C(1) << from << 8 * (7 - bit);
+    }
+    return matrix;
+}
+
 /* In the order of compile.h's CODE_... . Offset 0 names no link. */
 static void constants(struct maker *m)
 {
@@ -492,9 +504,23 @@ static void constants(struct maker *m)
         }
     static const uint64_t lanes[] = {
         0x8000000000000000, 0x8000000080000000, 0x3fdfffffffffffff, 0x3effffff3effffff,
-        0x0101010101010101, 0x0001000100010001, 0x00ff00ff00ff00ff, 0x0000ffff0000ffff};
+        0x0101010101010101, 0x0001000100010001, 0x00ff00ff00ff00ff, 0x0000ffff0000ffff, UINT64_MAX, 0x7070707070707070};
     for (unsigned k = 0; k < ARRAY_SIZE(lanes); k++)
         in_all_lanes(m, lanes[k]);
+    for (int n = 0; n <= 7; n++)
+        in_all_lanes(m, shift_matrix(-n, false));
+    for (unsigned is_signed = 0; is_signed < 2; is_signed++)
+        for (int n = 0; n <= 8; n++)
+            in_all_lanes(m, shift_matrix(n, is_signed));
+    in_all_lanes(m, 0x8040201008040201);
+    static const uint64_t orders[][2] = {
+        {0x0e0c0a0806040200, 0x8080808080808080}, {0x0d0c090805040100, 0x8080808080808080}, {0x0607040502030001, 0x0e0f0c0d0a0b0809},
+        {0x0405060700010203, 0x0c0d0e0f08090a0b}, {0x0504070601000302, 0x0d0c0f0e09080b0a}, {0x0001020304050607, 0x08090a0b0c0d0e0f},
+        {0x0100030205040706, 0x09080b0a0d0c0f0e}};
+    for (unsigned k = 0; k < ARRAY_SIZE(orders); k++) {
+        put64(&m->a, orders[k][0]);
+        put64(&m->a, orders[k][1]);
+    }
 }
 
 bool x64_stubs_make(struct x64_code *code, const struct x64_config *config)

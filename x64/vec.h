@@ -68,6 +68,26 @@ static inline void vshift(struct x64_compiler *c, enum shift_kind kind, unsigned
     put8(&c->a, n);
 }
 
+/* d = elements of size 1..3 rotated left; XMM2 is lost */
+static inline void vrotate(struct x64_compiler *c, unsigned size, unsigned d, unsigned s, unsigned n)
+{
+    if (size >= 2 && c->host->avx512vl) { /* VPROLD, VPROLQ */
+        evex_rrr(&c->a, X64_V(PP_66, MAP_0F, size == 3, 0x72), 0, 1, d, s, 0, false, false);
+        put8(&c->a, n);
+        return;
+    }
+    vshift(c, SHIFT_RIGHT, size, XMM2, s, (8u << size) - n);
+    vshift(c, SHIFT_LEFT, size, d, s, n);
+    vrr(c, POR, d, d, XMM2);
+}
+
+/* d = a function of three bits: bit 4 d + 2 a + b of `function` (AVX-512) */
+static inline void vternary(struct x64_compiler *c, unsigned function, unsigned d, unsigned a, unsigned b)
+{
+    evex_rrr(&c->a, V3A(0x25), 0, d, a, b, 0, false, false); /* VPTERNLOGD */
+    put8(&c->a, function);
+}
+
 static inline void vzero(struct x64_compiler *c, unsigned d)
 {
     vrr(c, PXOR, d, d, d);
@@ -99,6 +119,19 @@ static inline bool vec_is_zero(const struct x64_compiler *c, ir_ref ref)
 static inline void vrc(struct x64_compiler *c, uint32_t v, unsigned d, unsigned a, unsigned constant)
 {
     vex_rrm(&c->a, v, d, a, mem_code((int32_t)constant));
+}
+
+/* d = the bytes of s times a matrix of bits, a constant of the code memory's (GF2P8AFFINEQB) */
+static inline void vec_bytes_by_matrix(struct x64_compiler *c, unsigned d, unsigned s, unsigned matrix)
+{
+    vrc(c, V3AW(0xce), d, s, matrix - 1); /* the displacement counts from behind the immediate */
+    put8(&c->a, 0);
+}
+
+/* d = ~s; no VPTERNLOGD, which would wait for what d was */
+static inline void vnot(struct x64_compiler *c, unsigned d, unsigned s)
+{
+    vrc(c, PXOR, d, s, CODE_ALL_ONES);
 }
 
 /* d = element 0 of s, zeros above */

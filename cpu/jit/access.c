@@ -37,6 +37,15 @@ uint8_t *access_resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write,
     return e->hva && !(write && (e->prot & MMU_ROM)) ? e->hva + (va & 4095) : NULL;
 }
 
+/* Evaluated code and atomics come with every access: mostly the line that translated code reads inline has the answer. An aligned access
+ * crosses nothing and faults nowhere. */
+uint8_t *access_at_hand(const struct vcpu *c, uint64_t va, unsigned bytes, bool write, uint32_t memop)
+{
+    const struct x64_tlb_entry *line = &c->s.tlb[!!(memop & IR_MEM_UNPRIV)][va >> 12 & ones(c->tlb.bits)];
+    bool here = (write ? line->tag_write : line->tag_read) == (va & ~UINT64_C(4095));
+    return here && !(va & (bytes - 1)) && !c->single ? (uint8_t *)(uintptr_t)(va + line->addend) : NULL;
+}
+
 /* ---- devices ---- */
 
 static void trace_mmio(struct vcpu *c, const char *what, uint64_t gpa, unsigned bytes, uint64_t v, bool ok)
@@ -124,13 +133,16 @@ static uint64_t load(void *state, uint64_t va, uint32_t memop, uint32_t pc_offse
 {
     struct vcpu *c = vcpu_of(state);
     unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
+    const uint8_t *p = access_at_hand(c, va, bytes, false, memop);
     const struct tlb2_entry *e;
     uint64_t v = 0;
+    if (p)
+        return host_load(p, bytes);
     if (crosses(va, bytes)) {
         crossing(c, va, bytes, false, (uint8_t *)&v, memop, pc_offset);
         return v;
     }
-    const uint8_t *p = access_resolve(c, va, bytes, false, memop, pc_offset, &e);
+    p = access_resolve(c, va, bytes, false, memop, pc_offset, &e);
     if (p)
         v = host_load(p, bytes);
     else if (e)
@@ -142,12 +154,14 @@ static void store(void *state, uint64_t va, uint64_t value, uint32_t memop, uint
 {
     struct vcpu *c = vcpu_of(state);
     unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
-    const struct tlb2_entry *e;
-    if (crosses(va, bytes)) {
+    const struct tlb2_entry *e = NULL;
+    uint8_t *p = access_at_hand(c, va, bytes, true, memop);
+    if (!p && crosses(va, bytes)) {
         crossing(c, va, bytes, true, (uint8_t *)&value, memop, pc_offset);
         return;
     }
-    uint8_t *p = access_resolve(c, va, bytes, true, memop, pc_offset, &e);
+    if (!p)
+        p = access_resolve(c, va, bytes, true, memop, pc_offset, &e);
     if (p) {
         host_store(p, value, bytes);
         if (memop & IR_MEM_RELEASE) /* RCsc: before a later LDAR */

@@ -13,7 +13,7 @@ static uint8_t *resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write,
     const struct tlb2_entry *e;
     uint8_t *p = access_resolve(c, va, bytes, false, memop | IR_MEM_ALIGNED, pc_offset, &e);
     /* Reads first: ESR.WnR is 0 if the read alone would have faulted */
-    if (p && write)
+    if (p && write && !access_at_hand(c, va, bytes, true, memop))
         p = access_resolve(c, va, bytes, true, memop | IR_MEM_ALIGNED, pc_offset, &e);
     if (!p) {
         if (e)
@@ -72,13 +72,20 @@ static uint64_t host_read(const uint8_t *p, unsigned bytes)
     return __atomic_load_n((const uint64_t *)p, __ATOMIC_ACQUIRE);
 }
 
+/* For what need not know the physical address. */
+static uint8_t *resolve_write(struct vcpu *c, uint64_t va, unsigned bytes, uint32_t memop, uint32_t pc_offset)
+{
+    uint8_t *p = access_at_hand(c, va, bytes, true, memop);
+    uint64_t pa;
+    bool rom;
+    return p ? p : resolve(c, va, bytes, true, memop, pc_offset, &pa, &rom);
+}
+
 static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc_offset)
 {
     struct vcpu *c = vcpu_of(state);
     unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
-    uint64_t pa;
-    bool rom;
-    uint8_t *p = resolve(c, va, bytes, true, memop, pc_offset, &pa, &rom);
+    uint8_t *p = resolve_write(c, va, bytes, memop, pc_offset);
     if (!p)
         return 0;
     enum ir_rmw op = memop >> IR_MEM_RMW_SHIFT & 15;
@@ -93,9 +100,7 @@ static uint64_t cas(void *state, uint64_t va, uint64_t expected, uint64_t desire
 {
     struct vcpu *c = vcpu_of(state);
     unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
-    uint64_t pa;
-    bool rom;
-    uint8_t *p = resolve(c, va, bytes, true, memop, pc_offset, &pa, &rom);
+    uint8_t *p = resolve_write(c, va, bytes, memop, pc_offset);
     return p ? host_cas(p, expected, desired, bytes) : 0;
 }
 
@@ -119,9 +124,7 @@ static void cas128(void *state, uint64_t va, const union ir_value *expected, con
 {
     struct vcpu *c = vcpu_of(state);
     union ir_value e = *expected, d = *desired;
-    uint64_t pa;
-    bool rom;
-    uint8_t *p = resolve(c, va, 16, true, memop, pc_offset, &pa, &rom);
+    uint8_t *p = resolve_write(c, va, 16, memop, pc_offset);
     if (p)
         host_cas128(p, &e, &d);
     *old = e;

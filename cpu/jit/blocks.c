@@ -100,8 +100,19 @@ static bool made_grow(struct jit *j)
     if (!bigger)
         return false;
     j->made = bigger;
+    uint32_t *starts = realloc(j->made_at, n * sizeof *starts);
+    if (!starts)
+        return false;
+    j->made_at = starts;
     j->made_size = n;
     return true;
+}
+
+/* Its place in the code memory; the evaluator has none, and no exits to ask for. */
+static uint32_t offset_of(const struct jit *j, const void *entry)
+{
+    size_t stubs;
+    return j->code ? (uint32_t)((const uint8_t *)entry - (const uint8_t *)x64_code_stubs(j->code, &stubs)) : 0;
 }
 
 /* Gives the block a number and puts it into the table. */
@@ -110,6 +121,7 @@ static bool number_block(struct jit *j, struct block *b)
     struct block_table *t = &j->blocks;
     if ((4 * (t->used + 1) > 3 * t->n && !table_grow(t)) || (j->n_made == j->made_size && !made_grow(j)))
         return false;
+    j->made_at[j->n_made] = offset_of(j, b->entry);
     j->made[j->n_made++] = b;
     uint32_t tag = tag_of(b->pa, b->mode);
     struct block_place *p = free_place(t, tag);
@@ -157,12 +169,41 @@ static struct page *page_get(struct jit *j, uint64_t pa)
     return p;
 }
 
+static bool page_add(struct jit *j, struct page *p, struct block *b)
+{
+    struct page_entries *k = p->entries;
+    if (!k || k->n == ARRAY_SIZE(k->entry)) {
+        if (!(k = take(j, sizeof *k)))
+            return false;
+        k->next = p->entries;
+        p->entries = k;
+    }
+    k->entry[k->n++] = (struct page_entry){b->entry, b->mode, b->pa & 4095};
+    b->next_page = p->blocks;
+    p->blocks = b;
+    return true;
+}
+
+/* The last one takes its place: what a JIT writes anew all the time makes the list no longer. */
+static void page_forget(struct page *p, const struct block *b)
+{
+    struct page_entries *last = p->entries;
+    for (struct page_entries *k = last; k; k = k->next)
+        for (size_t i = 0; i < k->n; i++)
+            if (k->entry[i].code == b->entry) {
+                k->entry[i] = last->entry[--last->n];
+                p->entries = last->n ? last : last->next;
+                return;
+            }
+}
+
 void blocks_announce(struct vcpu *c, uint64_t va, uint64_t pa, uint32_t mode)
 {
-    struct page *p = page_find(c->set->jit, pa);
-    for (struct block *b = p ? p->blocks : NULL; b; b = b->next_page)
-        if (b->mode == mode)
-            tlb_jump_offer(c, (va & ~UINT64_C(4095)) | (b->pa & 4095), b->entry);
+    const struct page *p = page_find(c->set->jit, pa);
+    for (const struct page_entries *k = p ? p->entries : NULL; k; k = k->next)
+        for (size_t i = 0; i < k->n; i++)
+            if (k->entry[i].mode == mode)
+                tlb_jump_offer(c, (va & ~UINT64_C(4095)) | k->entry[i].offset, k->entry[i].code);
 }
 
 /* ---- making ---- */
@@ -221,7 +262,7 @@ static void keep(struct jit *j, const struct block *b, const struct x64_block *m
     size_t bytes = x64_move_save(j->code, made, j->image, sizeof j->image);
     struct cache_block k = {b->mode, (uint16_t)(b->pa & 4095), (uint16_t)b->n_words, n_guest, j->words, room};
     if (bytes)
-        cache_add(j->cache, &k, j->image, bytes);
+        cache_add(jit_cache(j), &k, j->image, bytes);
 }
 
 static bool compile(struct vcpu *c, struct block *b, unsigned room)
@@ -239,19 +280,17 @@ static bool compile(struct vcpu *c, struct block *b, unsigned room)
     j->config.fpcr_default = !(b->mode & CPU_MODE_FP_MODES);
     if (!x64_compile(j->code, &j->config, c->ir, &made))
         return false;
-    if (j->cache)
+    if (jit_cache(j))
         keep(j, b, &made, c->ir->n_guest, room);
     return adopt(c, b, &made, c->ir->n_guest);
 }
 
-/* How many words from its start the block was made of. */
-static unsigned words_of(const struct ir_block *ir)
+unsigned block_words(const struct ir_block *ir)
 {
-    uint64_t last = ir->page_offset;
-    for (unsigned i = 0; i < ir->n; i++)
-        if (ir->insn[i].op == IR_INSN)
-            last = MAX(last, ir->insn[i].imm);
-    return (unsigned)(last - ir->page_offset) / 4 + 1;
+    unsigned i = ir->n - 1;
+    while (i && ir->insn[i].op != IR_INSN) /* the last is the highest: only forward branches are followed */
+        i--;
+    return i ? (unsigned)(ir->insn[i].imm - ir->page_offset) / 4 + 1 : 1;
 }
 
 static struct block *new_block(struct jit *j, uint64_t pa, uint32_t mode, const uint32_t *words, unsigned n)
@@ -282,7 +321,7 @@ static struct block *translate(struct vcpu *c, uint64_t pa, uint32_t mode, const
         fprintf(stderr, "cpu %u: block %#llx mode %#x\n", c->id, (unsigned long long)pa, mode);
         ir_print(c->ir, stderr);
     }
-    struct block *b = new_block(j, pa, mode, j->words, words_of(c->ir));
+    struct block *b = new_block(j, pa, mode, j->words, block_words(c->ir));
     ir_optimise(c->ir);
     if (!b || !compile(c, b, n))
         return NULL;
@@ -297,7 +336,7 @@ static struct block *reuse(struct vcpu *c, uint64_t pa, uint32_t mode, const uin
     struct cache_block k;
     struct x64_block made;
     size_t bytes;
-    const uint8_t *image = cache_find(j->cache, mode, (uint16_t)(pa & 4095), code, (4096 - (pa & 4095)) / 4, &k, &bytes);
+    const uint8_t *image = cache_find(jit_cache(j), mode, (uint16_t)(pa & 4095), code, (4096 - (pa & 4095)) / 4, &k, &bytes);
     if (!image || !x64_move_load(j->code, image, bytes, &made))
         return NULL;
     struct block *b = new_block(j, pa, mode, k.words, k.n_words);
@@ -308,24 +347,37 @@ static struct block *reuse(struct vcpu *c, uint64_t pa, uint32_t mode, const uin
     return b;
 }
 
-struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+/* The block is in the tables from here on. */
+static struct block *add_block(struct vcpu *c, struct page *p, struct block *b)
 {
-    struct jit *j = c->set->jit;
-    uint64_t start = host_now_ns();
-    struct page *p = page_get(j, pa);
-    struct block *b = p && j->cache ? reuse(c, pa, mode, code) : NULL;
-    uint64_t looked = j->cache ? host_now_ns() : start;
-    c->stats.reuse_ns += looked - start;
-    if (p && !b) {
-        b = translate(c, pa, mode, code);
-        c->stats.translate_ns += host_now_ns() - looked;
-    }
-    if (!b || !number_block(j, b))
+    if (!b || !number_block(c->set->jit, b) || !page_add(c->set->jit, p, b))
         return NULL;
-    b->next_page = p->blocks;
-    p->blocks = b;
     c->stats.blocks++;
     return b;
+}
+
+struct block *block_reuse(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+{
+    struct jit *j = c->set->jit;
+    struct page *p = jit_cache(j) ? page_get(j, pa) : NULL;
+    if (!p)
+        return NULL;
+    uint64_t start = host_now_ns();
+    struct block *b = reuse(c, pa, mode, code);
+    c->stats.reuse_ns += host_now_ns() - start;
+    return add_block(c, p, b);
+}
+
+struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code)
+{
+    struct block *b = block_reuse(c, pa, mode, code);
+    struct page *p = b ? NULL : page_get(c->set->jit, pa);
+    if (!p)
+        return b;
+    uint64_t start = host_now_ns();
+    b = translate(c, pa, mode, code);
+    c->stats.translate_ns += host_now_ns() - start;
+    return add_block(c, p, b);
 }
 
 /* ---- dropping ---- */
@@ -349,12 +401,20 @@ static void check_page(struct vcpu *c, struct page *p, struct dropped *d)
             continue;
         }
         *at = b->next_page;
+        page_forget(p, b);
+        p->changes = true;
         kill(j, b);
         if (d->n < DROPPED_MAX)
             d->block[d->n] = b;
         d->n++;
         c->stats.code_dropped++;
     }
+}
+
+bool blocks_change(struct jit *j, uint64_t pa)
+{
+    const struct page *p = page_find(j, pa);
+    return p && p->changes;
 }
 
 void blocks_check_page(struct vcpu *c, uint64_t pa, struct dropped *d)
@@ -371,6 +431,19 @@ void blocks_check_all(struct vcpu *c, struct dropped *d)
     for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
         for (struct page *p = j->page_hash[i]; p; p = p->next_hash)
             check_page(c, p, d);
+}
+
+void jit_each_page(struct jit *j, unsigned max, cpu_page_fn *each, void *ctx)
+{
+    unsigned n = 0;
+    for (unsigned pass = 0; pass < 2 && n <= max; pass++)
+        for (size_t i = 0; i < ARRAY_SIZE(j->page_hash); i++)
+            for (const struct page *p = j->page_hash[i]; p; p = p->next_hash) {
+                const uint8_t *hva = pass ? mem_ptr(j->set->o.mem, p->pa, 4096, false) : NULL;
+                if (hva)
+                    each(ctx, hva);
+                n += !pass;
+            }
 }
 
 void blocks_forget(struct jit *j)
@@ -394,11 +467,10 @@ void blocks_forget(struct jit *j)
 /* Whose exit it is: code memory is handed out upwards. */
 static struct block *owner(const struct jit *j, uint32_t patch)
 {
-    size_t lo = 0, hi = j->n_made, stubs;
-    uintptr_t at = (uintptr_t)x64_code_stubs(j->code, &stubs) + patch;
+    size_t lo = 0, hi = j->n_made;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if ((uintptr_t)j->made[mid]->entry <= at)
+        if (j->made_at[mid] <= patch)
             lo = mid + 1;
         else
             hi = mid;

@@ -33,10 +33,23 @@ struct incoming {
     struct incoming *next;
 };
 
+/* Entries of a page's blocks, side by side: whoever offers all of them to a new process waits for one line of cache, not for one a block. */
+struct page_entries {
+    struct page_entries *next;
+    size_t n;
+    struct page_entry {
+        const void *code;
+        uint32_t mode;
+        uint32_t offset; /* in the page */
+    } entry[7];
+};
+
 struct page {
     uint64_t pa;
     struct block *blocks;
+    struct page_entries *entries;
     struct page *next_hash;
+    bool changes;              /* a block was dropped */
 };
 
 /* Blocks by physical address and mode: open addressing, so that a search touches one line of cache. */
@@ -64,12 +77,18 @@ struct jit {
     struct page *page_hash[1 << PAGE_HASH_BITS];
     struct chunk *chunks;      /* blocks and what belongs to them, freed all at once */
     struct block **made;       /* all, by number: in the order in which they were made, which is that of their host code */
+    uint32_t *made_at;         /* where their host code begins, as an offset: a search touches nothing else */
     size_t n_made, made_size;
     uint32_t *alone;           /* patches of exits that are struct x64_link.alone, ascending */
     size_t n_alone, alone_size;
     size_t eval_bytes;
+    struct cold *cold;         /* NULL: everything is compiled at once */
     FILE *perf_map;            /* POME_PERF_MAP=1; NULL: not asked for */
-    struct cache *cache;       /* kept translations; NULL: none */
+    struct cache *cache;       /* kept translations; NULL: none. jit_cache() */
+    pthread_t cache_opener;    /* reads their index while the rest of the machine is made, */
+    bool cache_comes;          /* and is to be waited for */
+    char *cache_path;
+    struct cache_options cache_options;
     uint32_t words[1024];      /* guest code that is being translated, as it was when it was looked at */
     uint8_t image[32 * 1024];
 };
@@ -90,6 +109,12 @@ struct block *block_find(struct jit *j, uint64_t pa, uint32_t mode);
 void blocks_announce(struct vcpu *c, uint64_t va, uint64_t pa, uint32_t mode);
 /* Translates the code at pa; NULL: no room, reset and try again. `code`: from pa to the end of its page. */
 struct block *block_make(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code);
+/* Was a translation of this page dropped because its guest code had changed? */
+bool blocks_change(struct jit *j, uint64_t pa);
+/* How many words from its start the block was made of. */
+unsigned block_words(const struct ir_block *ir);
+/* The same, but from the kept translations only; NULL: not there. */
+struct block *block_reuse(struct vcpu *c, uint64_t pa, uint32_t mode, const uint8_t *code);
 /* Drops the blocks of a page whose guest code is not what it was; the number of them, the first few in dropped. */
 enum { DROPPED_MAX = 8 };
 struct dropped {
@@ -115,7 +140,18 @@ struct fetched {
     uint64_t pa;
     uint32_t mode;
 };
+/* Kept translations, NULL: none. Waits until their index is read. jit->lock held. */
+struct cache *jit_cache(struct jit *j);
 bool jit_fetch(struct vcpu *c, uint64_t pc, struct fetched *at);
+
+/* ---- cold.c ---- */
+struct cold *cold_create(void);      /* free() it. NULL: POME_COLD=0 */
+struct cold_ir *cold_places(void);   /* a vCPU's; likewise */
+/* Counts that code without a translation is come to: the how manieth time it is to be evaluated, 0: it is hot. rewritten: by a JIT of the
+ * guest. jit->lock held. */
+unsigned cold_visit(struct cold *k, const struct fetched *at, bool rewritten);
+/* Runs it; like translated code it leaves the state complete, and pc where to go on. No lock held. */
+void cold_run(struct vcpu *c, const struct fetched *at);
 
 /* ---- step.c: the instruction at pc, or the debug exception that comes first ---- */
 void jit_step(struct vcpu *c);
@@ -124,6 +160,8 @@ void jit_step(struct vcpu *c);
 /* Host address of a guest access inside one page, or NULL: *entry is a device's translation, or (entry NULL) raised. */
 uint8_t *access_resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write, uint32_t memop, uint32_t pc_offset,
                         const struct tlb2_entry **entry);
+/* The same without a search, or NULL: it wants access_resolve. */
+uint8_t *access_at_hand(const struct vcpu *c, uint64_t va, unsigned bytes, bool write, uint32_t memop);
 void access_fault(struct vcpu *c, const struct mmu_fault *f, uint64_t va, uint32_t iss, uint32_t pc_offset);
 void access_env(struct ir_env *env);
 void atomic_env(struct ir_env *env);

@@ -17,6 +17,7 @@
 #include "base/spin.h"
 #include "base/error.h"
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 
 enum {
@@ -78,7 +79,7 @@ void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned 
 /* Switches of the engine in the environment: other values, other code. */
 static uint64_t environment_identity(void)
 {
-    static const char *const harmless[] = {"POME_HOME=", "POME_CACHE=", "POME_PERF_MAP=", "POME_TEST_", "POME_CODE_MIB=", "POME_BENCH_"};
+    static const char *const harmless[] = {"POME_HOME=", "POME_CACHE=", "POME_PERF_MAP=", "POME_TEST_", "POME_CODE_MIB=", "POME_COLD=", "POME_BENCH_"};
     extern char **environ;
     uint64_t h = 0;
     for (char **e = environ; e && *e; e++) {
@@ -93,9 +94,27 @@ static uint64_t environment_identity(void)
     return h;
 }
 
+/* On the opener's thread. */
 static void cache_note(void *ctx, const char *text)
 {
-    vcpu_note(((struct cpu_set *)ctx)->cpu[0], "%s", text);
+    const struct cpu_board *b = &((struct cpu_set *)ctx)->board;
+    if (b->note)
+        b->note(b->ctx, 0, text);
+}
+
+static void *open_cache(void *arg)
+{
+    struct jit *j = arg;
+    j->cache = cache_open(&j->cache_options);
+    return NULL;
+}
+
+struct cache *jit_cache(struct jit *j)
+{
+    if (j->cache_comes)
+        pthread_join(j->cache_opener, NULL);
+    j->cache_comes = false;
+    return j->cache;
 }
 
 /* POME_CACHE=file or off says what the options do not. */
@@ -107,11 +126,20 @@ static void keep_translations(struct jit *j)
         path = "on";
     if (!strcmp(path, "off") || traced || random)
         return;
-    j->cache = cache_open(&(struct cache_options){
-        .path = strcmp(path, "on") ? path : NULL,
+    if (strcmp(path, "on") && !(j->cache_path = strdup(path)))
+        return;
+    j->cache_options = (struct cache_options){
+        .path = j->cache_path,
         .identity = x64_move_identity(j->code, &j->config) + environment_identity() * 31 + j->max_insns,
         .max_bytes = CACHE_BYTES, .note = cache_note, .note_ctx = j->set,
-    });
+    };
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &old); /* signals are for the program's own threads */
+    j->cache_comes = !pthread_create(&j->cache_opener, NULL, open_cache, j);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!j->cache_comes)
+        open_cache(j);
 }
 
 struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
@@ -131,12 +159,13 @@ struct jit *jit_create(struct cpu_set *set, struct pome_error *err)
     const struct tlb *t = &set->cpu[0]->tlb;
     jit_configure(&j->config, set->trace & TRACE_CALLS ? calls_count() : jit_helpers, t->bits);
     for (unsigned i = 0; i < set->o.n_cpus; i++)
-        if (!(set->cpu[i]->ir = malloc(sizeof *set->cpu[i]->ir))) {
+        if (!(set->cpu[i]->ir = malloc(sizeof *set->cpu[i]->ir)) || !(set->cpu[i]->cold = cold_places())) {
             pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory for the translator");
             goto fail;
         }
     if (j->eval)
         return j;
+    j->cold = cold_create();
     if (!x64_host_supported(err))
         goto fail;
     size_t bytes = set->o.code_bytes ? set->o.code_bytes : CODE_BYTES;
@@ -156,15 +185,20 @@ void jit_destroy(struct jit *j)
     if (!j)
         return;
     perf_map_close(j);
-    cache_close(j->cache);
+    cache_close(jit_cache(j));
+    free(j->cache_path);
     if (j->set->trace & TRACE_CALLS)
         calls_print(stderr);
     blocks_forget(j);
     free(j->made);
+    free(j->made_at);
     free(j->alone);
+    free(j->cold);
     for (unsigned i = 0; i < j->set->o.n_cpus; i++) {
         free(j->set->cpu[i]->ir);
         j->set->cpu[i]->ir = NULL;
+        free(j->set->cpu[i]->cold);
+        j->set->cpu[i]->cold = NULL;
     }
     if (j->code)
         x64_code_destroy(j->code);
@@ -266,7 +300,7 @@ bool jit_fetch(struct vcpu *c, uint64_t pc, struct fetched *at)
     return true;
 }
 
-/* The translation for pc, made if need be; NULL: an exception was raised, or the buffer was emptied. */
+/* The translation for pc, made if need be; NULL: ask again, as an exception was raised, the buffer was emptied, or the code is cold and ran. */
 static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
 {
     struct jit *j = c->set->jit;
@@ -275,9 +309,18 @@ static const void *code_at(struct vcpu *c, uint64_t pc, uint32_t link_patch)
     if (!jit_fetch(c, pc, &at))
         return NULL;
     pthread_mutex_lock(&j->lock);
-    bool alone = blocks_leave_alone(j, link_patch);
+    bool alone = link_patch && blocks_leave_alone(j, link_patch);
     at.mode |= alone ? CPU_MODE_ALONE : 0;
     struct block *b = block_find(j, at.pa, at.mode);
+    bool rewritten = !b && !(at.mode & CPU_MODE_EL1) && blocks_change(j, at.pa);
+    unsigned visit = b || alone ? 0 : cold_visit(j->cold, &at, rewritten);
+    if (visit == 1)
+        b = block_reuse(c, at.pa, at.mode, at.code);
+    if (visit && !b) {
+        pthread_mutex_unlock(&j->lock);
+        cold_run(c, &at);
+        return NULL;
+    }
     if (!b)
         b = block_make(c, at.pa, at.mode, at.code);
     if (b && link_patch && !j->no_chain)
@@ -404,22 +447,28 @@ static enum x64_exit run_code(struct vcpu *c, const void *entry, uint32_t *patch
     return ir_eval(entry, &c->s, &j->config.env) == IR_LEFT_PC ? X64_EXIT_PC : X64_EXIT_STATE;
 }
 
+/* Something is to be done before the next instruction that only jit_run does. */
+static bool must_leave(const struct vcpu *c)
+{
+    return __atomic_load_n(&c->s.pending, __ATOMIC_RELAXED) || c->wait || c->il || (c->sr[SR_MDSCR_EL1] && debug_active(c)) ||
+           atomic_load_explicit(&c->power, memory_order_relaxed) != CPU_ON;
+}
+
 struct x64_next jit_next(void *state, uint64_t how)
 {
     struct vcpu *c = vcpu_of(state);
     struct x64_next next = {.keep = (uint32_t)how == X64_EXIT_PC};
+    uint32_t patch = (uint32_t)(how >> 32);
     if (next.keep)
         c->s.pc = canonical_pc(c, c->s.pc);
-    if (__atomic_load_n(&c->s.pending, __ATOMIC_RELAXED) || c->wait || c->il || (c->sr[SR_MDSCR_EL1] && debug_active(c)) ||
-        atomic_load_explicit(&c->power, memory_order_relaxed) != CPU_ON)
-        return next;
-    uint32_t patch = (uint32_t)(how >> 32);
-    if (line_up(c) && take_interrupt(c))
-        next.keep = patch = 0;
-    c->s.raised = 0;
-    next.entry = patch ? NULL : jump_find(c, c->s.pc);
-    if (!next.entry)
-        next.entry = code_at(c, c->s.pc, patch);
+    while (!next.entry && !must_leave(c)) {
+        if (line_up(c) && take_interrupt(c))
+            next.keep = patch = 0;
+        c->s.raised = 0;
+        next.entry = patch ? NULL : jump_find(c, c->s.pc);
+        if (!next.entry && !(next.entry = code_at(c, c->s.pc, patch)))
+            next.keep = patch = 0;
+    }
     c->s.pc_page = c->s.pc & ~UINT64_C(4095);
     return next;
 }

@@ -92,15 +92,35 @@ POME_API bool pome_config_set_darwin_boot(pome_config *config, const struct pome
  * Errors: OUT_OF_MEMORY.   Like: VZMacOSBootLoader._romURL.   Since: 0.2. */
 POME_API bool pome_config_set_rom_boot(pome_config *config, const char *rom_path, struct pome_error *err);
 
+/* Whether what the guest reads and writes also lies in the host's memory. The numbers are Apple's.
+ * Like: VZDiskImageCachingMode.   Since: 0.2. */
+enum pome_disk_caching_mode {
+    POME_DISK_CACHING_AUTOMATIC = 0, /* cached */
+    POME_DISK_CACHING_UNCACHED = 1,  /* around the host's cache (O_DIRECT), but for what is not aligned to 4096 bytes. A file system that cannot refuses the start: NOT_SUPPORTED */
+    POME_DISK_CACHING_CACHED = 2,
+};
+
+/* What it means when the guest has its writes flushed. The numbers are Apple's.
+ * Like: VZDiskImageSynchronizationMode.   Since: 0.2. */
+enum pome_disk_synchronization_mode {
+    POME_DISK_SYNCHRONIZATION_DEFAULT = 0, /* full */
+    POME_DISK_SYNCHRONIZATION_FULL = 1,    /* they are on the medium, through the drive's own cache (fdatasync) */
+    POME_DISK_SYNCHRONIZATION_FSYNC = 2,   /* the same: Linux's fsync leaves nothing in the drive's cache, as a Mac's does */
+    POME_DISK_SYNCHRONIZATION_NONE = 3,    /* nothing: faster, and after a power failure of the host the disk may be damaged. For machines that are thrown away */
+};
+
 struct pome_disk_options {
     size_t size;      /* of this struct: POME_DISK_OPTIONS_INIT */
     const char *path; /* a raw image, a multiple of 512 bytes long */
     bool read_only;
+    const char *identifier; /* 1 to 20 ASCII characters that the guest can read (Linux: /dev/disk/by-id/virtio-...); NULL: none. Since: 0.2. Like: VZVirtioBlockDeviceConfiguration.blockDeviceIdentifier */
+    enum pome_disk_caching_mode caching_mode;                 /* Since: 0.2. Like: VZDiskImageStorageDeviceAttachment.cachingMode */
+    enum pome_disk_synchronization_mode synchronization_mode; /* Since: 0.2. Like: VZDiskImageStorageDeviceAttachment.synchronizationMode */
 };
-#define POME_DISK_OPTIONS_INIT {sizeof(struct pome_disk_options), NULL, false}
+#define POME_DISK_OPTIONS_INIT {sizeof(struct pome_disk_options), NULL, false, NULL, POME_DISK_CACHING_AUTOMATIC, POME_DISK_SYNCHRONIZATION_DEFAULT}
 
 /* Adds a virtio block device; the guest sees them in the order of addition (vda, vdb, ...).
- * Errors: INVALID_CONFIGURATION when there are 16 already.
+ * Errors: INVALID_CONFIGURATION when there are 16 already, OUT_OF_MEMORY.
  * Like:   VZVirtioBlockDeviceConfiguration with VZDiskImageStorageDeviceAttachment.   Since: 0.1. */
 POME_API bool pome_config_add_disk(pome_config *config, const struct pome_disk_options *options, struct pome_error *err);
 

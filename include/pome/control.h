@@ -39,6 +39,9 @@ struct pome_control_status {
         .size = sizeof(struct pome_control_status)                                                                                 \
     }
 
+/* The path of its socket, for programs that speak HTTP themselves. Borrowed. Any thread.   Since: 0.2. */
+POME_API const char *pome_control_path(const pome_control *control);
+
 /* Errors of this and all calls below: IO, TIMED_OUT, INVALID_DATA (the other side is no Pome), and those that the call itself has in
  * pome/vm.h and pome/bundle.h, made there and given here.   Since: 0.2. */
 POME_API bool pome_control_status(pome_control *control, struct pome_control_status *status, struct pome_error *err);
@@ -58,6 +61,9 @@ POME_API bool pome_control_balloon_status(pome_control *control, struct pome_bal
 /* As pome_vm_save() into the machine's bundle, and pome_vm_snapshot(); a key of options must be text. To be saved it must be paused.   Since: 0.2. */
 POME_API bool pome_control_save(pome_control *control, const struct pome_save_options *options, struct pome_error *err);
 POME_API bool pome_control_snapshot(pome_control *control, const char *name, const struct pome_save_options *options, struct pome_error *err);
+
+/* As pome_vm_snapshot_delete().   Since: 0.2. */
+POME_API bool pome_control_snapshot_delete(pome_control *control, const char *name, struct pome_error *err);
 
 /* As pome_bundle_config_get() and pome_bundle_config_set_if(), of the running machine's bundle, which only its process may write. What is set
  * holds from the next start on. generation: may be NULL.   Since: 0.2. */

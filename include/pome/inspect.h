@@ -46,6 +46,7 @@ enum pome_fact_type {
     POME_FACT_DICT,   /* begins a group of facts with keys */
     POME_FACT_LIST,   /* begins a list */
     POME_FACT_END,    /* ends the group or list that began last */
+    POME_FACT_NEGATIVE, /* number, how far below zero. Since: 0.2 */
 };
 
 /* One fact; all of it is borrowed for the call. */

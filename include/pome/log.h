@@ -66,7 +66,7 @@ POME_API bool pome_log_store_info(const char *bundle_name, struct pome_log_store
  * Errors: as pome_log_open(), EXISTS, INVALID_CONFIGURATION (another ending), OUT_OF_DISK_SPACE.   Since: 0.2. */
 POME_API bool pome_log_collect(const char *bundle_name, const char *path, struct pome_error *err);
 
-/* Removes all records. Errors: as pome_log_open(), and BUSY (the machine runs).   Since: 0.2. */
+/* Removes all records. The machine may run, and logs on. Errors: as pome_log_open(), IO.   Since: 0.2. */
 POME_API bool pome_log_erase(const char *bundle_name, struct pome_error *err);
 
 /* The next record; false at the end. Called again later it gives what was written since. */

@@ -21,7 +21,7 @@ struct pome_save_options {
 #define POME_SAVE_OPTIONS_INIT {sizeof(struct pome_save_options), NULL, 0}
 
 /* Saves the machine to a file, which is there whole or not at all. path: NULL for SaveFile.pomesave in the machine's bundle. options: NULL for none.
- * State: PAUSED; also afterwards, whether it succeeded or not. Errors: INVALID_STATE, INVALID_CONFIGURATION (no bundle and no path, an empty
+ * In the bundle the configuration that the machine runs with is kept beside it. State: PAUSED; also afterwards, whether it succeeded or not. Errors: INVALID_STATE, INVALID_CONFIGURATION (no bundle and no path, an empty
  * key); of the completion SAVE, OUT_OF_DISK_SPACE, PERMISSION, IO.   Like: VZVirtualMachine.saveMachineStateTo(url:).   Since: 0.2. */
 POME_API bool pome_vm_save(pome_vm *vm, const char *path, const struct pome_save_options *options, pome_done *done, void *user, struct pome_error *err);
 /* The same, and waits until it is done. timeout_ms: -1 for ever; when it is over the operation goes on. Errors: as pome_vm_save(), and TIMED_OUT.   Since: 0.2. */

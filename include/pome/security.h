@@ -70,7 +70,7 @@ POME_API bool pome_bundle_personalize(pome_bundle *bundle, bool all, struct pome
 
 struct pome_authority_info {
     size_t size; /* of this struct: POME_AUTHORITY_INFO_INIT */
-    char path[4096]; /* its folder */
+    char path[4096]; /* its folder, or its one file */
     char name[128];  /* its root certificate's subject */
     uint8_t digest[48]; /* SHA-384 of that certificate */
 };

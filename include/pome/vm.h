@@ -52,7 +52,8 @@ struct pome_start_options {
 #define POME_START_OPTIONS_INIT {sizeof(struct pome_start_options), false, 0, -1, -1, false, false, false, false, false, false, NULL, NULL, NULL, NULL}
 
 /* A machine from an installed bundle, which is locked until pome_vm_free(). The bundle is borrowed and must outlive it. What the host does and
- * what the guest says goes to the bundle's log.
+ * what the guest says goes to the bundle's log. While a saved machine lies in the bundle (pome_bundle_is_saved()) it is made with the configuration that that one ran with,
+ * if its guest would see another one otherwise: pome_vm_restore() can go on. For a start from the beginning, pome_bundle_discard_saved() first.
  * Errors: as pome_vm_new(), and INVALID_BUNDLE (damaged, or its boot tickets are not signed), INVALID_STATE (not installed), BUSY (running).
  * Like:   VZVirtualMachine.init(configuration:) with VZMacPlatformConfiguration and VZMacOSBootLoader.   Since: 0.1. */
 POME_API pome_vm *pome_vm_new_from_bundle(pome_bundle *bundle, const struct pome_start_options *options,

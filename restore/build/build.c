@@ -312,19 +312,8 @@ static bool step_fetch(struct build *b, struct pome_error *err)
 /* What the caller gave, as far as scripts without rights must read it. */
 static bool step_input(struct build *b, struct pome_error *err)
 {
-    char line[TEXT_BYTES] = "";
-    const char *file = b->options->root_password_file;
-    FILE *f = file ? fopen(file, "re") : NULL;
-    if (file && (!f || !fgets(line, sizeof line, f))) {
-        pome_fail_errno(err, "%s", file);
-        if (f)
-            fclose(f);
-        return false;
-    }
-    if (f)
-        fclose(f);
-    return (!file || names_write_password_hash(&b->work, line, err)) && run_script(b, "input.sh", false, err) &&
-           work_give(&b->work, err);
+    const char *password = b->options->root_password_file;
+    return (!password || names_write_password_hash(&b->work, password, err)) && run_script(b, "input.sh", false, err) && work_give(&b->work, err);
 }
 
 static bool step_ramdisks(struct build *b, struct pome_error *err)

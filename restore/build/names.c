@@ -7,10 +7,12 @@
 
 #include <crypt.h>
 #include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
-enum { NAME_MAX_BYTES = 100, LINE_MAX_BYTES = 255, SALT_CHARS = 16 };
+enum { NAME_MAX_BYTES = 100, LINE_MAX_BYTES = 255, SALT_CHARS = 16, PASSWORD_BYTES = 256 };
 
 static const char separators[] = ", \t\n";
 
@@ -90,13 +92,35 @@ bool names_add_package_file(char *all, size_t size, const char *path, struct pom
     return ok;
 }
 
-bool names_write_password_hash(const struct work *w, char *line, struct pome_error *err)
+/* The first line of a file, which is read once: it may be a pipe. */
+static bool read_password(const char *path, char line[PASSWORD_BYTES], struct pome_error *err)
+{
+    FILE *f = fopen(path, "re");
+    errno = 0;
+    if (!f)
+        return pome_fail_errno(err, "%s", path);
+    bool any = fgets(line, PASSWORD_BYTES, f);
+    size_t n = any ? strcspn(line, "\r\n") : 0;
+    bool ok = !ferror(f);
+    if (!ok)
+        pome_fail_errno(err, "%s", path);
+    else if (!n)
+        ok = pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: its first line is empty: a password is needed there, or a hash that crypt(3) made", path);
+    else if (!line[n] && !feof(f) && fgetc(f) != EOF)
+        ok = pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: its first line is longer than %d bytes", path, PASSWORD_BYTES - 1);
+    fclose(f);
+    line[n] = 0;
+    return ok;
+}
+
+bool names_write_password_hash(const struct work *w, const char *path, struct pome_error *err)
 {
     static const char letters[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    char setting[SALT_CHARS + 8] = "$6$";
+    char line[PASSWORD_BYTES] = "", setting[SALT_CHARS + 8] = "$6$";
     uint8_t salt[SALT_CHARS];
     struct crypt_data data = {0};
-    line[strcspn(line, "\r\n")] = 0;
+    if (!read_password(path, line, err))
+        return false;
     const char *hash = line;
     if (line[0] != '$') {
         if (getrandom(salt, sizeof salt, 0) != sizeof salt)
@@ -105,7 +129,7 @@ bool names_write_password_hash(const struct work *w, char *line, struct pome_err
             setting[3 + i] = letters[salt[i] % 64];
         hash = crypt_r(line, setting, &data);
     }
-    if (!hash || !*line || strpbrk(hash, ":* ") || strlen(hash) < 4)
-        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the password file's first line is empty, or not a hash that crypt(3) made");
+    if (!hash || strpbrk(hash, ":* ") || strlen(hash) < 4)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "%s: its first line begins with '$' and is not a hash that crypt(3) made", path);
     return work_write(w, "root-password", hash, strlen(hash), err);
 }

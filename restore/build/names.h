@@ -20,7 +20,8 @@ bool names_add_packages(char *all, size_t size, const char *list, struct pome_er
 /* The same from a file, where '#' begins a comment. */
 bool names_add_package_file(char *all, size_t size, const char *path, struct pome_error *err);
 
-/* Writes the work folder's file "root-password": the line if it is a hash ("$..."), else crypt(3)'s "$6$" with a random salt. */
-bool names_write_password_hash(const struct work *w, char *line, struct pome_error *err);
+/* Writes the work folder's file "root-password" from the first line of this one: the line if it is a hash ("$..."), else crypt(3)'s "$6$" of it with a random
+ * salt. */
+bool names_write_password_hash(const struct work *w, const char *path, struct pome_error *err);
 
 #endif

@@ -139,7 +139,7 @@ static bool make_folder(struct work *w, struct pome_error *err)
 static bool write_file(const char *path, const void *bytes, size_t n, mode_t mode, struct pome_error *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    bool ok = fd >= 0 && write(fd, bytes, n) == (ssize_t)n;
+    bool ok = fd >= 0 && !fchmod(fd, mode) && write(fd, bytes, n) == (ssize_t)n; /* whatever the umask is: modes go into images */
     if (fd >= 0 && close(fd))
         ok = false;
     return ok || pome_fail_errno(err, "%s", path);

@@ -64,10 +64,12 @@ def compile_example(name, *packages):
             fail("pkg-config:", r.stderr)
         flags += r.stdout.split()
     exe = os.path.join(work, name)
-    status, out, err = run("cc", "-std=gnu17", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-o", exe, f"{root}/examples/{name}.c",
-                           *flags, f"-Wl,-rpath,{libdir}")
+    cxx = os.path.exists(f"{root}/examples/{name}.cc")
+    compiler = ["c++", "-std=c++17", "-Wno-missing-field-initializers"] if cxx else ["cc", "-std=gnu17", "-Wno-unused-parameter"]
+    source = f"{root}/examples/{name}.{'cc' if cxx else 'c'}"
+    status, out, err = run(*compiler, "-Wall", "-Wextra", "-Werror", "-o", exe, source, *flags, f"-Wl,-rpath,{libdir}")
     if status:
-        fail(f"examples/{name}.c does not build:", err)
+        fail(source, "does not build:", err)
     return exe
 
 
@@ -109,6 +111,36 @@ p.stdin.flush()
 out, err = p.communicate(timeout=120)
 if p.returncode != 1 or "stopped: guest-panic" not in err:
     fail("epoll, panic:", p.returncode, out, err)
+
+# --- C++: a whole life, and every way to its end ---
+
+life = compile_example("life")
+os.chdir(work)  # for its life.saved
+
+
+def live(status, said, *operations, typed=""):
+    p = start(life, guest, "-", "", *operations)
+    for letter in typed:
+        expect(p, "READY")
+        p.stdin.write(letter)
+        p.stdin.flush()
+    out, err = p.communicate(timeout=120)
+    told = [line.strip() for line in err.splitlines()]
+    if p.returncode != status or told != said:
+        fail("life", *operations, typed, "is", p.returncode, told)
+
+
+begins = ["start", "stopped -> starting", "starting -> running"]
+pauses, resumes = ["pause", "running -> pausing", "pausing -> paused"], ["resume", "paused -> resuming", "resuming -> running"]
+live(0, begins + pauses + ["save", "paused -> saving", "saving -> paused", "stop", "paused -> stopping", "stopping -> stopped", "stopped: request",
+                           "restore", "stopped -> restoring", "restoring -> paused"] + resumes +
+     ["request-stop", "it ignores the power button", "running -> stopping", "stopping -> stopped", "stopped: request"] +
+     ["start", "stopped -> starting", "starting -> running", "reset", "stop", "running -> stopping", "stopping -> stopped", "stopped: request"],
+     "start", "pause", "save", "stop", "restore", "resume", "request-stop", "start", "reset", "stop")
+live(0, begins + ["wait", "running -> stopped", "stopped: guest-off"], "start", "wait", typed="o")
+live(0, begins + ["wait", "the guest starts again", "running -> stopped", "stopped: guest-off"], "start", "wait", typed="ro")
+live(1, ["resume", 'INVALID_STATE: the machine is stopped; "resume" is possible when it is paused'], "resume")
+live(1, ["dance", 'INVALID_CONFIGURATION: "dance" is no operation'][1:], "dance")
 
 # --- objects: a kernel, and faults of a configuration ---
 

@@ -270,7 +270,8 @@ def consoles():
     none = Http(answer["socket"]).console("?recent=0").send("Z").until(b"Z")
     expect(none.rest == b"Z", f"more than nothing: {none.rest!r}")
     status = json.loads(run("status", "a", "--json"))
-    expect(status["console_viewers"] == 4, str(status))
+    expect(status["console_viewers"] == 4 and status["socket"] == answer["socket"], str(status))
+    expect(f"Socket:    {answer['socket']}\n" in run("status", "a"), "the socket is not shown")
     # a terminal
     master, slave = pty.openpty()
     t = subprocess.Popen([pome, "console", "a"], env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
@@ -352,7 +353,7 @@ def notified():
 
 
 def logs():
-    """The log of a machine that runs: as it happens, copied, counted; and erased when it has stopped."""
+    """The log of a machine that runs: as it happens, copied, counted; and erased, which those who watch it survive, now and when it has stopped."""
     answer = start("a")
     stream = subprocess.Popen([pome, "log", "stream", "a", "--predicate", 'process == "kernel" AND eventMessage CONTAINS[c] "A LINE"', "--style", "ndjson"],
                               env=env, stdout=subprocess.PIPE, text=True)
@@ -386,7 +387,7 @@ def logs():
     expect(stats["records"] >= 10 and stats["processes"]["kernel"] >= 1 and stats["segments"] >= 1 and stats["boots"] >= 1, str(stats))
     expect(sum(stats["types"].values()) == stats["records"] == sum(stats["processes"].values()), str(stats))
     run("log", "stats", "a", says="Records:")
-    run("log", "erase", "a", status=6, err="stop it first")
+    run("log", "erase", "a", err="is empty")
     console.send("q")
     run("wait", "a", "--timeout", "60")
     while "machine stopped" not in heard:
@@ -398,10 +399,31 @@ def logs():
     expect(everything.wait(timeout=60) == 0, "a signal is no success")
     expect("a line of the kernel" in out and "machine stopped" in out and "system boot" not in out, out)
     run("log", "stream", "a", "--timeout", "1", says="Timestamp")
-    run("log", "erase", "a")
+    left = run("log", "show", "a", says="machine stopped")
+    expect("a line of the kernel" not in left, left)
+    run("log", "erase", "a", "--json", says="true")
     expect(json.loads(run("log", "stats", "a", "--json"))["records"] == 0, "something is left")
     run("log", "show", "a", err="no such records")
     run("log", "stats", "nobody", status=3)
+
+
+def ports():
+    """A clone wants the ports of its original: it is said at once, and by the start that does not get one, with who has it and what to do."""
+    make("f")
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    holder.listen()
+    port = holder.getsockname()[1]
+    run("set", "f", "networks", '[{"type": "nat"}]')
+    run("set", "f", "forwards", json.dumps([{"hostPort": port, "guestPort": 22}]))
+    run("clone", "f", "f2", err=f"Port {port} of this host leads to \"f\", too: before both run, pome set f2 'forwards[0].hostPort' NUMBER")
+    for what in (f"why: networks[0]: forwards[0]: TCP port {port} of 127.0.0.1 is in use by process {os.getpid()} (", "pome set f2 'forwards[0].hostPort' NUMBER"):
+        run("start", "f2", "--detach", status=6, err=what)
+    holder.close()
+    start("f2")
+    run("stop", "f2")
+    for name in ("f", "f2"):
+        run("delete", name, "--force")
 
 
 def configuration():
@@ -454,6 +476,21 @@ def snapshots():
     run("set", "a", "memorySize", "256MiB", err="next start")
     run("snapshot", "create", "a", "warm")
     expect(run("get", "a", "memorySize").strip() == str(256 << 20), "the snapshot changed the machine's configuration")
+    run("snapshot", "create", "a", "doomed 1", status=2)
+    for name in ("doomed%1", "doomed2", "doomed3"):
+        run("snapshot", "create", "a", name)
+    for name in ("doomed2", "doomed3", "doomed%1"):
+        run("snapshot", "delete", "a", name)
+        expect(state("a") == "running", "removing a snapshot stopped the machine")
+    run("snapshot", "delete", "a", "doomed2", status=3, err="pome snapshot list")
+    left = json.loads(run("snapshot", "list", "a", "--json"))
+    expect([s["name"] for s in left] == ["warm"] and left[0]["current"], str(left))
+    run("snapshot", "restore", "a", "warm", status=6, err="pome stop NAME, pome save NAME")
+    run("pause", "a")
+    run("snapshot", "create", "a", "doomed2")
+    run("snapshot", "delete", "a", "doomed2")
+    expect(state("a") == "paused", state("a"))
+    run("resume", "a")
     run("stop", "a")
     run("snapshot", "restore", "a", "warm")
     expect(run("get", "a", "memorySize").strip() == str(128 << 20), "the snapshot has a configuration that the machine did not run with")
@@ -572,7 +609,7 @@ def hostile():
 
 make("a")
 try:
-    for part in (life, gone_wrong, stopping, waiting, programs, consoles, foreground, notified, logs, configuration, snapshots, killed, folders, hostile):
+    for part in (life, gone_wrong, stopping, waiting, programs, consoles, foreground, notified, logs, ports, configuration, snapshots, killed, folders, hostile):
         t = time.monotonic()
         part()
         print(f"{part.__name__}: {time.monotonic() - t:.1f} s", flush=True)

@@ -122,6 +122,22 @@ def same_bytes():
             assert f.read() == g.read(), 'the folder gives another image than its archive'
 
 
+def same_recovery():
+    """Pome's own Recovery, too, has nothing of the umask in it. It is made of Debian's packages: without them this is not tried."""
+    images = []
+    for i, mask in enumerate((0o022, 0o077)):
+        os.umask(mask)
+        words = ['--kernel', path('kernel'), '--initramfs', path('kernel'), '--rootfs', path('root.tar.gz')]
+        r = subprocess.run([POME, 'image', 'build', '-o', path('recovery%d.ipsw' % i), *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=work)
+        os.umask(0o022)
+        if r.returncode:
+            print('no Recovery of Debian\'s packages here:', r.stderr[-200:])
+            return
+        with open(path('recovery%d.ipsw' % i), 'rb') as f:
+            images.append(f.read())
+    assert images[0] == images[1], 'two builds of Recovery with another umask differ'
+
+
 def refusals():
     tar = archive('root.tar.gz')
     os.mkdir(path('empty-folder'))
@@ -135,7 +151,11 @@ def refusals():
             (('--rootfs', tar, '--recovery-include', work), 'nothing is put into'),
             (('--rootfs', tar, '--size', '16MiB', '--overlay', path('big')), 'does not fit'),
             (('--rootfs', tar, '--ssh-key', write('private', '-----BEGIN OPENSSH PRIVATE KEY-----\n')), 'private key'),
-            (('--rootfs', tar, '--root-password-file', write('empty', '\n')), 'first line'),
+            (('--rootfs', tar, '--root-password-file', write('empty', '\n')), 'first line is empty'),
+            (('--rootfs', tar, '--root-password-file', '/dev/null'), 'first line is empty'),
+            (('--rootfs', tar, '--root-password-file', write('long', 'x' * 256)), 'longer than 255'),
+            (('--rootfs', tar, '--root-password-file', write('no-hash', '$6$:')), 'not a hash'),
+            (('--rootfs', tar, '--root-password-file', work), 'directory'),
             (('--rootfs', tar, '--command-line', 'a\nb'), 'command line')):
         r = build('refused.ipsw', *words, status=1)
         assert why in r.stderr and '  why: ' in r.stderr, (words, r.stderr)
@@ -149,7 +169,7 @@ def refusals():
 try:
     write('kernel', 'not a kernel, but nobody starts it here' * 100)
     write('big/file', 'x' * (32 << 20))
-    for test in (what_is_in_it, same_bytes, refusals):
+    for test in (what_is_in_it, same_bytes, same_recovery, refusals):
         test()
         print('ok', test.__name__)
 finally:

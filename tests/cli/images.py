@@ -4,6 +4,7 @@
 usage: images.py POME MAKE_TEST_IMAGE
 """
 import base64
+import glob
 import hashlib
 import json
 import os
@@ -34,6 +35,22 @@ def sha384(path):
     return hashlib.sha384(open(path, "rb").read()).hexdigest()
 
 
+def same(ours, theirs, place):
+    """Every key of a list, as Python's plistlib reads it."""
+    if isinstance(theirs, bytes):
+        theirs = theirs.hex()
+    if isinstance(theirs, dict):
+        expect(set(ours) == set(theirs), f"{place}: other keys")
+        for k in theirs:
+            same(ours[k], theirs[k], f"{place}.{k}")
+    elif isinstance(theirs, list):
+        expect(len(ours) == len(theirs), f"{place}: another length")
+        for i, v in enumerate(theirs):
+            same(ours[i], v, f"{place}[{i}]")
+    else:
+        expect(ours == theirs, f"{place}: {ours!r}, not {theirs!r}")
+
+
 def restore_images():
     text = run("info", "plain.ipsw", says="macOS 13.6 (22Z120)")
     for want in ("VirtualMac" not in text, "vma2macosap  Customer Upgrade Install (IPSW)  Update     0x20   0xFE00" in text, "13.0.0" in text):
@@ -42,23 +59,7 @@ def restore_images():
     expect(len(info["identities"]) == 6 and info["identity_count"] == 6, "identities")
     expect(info["identities"][3]["minimum_memory_bytes"] == 4 << 30 and info["minimum_cpu_count"] == 2, "what a virtual Mac needs")
     expect(info["supported"] is False and "not started" in info["reason"], "support")
-    # Every key of every list, as Python's plistlib reads them.
     lists = zipfile.ZipFile(at("plain.ipsw"))
-
-    def same(ours, theirs, place):
-        if isinstance(theirs, bytes):
-            theirs = theirs.hex()
-        if isinstance(theirs, dict):
-            expect(set(ours) == set(theirs), f"{place}: other keys")
-            for k in theirs:
-                same(ours[k], theirs[k], f"{place}.{k}")
-        elif isinstance(theirs, list):
-            expect(len(ours) == len(theirs), f"{place}: another length")
-            for i, v in enumerate(theirs):
-                same(ours[i], v, f"{place}[{i}]")
-        else:
-            expect(ours == theirs, f"{place}: {ours!r}, not {theirs!r}")
-
     for name, found in info["lists"].items():
         same(found, plistlib.loads(lists.read(name)), name)
     expect(len(info["lists"]) == 4, "four lists")
@@ -81,10 +82,10 @@ def property_lists():
     open(at("HardwareModel"), "wb").write(plistlib.dumps({"DataRepresentationVersion": 2, "PlatformVersion": 2, "MinimumSupportedOS": [13, 0, 0]}, fmt=plistlib.FMT_BINARY,
                                                          sort_keys=False))
     run("info", "HardwareModel", says="Apple vma2")
-    one = {"Text": "x", "Number": 7, "Data": b"\1\2", "Empty": b"", "List": [True, {"Key": 1.5}]}
+    one = {"Text": "x", "No text": "", "Number": 7, "Negative": -1426047457, "Least": -1 << 63, "Most": (1 << 64) - 1, "Data": b"\1\2", "Empty": b"", "List": [True, {"Key": 1.5}]}
     for fmt in (plistlib.FMT_XML, plistlib.FMT_BINARY):
         open(at("one.plist"), "wb").write(plistlib.dumps(one, fmt=fmt))
-        expect(json.loads(run("info", "one.plist", "--json"))["list"] == {"Text": "x", "Number": 7, "Data": "0102", "Empty": "", "List": [True, {"Key": "1.5"}]}, "a list's values")
+        expect(json.loads(run("info", "one.plist", "--json"))["list"] == {**one, "Data": "0102", "Empty": "", "List": [True, {"Key": "1.5"}]}, "a list's values")
     run("verify", "one.plist", status=69, err="it has no digests")
     open(at("bad.plist"), "wb").write(b"bplist00 and no more")
     run("info", "bad.plist", status=1, err="bad.plist")
@@ -210,6 +211,12 @@ def disks(key):
     open(at("password.aea"), "wb").write(other)
     run("info", "password.aea", says="a symmetric key only (profile 1)")
     run("verify", "password.aea", "--key", key, status=69, err="only profile 1, ")
+    auth = b"".join((5 + len(k) + len(v)).to_bytes(4, "little") + k + b"\0" + v for k, v in (
+        (b"com.apple.wkms.fcs-response", b'{"enc-request":"BA==","wrapped-key":"AA=="}'), (b"com.apple.wkms.fcs-key-url", b"https://keys.test/one")))
+    open(at("wrapped.aea"), "wb").write(b"AEA1" + (1).to_bytes(4, "little") + len(auth).to_bytes(4, "little") + auth + bytes(4096))
+    run("info", "wrapped.aea", says="wrapped for a private key (HPKE)")  # as in macOS's own images
+    run("info", "wrapped.aea", says="https://keys.test/one")
+    run("extract", "wrapped.aea", "-o", "os6.raw", status=69, err="--key-file")
     open(at("key"), "wb").write(bytes.fromhex(key))
     run("extract", "os.dmg.aea", "-o", "os3.raw", "--key-file", "key")
     run("extract", "sealed.ipsw", "OS", "--payload", "-o", "os4.raw", "--key", "base64:" + base64.b64encode(bytes.fromhex(key)).decode())
@@ -244,7 +251,9 @@ def real_lists():
     run("info", "ios.ipsw", says="d64ap")
     found = json.loads(run("info", "ios.ipsw", "--json"))["lists"]["BuildManifest.plist"]
     real = plistlib.load(open(name, "rb"))
-    expect([set(i["Manifest"]) for i in found["BuildIdentities"]] == [set(i["Manifest"]) for i in real["BuildIdentities"]], "iOS components")
+    same(found, real, "iOS")
+    for other in glob.glob(os.path.join(samples, "*.plist")):
+        same(json.loads(run("info", other, "--json"))["list"], plistlib.load(open(other, "rb")), other)
 
 
 key = make("sealed.ipsw", "--encrypted")

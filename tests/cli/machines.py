@@ -95,6 +95,12 @@ def life():
     run("install", "a", "--image", image, status=4, err="is installed already")
     run("install", "a", "--image", image, "--erase")
     bundle = os.path.join(vms, "a.bundle")
+    for command in (("install", "a", "--image", image, "--erase"), ("disk", "resize", "a", "3GiB")):  # what a snapshot needs is copied first, and may take long
+        run("snapshot", "create", "a", "s")
+        keeps = os.path.exists(os.path.join(bundle, "Snapshots", "s", "Disk.map"))  # else the file system shares blocks
+        steps = [json.loads(line).get("step") for line in run(*command, "--json").splitlines()]
+        expect(("Completing snapshots" in steps) == keeps, f"{command}: {steps}")
+        run("snapshot", "delete", "a", "s")
     fd = os.open(bundle, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     run("delete", "a", status=6, err=f"process {os.getpid()}")

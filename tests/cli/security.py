@@ -55,6 +55,8 @@ def authorities():
         for part in ("signer.key", "signer.pem", "root.pem"):
             f.write(open(os.path.join(folder, part)).read())
     run("security", "set", "a", "reduced", "--authority", one)
+    run("authority", "show", "--authority", one, says="File:   " + one)
+    run("authority", "show", "--authority", folder, says="Folder: " + folder)
     expect(policy("a")["security"] == "reduced", "not signed with the file")
     create("b", "--authority", one)
     expect(policy("b")["authority"] == digest, "not the authority in the file")
@@ -64,7 +66,7 @@ def authorities():
     os.chmod(one, 0o600)
     with open(one, "w") as f:
         f.write("rubbish")
-    create("c", "--authority", one, status=1, err="does not hold a private key")
+    create("c", "--authority", one, status=1, err="holds neither a private key without a password alone nor one with the signer's certificate")
     run("personalize", "a", "--all", "--authority", one, status=1, err="cat signer.key signer.pem root.pem")
     run("authority", "show", "--authority", one, status=1, err="cat signer.key signer.pem root.pem")
 

@@ -2,6 +2,7 @@
  * el1_test.c - runs the bare guest of guest.h on every engine: the evaluator and compiled code, one and several vCPUs, and in
  * randomised mode (POME_TEST_SEEDS=n: so many seeds, default 2).
  */
+#include "base/bits.h"
 #include "cpu/cpu.h"
 #include <pthread.h>
 #include <setjmp.h>
@@ -188,6 +189,17 @@ static void unchained(void **state)
     unsetenv("POME_MAX_INSNS");
 }
 
+/* Never, always for a while, and nearly everything: what is evaluated and what is compiled meet at other places each time. */
+static void cold(void **state)
+{
+    static const char *const visits[] = {"0", "1", "200"};
+    for (unsigned i = 0; i < ARRAY_SIZE(visits); i++) {
+        setenv("POME_COLD", visits[i], 1);
+        run(1 + i, 0);
+    }
+    unsetenv("POME_COLD");
+}
+
 static void randomised(void **state)
 {
     const char *text = getenv("POME_TEST_SEEDS");
@@ -207,6 +219,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(evaluator),
         cmocka_unit_test(compiled),
         cmocka_unit_test(unchained),
+        cmocka_unit_test(cold),
         cmocka_unit_test(randomised),
         cmocka_unit_test(paused),
         cmocka_unit_test(stopped_and_reset),

@@ -1,5 +1,5 @@
 """ramdisk.py - the test initramfs with scripts, files and kernel modules behind it."""
-import os, subprocess, shutil
+import json, os, subprocess, shutil
 
 GUESTS, WORK = os.environ['GUESTS'], os.environ['WORK']
 KERNEL = os.path.join(GUESTS, 'vmlinuz-cloud')
@@ -60,7 +60,23 @@ def ramdisk(name, scripts, modules=()):
     return out
 
 
+def command_line(test, modules):
+    """Loads the modules and runs /tests/<test>."""
+    return 'quiet console=ttyAMA0 pome.modules=%s pome.test=%s' % (','.join(modules), test)
+
+
 def boot(initrd, test, modules, *more, append=''):
-    """The words of `pome boot` that load the modules and run /tests/<test>."""
-    return ['boot', '--kernel', KERNEL, '--initrd', initrd, '--append',
-            'quiet console=ttyAMA0 pome.modules=%s pome.test=%s %s' % (','.join(modules), test, append), *more]
+    """The words of `pome boot` for that."""
+    return ['boot', '--kernel', KERNEL, '--initrd', initrd, '--append', '%s %s' % (command_line(test, modules), append), *more]
+
+
+def boots(folder, initrd, test, modules):
+    """From now on the machine in this bundle does that."""
+    shutil.copy(KERNEL, os.path.join(folder, 'Kernel'))
+    shutil.copy(initrd, os.path.join(folder, 'Ramdisk'))
+    path = os.path.join(folder, 'Config.json')
+    with open(path) as f:
+        config = json.load(f)
+    config['boot'] = {'type': 'linux', 'kernel': 'Kernel', 'ramdisk': 'Ramdisk', 'commandLine': command_line(test, modules)}
+    with open(path, 'w') as f:
+        json.dump(config, f)

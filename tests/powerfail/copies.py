@@ -16,7 +16,7 @@ from kit import home, image, make_image, more_programs, pome, run, sure, test, v
 
 out = os.path.join(home, "vm.tar.zst")
 foreign = os.path.join(home, "guest")
-POINTS = 18  # of an operation that has more moments than that are tried, unless --all
+POINTS = 14  # of an operation that has more moments than that are tried, unless --all
 
 
 def machines(resumable=()):
@@ -106,15 +106,103 @@ def after_snapshot_create(ok):
     return "new" in there
 
 
+# What the played guest (live_snapshot.c) writes: sectors of one value at places 1 MiB apart.
+GUEST, LIVED, OLD = 900, ["a", "b", "c"], 0xaa
+TORN = -1 # a sector that was written in part: never one that was flushed, nor one of a snapshot
+PLACES = [0, 1, 2] + [11 + i for i in range(len(LIVED))] + [19]
+flushed = os.path.join(work.name, "flushed")
+
+
+def live(name, value):
+    return [more_programs[0], os.path.join(vms, "vm.bundle"), name, str(value), flushed]
+
+
+def create_lived():
+    create()
+    with open(os.path.join(vms, "vm.bundle", "Disk.img"), "r+b") as f:
+        f.seek(GUEST << 20)
+        f.write(bytes([OLD]) * (20 << 20))
+    for i, name in enumerate(LIVED):
+        sure(*live(name, i + 1))
+
+
+def on_disk():
+    found = {}
+    with open(os.path.join(vms, "vm.bundle", "Disk.img"), "rb") as f:
+        for place in PLACES:
+            f.seek(GUEST + place << 20)
+            sector = f.read(512)
+            found[place] = sector[0] if sector == sector[:1] * 512 else TORN
+    return found
+
+
+def lived(last):
+    """The disk as snapshot `last` (0: the first) has it."""
+    own = {11 + i: i + 1 if i == last else i + 65 if i < last else OLD for i in range(len(LIVED))}
+    return {0: last + 1, 1: last + 1, 2: last + 1, **own, 19: OLD}
+
+
+NOW = {**{i: 67 for i in range(3)}, **{11 + i: i + 65 for i in range(len(LIVED))}, 19: OLD}
+
+
+def same_lived(names):
+    """In turns, so that going back goes forth as well."""
+    for name in sorted(names) + sorted(names)[:1]:
+        sure(pome, "snapshot", "restore", "vm", name)
+        if on_disk() != lived(LIVED.index(name)):
+            sys.exit(f"snapshot {name}: {on_disk()}, needed {lived(LIVED.index(name))}")
+
+
 def after_live_snapshot(ok):
-    """What the guest wrote before, while and after its disk was copied (live_snapshot.c) is in it."""
-    if not after_snapshot_create(ok):
-        return False
-    with open(os.path.join(vms, "vm.bundle", "Disk.img"), "rb") as f: # was restored
-        for i in range(3):
-            f.seek((900 + i) << 20)
-            if f.read(512) != bytes([i + 1]) * 512:
-                sys.exit(f"the snapshot has not what was written at {i + 1}")
+    """What the guest flushed is there; each snapshot is what the disk was."""
+    there, disk = snapshots(), on_disk()
+    last = {}
+    if os.path.exists(flushed):
+        for line in open(flushed):
+            last[int(line.split()[0])] = int(line.split()[1])
+        os.unlink(flushed)
+    for place, value in last.items():
+        if disk[place] != value and (value != 9 or disk[place] not in (73, TORN)): # what was not flushed may be there, in part or not
+            sys.exit(f"the guest flushed {value} at {place}, {disk[place]} is there")
+    if not set(LIVED) <= set(there) or (ok and "new" not in there):
+        sys.exit(f"snapshots: {list(there)}")
+    if "new" in there:
+        sure(pome, "snapshot", "restore", "vm", "new")
+        if on_disk() not in [{**before, 0: 9, 1: 9, 2: 9, 19: 9} for before in (NOW, lived(0))]: # same_lived ends there
+            sys.exit(f"the snapshot is {on_disk()}")
+    same_lived(LIVED)
+    return "new" in there
+
+
+def after_lived_delete(ok):
+    there = snapshots()
+    if not {"a", "c"} <= set(there) or (ok and "b" in there) or on_disk() not in (NOW, lived(0)): # same_lived ends there
+        sys.exit(f"snapshots {list(there)}, disk {on_disk()}")
+    same_lived(there)
+    return "b" not in there
+
+
+def after_lived_restore(ok):
+    there = snapshots()
+    disk = on_disk()
+    if set(there) != set(LIVED) or disk not in (NOW, lived(0)) or (ok and disk != lived(0)):
+        sys.exit(f"snapshots {list(there)}, disk {disk}")
+    same_lived(there)
+    return disk == lived(0)
+
+
+def after_lived_security(ok):
+    same_lived(snapshots())
+    return False
+
+
+def after_lived_resize(ok):
+    """The snapshots were made whole first."""
+    sure(pome, "bundle", "repair", "vm", "--yes")
+    disk = on_disk()
+    if disk != NOW:
+        sys.exit(f"disk {disk}")
+    same_lived(snapshots())
     return True
 
 
@@ -236,7 +324,11 @@ OPERATIONS = [
     ("nvram set", create, [pome, "nvram", "set", "vm", "boot-args", "quiet"], after_nvram),
     ("config set", create, [pome, "config", "set", "vm", "memorySize", "1GiB"], after_config),
     ("snapshot create", create_with_snapshots, [pome, "snapshot", "create", "vm", "new"], after_snapshot_create),
-    ("snapshot create, live", create_with_snapshots, [more_programs[0], os.path.join(vms, "vm.bundle"), "new"], after_live_snapshot),
+    ("snapshot create, live", create_lived, live("new", 9), after_live_snapshot),
+    ("snapshot delete, from between", create_lived, [pome, "snapshot", "delete", "vm", "b"], after_lived_delete),
+    ("snapshot restore, of what changed", create_lived, [pome, "snapshot", "restore", "vm", "a"], after_lived_restore),
+    ("security set after snapshots", create_lived, [pome, "security", "set", "vm", "full"], after_lived_security),
+    ("disk resize after snapshots", create_lived, [pome, "disk", "resize", "vm", "4GiB"], after_lived_resize),
     ("snapshot restore", create_with_snapshots, [pome, "snapshot", "restore", "vm", "first"], after_snapshot_restore),
     ("snapshot delete", create_with_snapshots, [pome, "snapshot", "delete", "vm", "first"], after_snapshot_delete),
     ("repair", create_damaged, [pome, "bundle", "repair", "vm", "--yes"], after_repair),

@@ -69,7 +69,13 @@ TRANSLATE(DUP_s)
 {
     if (fp_trapped(t, i))
         return;
-    write_vreg(t, i->rd, E1(VFROM64, element(t, i), 0));
+    unsigned size = imm5_size(i), from = imm5_index(i);
+    if (size == SIZE_D && from)
+        write_vreg(t, i->rd, E1(VHIGH, vreg(t, i->rn), 0));
+    else if (size == SIZE_S && from)
+        write_vreg(t, i->rd, E2(VINSV, E0(VCONST, 0), vreg(t, i->rn), sized(size, from << 4)));
+    else
+        write_vreg(t, i->rd, E1(VFROM64, element(t, i), 0));
 }
 
 /* ---- table lookup, permutations ---- */

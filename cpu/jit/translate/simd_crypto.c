@@ -48,8 +48,31 @@ TRANSLATE(SHA1M) { d_n_m(t, i, IR_VSHA1M); }
 TRANSLATE(SHA1H) { n_only(t, i, IR_VSHA1H); }
 TRANSLATE(SHA1SU0) { d_n_m(t, i, IR_VSHA1SU0); }
 TRANSLATE(SHA1SU1) { d_n(t, i, IR_VSHA1SU1); }
-TRANSLATE(SHA256H) { d_n_m(t, i, IR_VSHA256H); }
-TRANSLATE(SHA256H2) { d_n_m(t, i, IR_VSHA256H2); }
+
+/* Words of a vector swapped in pairs */
+static ir_ref swapped(struct tr *t, ir_ref v)
+{
+    return E1(VREV, v, sized(SIZE_S, SIZE_D));
+}
+
+/*
+ * Four rounds on x (a, b, c, d) and y (e, f, g, h), as two times two on the host's order (f, e, b, a) and (h, g, d, c). SHA256H wants the
+ * new x, SHA256H2 the new y: both say the same until the last operation, so that next to each other they share the rounds, and what turns
+ * the lanes for the next four undoes what turned them back.
+ */
+static void sha256_rounds(struct tr *t, const struct a64_insn *i, bool second)
+{
+    if (fp_trapped(t, i))
+        return;
+    ir_ref d = vreg(t, i->rd), n = vreg(t, i->rn), w = vreg(t, i->rm), x = second ? n : d, y = second ? d : n;
+    ir_ref feba = swapped(t, E2(VZIP1, y, x, SIZE_D)), hgdc = swapped(t, E2(VZIP2, y, x, SIZE_D));
+    ir_ref middle = E3(VSHA256RNDS2, hgdc, feba, w, 0), last = E3(VSHA256RNDS2, feba, middle, E1(VHIGH, w, 0), 0);
+    ir_ref ef_ab = swapped(t, last), gh_cd = swapped(t, middle);
+    write_vreg(t, i->rd, second ? E2(VZIP1, ef_ab, gh_cd, SIZE_D) : E2(VZIP2, ef_ab, gh_cd, SIZE_D));
+}
+
+TRANSLATE(SHA256H) { sha256_rounds(t, i, false); }
+TRANSLATE(SHA256H2) { sha256_rounds(t, i, true); }
 TRANSLATE(SHA256SU0) { d_n(t, i, IR_VSHA256SU0); }
 TRANSLATE(SHA256SU1) { d_n_m(t, i, IR_VSHA256SU1); }
 TRANSLATE(SHA512H) { d_n_m(t, i, IR_VSHA512H); }
@@ -73,7 +96,7 @@ TRANSLATE(BCAX)
 
 static ir_ref rotate_right(struct tr *t, ir_ref v, unsigned by) /* 1..63 */
 {
-    return E2(VORR, E1(VSHR, v, sized(SIZE_D, by)), E1(VSHL, v, sized(SIZE_D, 64 - by)), 0);
+    return E1(VROL, v, sized(SIZE_D, 64 - by));
 }
 
 TRANSLATE(RAX1)

@@ -88,7 +88,7 @@ static ir_ref bytes16(struct tr *t, const uint8_t *b)
 /* The vector whose byte k is byte from[k] of the n_in vectors in a row; from[k] = 0xff: 0. */
 static ir_ref gather(struct tr *t, const ir_ref *in, unsigned n_in, const uint8_t from[16])
 {
-    ir_ref v = E0(VCONST, 0);
+    ir_ref zero = E0(VCONST, 0), v = zero;
     for (unsigned c = 0; c < n_in; c++) {
         uint8_t index[16];
         bool any = false;
@@ -97,8 +97,8 @@ static ir_ref gather(struct tr *t, const ir_ref *in, unsigned n_in, const uint8_
             index[k] = here ? from[k] % 16 : 0xff;
             any |= here;
         }
-        if (any)
-            v = E3(VTBX, v, in[c], bytes16(t, index), sized(SIZE_B, 0));
+        ir_ref part = any ? E3(VTBX, zero, in[c], bytes16(t, index), sized(SIZE_B, 0)) : zero;
+        v = v == zero ? part : part == zero ? v : E2(VORR, v, part, 0);
     }
     return v;
 }
