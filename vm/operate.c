@@ -99,10 +99,15 @@ static void renew(struct vm *vm)
 
 /* ---- operations ---- */
 
+/* The vCPUs' threads begin parked: see let_go. */
 static bool run_start(struct vm *vm, const struct vm_work *w, struct pome_error *err)
 {
     renew(vm);
-    return loop_start(vm, err) && begin(vm, err);
+    cpu_set_pause(vm->cpus);
+    bool ok = loop_start(vm, err) && begin(vm, err);
+    if (!ok)
+        cpu_set_resume(vm->cpus);
+    return ok;
 }
 
 static bool run_pause(struct vm *vm, const struct vm_work *w, struct pome_error *err)
@@ -120,9 +125,7 @@ static bool run_pause(struct vm *vm, const struct vm_work *w, struct pome_error 
 static bool run_resume(struct vm *vm, const struct vm_work *w, struct pome_error *err)
 {
     NOTE(vm, "state", "resumed after %.3f s", (double)(loop_now_ns() - vm->frozen_at_ns) / 1e9);
-    thaw(vm, true);
     stop_watch_thaw(vm);
-    vm_renew_begin(vm);
     return true;
 }
 
@@ -176,6 +179,22 @@ static bool (*const run[POME_VM_OPERATION_COUNT])(struct vm *vm, const struct vm
     [POME_VM_OP_STOP] = run_stop,   [POME_VM_OP_SAVE] = run_save,   [POME_VM_OP_RESTORE] = run_restore,
 };
 
+static void thaw_resumed(struct vm *vm)
+{
+    thaw(vm, true);
+    vm_renew_begin(vm);
+}
+
+static void unpark_started(struct vm *vm)
+{
+    cpu_set_resume(vm->cpus);
+}
+
+/* What comes after the state is told: the guest's next instruction. Who hears the guest finds a machine that is running, not one that is about to. */
+static void (*const let_go[POME_VM_OPERATION_COUNT])(struct vm *vm) = {
+    [POME_VM_OP_START] = unpark_started, [POME_VM_OP_RESUME] = thaw_resumed,
+};
+
 /* vm->lock held. */
 static void end(struct vm *vm, bool ok, const struct pome_error *err)
 {
@@ -215,6 +234,11 @@ void *operator_main(void *arg)
             log_host(vm->config.log, vm_subsystem, "state", LOG_LEVEL_ERROR, "%s failed: %s", vm_ops[op].name, err.message);
         pthread_mutex_lock(&vm->lock);
         end(vm, ok, &err);
+        if (ok && let_go[op]) {
+            pthread_mutex_unlock(&vm->lock);
+            let_go[op](vm);
+            pthread_mutex_lock(&vm->lock);
+        }
     }
     pthread_mutex_unlock(&vm->lock);
     return NULL;
