@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <ftw.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -20,6 +21,7 @@
 #include "restore/build/compose.h"
 #include "restore/build/image_build.h"
 #include "restore/build/tool.h"
+#include "restore/build/work.h"
 #include "restore/verify.h"
 
 static char folder[64];
@@ -304,6 +306,32 @@ static void bad_options_are_refused(void **state)
     assert_int_equal(code_of(o), POME_ERROR_INVALID_CONFIGURATION);
 }
 
+/* --- the work folder --- */
+
+/* What goes into images from it has the modes that it has everywhere, whatever the umask is. */
+static int is_odd(const char *path, const struct stat *s, int kind, struct FTW *ftw)
+{
+    const mode_t mode = s->st_mode & 0777;
+    if (ftw->level == 0 || mode == 0755 || (kind == FTW_F && mode == 0644))
+        return 0;
+    printf("%s: mode %o\n", path, mode);
+    return 1;
+}
+
+static void umask_is_not_in_the_files(void **state)
+{
+    struct work w;
+    char made[WORK_PATH + 64];
+    struct pome_error err;
+    mode_t before = umask(077);
+    bool ok = work_open(&w, folder, &err);
+    int odd = ok ? nftw(work_path(&w, "files", made), is_odd, 32, FTW_PHYS) : 0;
+    work_close(&w);
+    umask(before);
+    assert_true(ok);
+    assert_int_equal(odd, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +344,7 @@ int main(void)
         cmocka_unit_test(composing_is_cancelled_without_a_trace),
         cmocka_unit_test(odd_os_image_is_refused),
         cmocka_unit_test(bad_options_are_refused),
+        cmocka_unit_test(umask_is_not_in_the_files),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

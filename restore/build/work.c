@@ -29,14 +29,17 @@ const char *work_path(const struct work *w, const char *name, char path[WORK_PAT
     return path;
 }
 
-/* mkdir -p */
-static bool make_folders(char *path, struct pome_error *err)
+enum modes { AS_THE_UMASK_SAYS, FOR_IMAGES };
+
+/* mkdir -p. FOR_IMAGES: modes go into images, so the umask has no part in them. */
+static bool make_folders(char *path, enum modes modes, struct pome_error *err)
 {
     for (char *slash = path + 1;; slash++) {
         slash = strchrnul(slash, '/');
         char end = *slash;
         *slash = 0;
-        bool ok = !mkdir(path, 0755) || errno == EEXIST;
+        bool made = !mkdir(path, 0755);
+        bool ok = made ? modes != FOR_IMAGES || !chmod(path, 0755) : errno == EEXIST;
         if (!ok)
             pome_fail_errno(err, "%s", path);
         *slash = end;
@@ -56,7 +59,7 @@ static bool name_cache(struct work *w, const char *given, struct pome_error *err
     if (strlen(base) > WORK_PATH / 2)
         return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the cache's path is longer than %d bytes", WORK_PATH / 2);
     snprintf(w->cache, sizeof w->cache, "%s%s", base, base == given ? "" : base == xdg ? "/pome" : "/.cache/pome");
-    return make_folders(w->cache, err);
+    return make_folders(w->cache, AS_THE_UMASK_SAYS, err);
 }
 
 /* Another build that runs now keeps the name: this one's log has our process number. */
@@ -139,7 +142,8 @@ static bool make_folder(struct work *w, struct pome_error *err)
 static bool write_file(const char *path, const void *bytes, size_t n, mode_t mode, struct pome_error *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    bool ok = fd >= 0 && !fchmod(fd, mode) && write(fd, bytes, n) == (ssize_t)n; /* whatever the umask is: modes go into images */
+    bool ok = fd >= 0 && !fchmod(fd, mode) &&
+              write(fd, bytes, n) == (ssize_t)n; /* whatever the umask is, as make_folders */
     if (fd >= 0 && close(fd))
         ok = false;
     return ok || pome_fail_errno(err, "%s", path);
@@ -155,7 +159,7 @@ static bool write_scripts(struct work *w, struct pome_error *err)
         snprintf(path, sizeof path, "%s/files/%s", w->folder, name);
         char *slash = strrchr(path, '/');
         *slash = 0;
-        if (!make_folders(path, err))
+        if (!make_folders(path, FOR_IMAGES, err))
             return false;
         *slash = '/';
         if (!write_file(path, f->bytes, f->n, f->executable ? 0755 : 0644, err))
