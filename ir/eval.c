@@ -23,7 +23,7 @@ union ir_value ir_eval_pure(enum ir_op op, uint64_t imm, const union ir_value ar
     union ir_value r = {.d = {0, 0}};
     unsigned o = op;
     if (o < IR_FIRST_VEC)
-        r.u64 = ir_eval_int(op, imm, args);
+        r.u64 = ir_eval_int(op, imm, args[0].u64, args[1].u64, args[2].u64);
     else if (o < IR_FIRST_FP ? !ir_eval_vec(op, imm, args, &r, fpsr) : !ir_eval_fp(op, imm, args, fpcr, fpsr, &r)) {
         fprintf(stderr, "ir_eval_pure: %s\n", ir_ops[o].name);
         assert(!"ir_eval_pure: operation without a meaning");
@@ -137,18 +137,13 @@ static void eval_pure(struct run *r, const struct ir_insn *i, union ir_value *ou
         le32_put(r->state + r->env->fpsr_offset, fpsr);
 }
 
-static void eval_int(struct run *r, const struct ir_insn *i, union ir_value *out)
-{
-    const union ir_value args[3] = {{.u64 = r->v[i->a].u64}, {.u64 = r->v[i->b].u64}, {.u64 = r->v[i->c].u64}};
-    out->u64 = ir_eval_int(i->op, i->imm, args);
-}
-
 /* Who does an operation. A table, since code that runs once comes here too: each branch on effects would go another way every time. */
-enum doer { MARK, GET64, SET64, INTEGER, STATE, EXIT, MEMORY, CALL, PURE };
+enum doer { MARK, GET64, SET64, CONSTANT, INTEGER, STATE, EXIT, MEMORY, CALL, PURE };
 #define DOER(op, effects)                                     \
     ((effects) & IR_EFF_MARK                       ? MARK     \
      : (op) == (int)IR_GET64                       ? GET64    \
      : (op) == (int)IR_SET64                       ? SET64    \
+     : (op) == (int)IR_CONST                       ? CONSTANT \
      : (effects) & (IR_EFF_EXIT | IR_EFF_SIDE_EXIT) ? EXIT     \
      : (effects) & IR_EFF_MEM                      ? MEMORY   \
      : (effects) & IR_EFF_CALL                     ? CALL     \
@@ -161,21 +156,31 @@ static const uint8_t doers[IR_OP_COUNT] = {
 #undef IR
 };
 
+static union ir_value integer(uint64_t v)
+{
+    return (union ir_value){.d = {v, 0}};
+}
+
 /* True when the block was left. */
 static bool step(struct run *r, unsigned n)
 {
     const struct ir_insn *i = &r->b->insn[n];
     union ir_value *out = &r->v[n];
-    out->d[0] = out->d[1] = 0;
     switch ((enum doer)doers[i->op]) {
     case MARK: r->pc_offset = i->op == IR_INSN ? (uint32_t)i->imm : r->pc_offset; return false;
-    case GET64: out->u64 = le64_get(r->state + i->imm); return false;
+    case GET64: *out = integer(le64_get(r->state + i->imm)); return false;
     case SET64: le64_put(r->state + i->imm, r->v[i->a].u64); return false;
-    case INTEGER: eval_int(r, i, out); return false;
-    case STATE: eval_state(r, i, out); return false;
+    case CONSTANT: *out = integer(i->imm); return false;
+    case INTEGER:
+        *out = integer(ir_eval_int(i->op, i->imm, r->v[i->a].u64, r->v[i->b].u64, r->v[i->c].u64));
+        return false;
+    case STATE: *out = integer(0); eval_state(r, i, out); return false;
     case EXIT: return eval_exit(r, i);
-    case MEMORY: eval_memory(r, i, out); return ir_ops[i->op].effects & IR_EFF_RAISE && raised(r);
-    case CALL: eval_call(r, i, out); return i->imm & IR_CALL_RAISES && raised(r);
+    case MEMORY:
+        *out = integer(0);
+        eval_memory(r, i, out);
+        return ir_ops[i->op].effects & IR_EFF_RAISE && raised(r);
+    case CALL: *out = integer(0); eval_call(r, i, out); return i->imm & IR_CALL_RAISES && raised(r);
     case PURE: eval_pure(r, i, out); return false;
     }
     return false;

@@ -102,11 +102,62 @@ static uint32_t sdiv32(int32_t a, int32_t b)
     return b == 0 ? 0 : b == -1 ? 0 - (uint32_t)a : (uint32_t)(a / b);
 }
 
-uint64_t ir_eval_int(enum ir_op op, uint64_t imm, const union ir_value args[3])
+/* What is seldom asked for. Apart, since it needs many registers, and code that runs once would pay for saving them each time. */
+static __attribute__((noinline)) uint64_t eval_seldom(enum ir_op op, uint64_t imm, uint64_t a, uint64_t b, uint64_t c)
 {
-    uint64_t a = args[0].u64, b = args[1].u64, c = args[2].u64;
     uint32_t wa = (uint32_t)a, wb = (uint32_t)b;
     bool carry = !(c & F_NOT_C); /* of operations whose third operand is FLAGS */
+    unsigned lsb = imm & 0xff, width = imm >> 8 & 0xff;
+
+    switch (op) {
+    case IR_ADC64: return a + b + carry;
+    case IR_ADC32: return (uint32_t)(wa + wb + carry);
+    case IR_SBC64: return a + ~b + carry;
+    case IR_SBC32: return (uint32_t)(wa + ~wb + carry);
+    case IR_UMULH: return (uint64_t)((unsigned __int128)a * b >> 64);
+    case IR_SMULH: return (uint64_t)((__int128)(int64_t)a * (int64_t)b >> 64);
+    case IR_UDIV64: return b ? a / b : 0;
+    case IR_UDIV32: return wb ? wa / wb : 0;
+    case IR_SDIV64: return sdiv64((int64_t)a, (int64_t)b);
+    case IR_SDIV32: return sdiv32((int32_t)wa, (int32_t)wb);
+    case IR_ROR64: return ror(a, b & 63, 64);
+    case IR_ROR32: return ror(wa, b & 31, 32);
+    case IR_EXTR64: return shift_right_pair(a, b, (unsigned)imm, 64);
+    case IR_EXTR32: return shift_right_pair(wa, wb, (unsigned)imm, 32);
+    case IR_SBFX64: return (uint64_t)sext(a >> lsb, width);
+    case IR_SBFX32: return (uint32_t)sext(a >> lsb, width);
+    case IR_CLZ64: return clz(a, 64);
+    case IR_CLZ32: return clz(wa, 32);
+    case IR_CLS64: return cls(a, 64);
+    case IR_CLS32: return cls(wa, 32);
+    case IR_RBIT64: return reverse_bits(a, 64);
+    case IR_RBIT32: return reverse_bits(wa, 32);
+    case IR_BSWAP64: return __builtin_bswap64(a);
+    case IR_BSWAP32: return __builtin_bswap32(wa);
+    case IR_BSWAP32X2: return __builtin_bswap32(wa) | (uint64_t)__builtin_bswap32((uint32_t)(a >> 32)) << 32;
+    case IR_BSWAP16X4: return swap16x4(a);
+    case IR_CRC32: return crc(wa, b, (unsigned)imm, 0xedb88320);
+    case IR_CRC32C: return crc(wa, b, (unsigned)imm, 0x82f63b78);
+    case IR_FADC64: return add_flags64(a, b, carry);
+    case IR_FADC32: return add_flags32(wa, wb, carry);
+    case IR_FSBC64: return add_flags64(a, ~b, carry);
+    case IR_FSBC32: return add_flags32(wa, ~wb, carry);
+    case IR_FCONST: return ir_flags_from_nzcv((uint32_t)imm << 28);
+    case IR_FSELECT: return ir_cond_holds((unsigned)imm, (uint32_t)a) ? b : c;
+    case IR_F_FROM_NZCV: return ir_flags_from_nzcv(wa);
+    case IR_F_TO_NZCV: return ir_flags_to_nzcv(wa);
+    case IR_COND: return ir_cond_holds((unsigned)imm, (uint32_t)a);
+    case IR_SELECT: return ir_cond_holds((unsigned)imm, (uint32_t)a) ? b : c;
+    case IR_SELNZ: return a ? b : c;
+    default:
+        assert(!"ir_eval_int: not a pure integer operation");
+        return 0;
+    }
+}
+
+uint64_t ir_eval_int(enum ir_op op, uint64_t imm, uint64_t a, uint64_t b, uint64_t c)
+{
+    uint32_t wa = (uint32_t)a, wb = (uint32_t)b;
     unsigned lsb = imm & 0xff, width = imm >> 8 & 0xff;
 
     switch (op) {
@@ -115,18 +166,8 @@ uint64_t ir_eval_int(enum ir_op op, uint64_t imm, const union ir_value args[3])
     case IR_ADD32: return wa + wb;
     case IR_SUB64: return a - b;
     case IR_SUB32: return wa - wb;
-    case IR_ADC64: return a + b + carry;
-    case IR_ADC32: return (uint32_t)(wa + wb + carry);
-    case IR_SBC64: return a + ~b + carry;
-    case IR_SBC32: return (uint32_t)(wa + ~wb + carry);
     case IR_MUL64: return a * b;
     case IR_MUL32: return (uint32_t)(wa * wb);
-    case IR_UMULH: return (uint64_t)((unsigned __int128)a * b >> 64);
-    case IR_SMULH: return (uint64_t)((__int128)(int64_t)a * (int64_t)b >> 64);
-    case IR_UDIV64: return b ? a / b : 0;
-    case IR_UDIV32: return wb ? wa / wb : 0;
-    case IR_SDIV64: return sdiv64((int64_t)a, (int64_t)b);
-    case IR_SDIV32: return sdiv32((int32_t)wa, (int32_t)wb);
     case IR_AND64: return a & b;
     case IR_AND32: return wa & wb;
     case IR_OR64: return a | b;
@@ -145,13 +186,7 @@ uint64_t ir_eval_int(enum ir_op op, uint64_t imm, const union ir_value args[3])
     case IR_SHR32: return wa >> (b & 31);
     case IR_SAR64: return (uint64_t)((int64_t)a >> (b & 63));
     case IR_SAR32: return (uint32_t)((int32_t)wa >> (b & 31));
-    case IR_ROR64: return ror(a, b & 63, 64);
-    case IR_ROR32: return ror(wa, b & 31, 32);
-    case IR_EXTR64: return shift_right_pair(a, b, (unsigned)imm, 64);
-    case IR_EXTR32: return shift_right_pair(wa, wb, (unsigned)imm, 32);
     case IR_UBFX: return a >> lsb & ones(width);
-    case IR_SBFX64: return (uint64_t)sext(a >> lsb, width);
-    case IR_SBFX32: return (uint32_t)sext(a >> lsb, width);
     case IR_BFI: return (a & ~(ones(width) << lsb)) | (b & ones(width)) << lsb;
     case IR_ZEXT8: return (uint8_t)a;
     case IR_ZEXT16: return (uint16_t)a;
@@ -159,37 +194,12 @@ uint64_t ir_eval_int(enum ir_op op, uint64_t imm, const union ir_value args[3])
     case IR_SEXT8: return (uint64_t)sext(a, 8);
     case IR_SEXT16: return (uint64_t)sext(a, 16);
     case IR_SEXT32: return (uint64_t)sext(a, 32);
-    case IR_CLZ64: return clz(a, 64);
-    case IR_CLZ32: return clz(wa, 32);
-    case IR_CLS64: return cls(a, 64);
-    case IR_CLS32: return cls(wa, 32);
-    case IR_RBIT64: return reverse_bits(a, 64);
-    case IR_RBIT32: return reverse_bits(wa, 32);
-    case IR_BSWAP64: return __builtin_bswap64(a);
-    case IR_BSWAP32: return __builtin_bswap32(wa);
-    case IR_BSWAP32X2: return __builtin_bswap32(wa) | (uint64_t)__builtin_bswap32((uint32_t)(a >> 32)) << 32;
-    case IR_BSWAP16X4: return swap16x4(a);
-    case IR_CRC32: return crc(wa, b, (unsigned)imm, 0xedb88320);
-    case IR_CRC32C: return crc(wa, b, (unsigned)imm, 0x82f63b78);
     case IR_FADD64: return add_flags64(a, b, false);
     case IR_FADD32: return add_flags32(wa, wb, false);
     case IR_FSUB64: return add_flags64(a, ~b, true);
     case IR_FSUB32: return add_flags32(wa, ~wb, true);
-    case IR_FADC64: return add_flags64(a, b, carry);
-    case IR_FADC32: return add_flags32(wa, wb, carry);
-    case IR_FSBC64: return add_flags64(a, ~b, carry);
-    case IR_FSBC32: return add_flags32(wa, ~wb, carry);
     case IR_FLOGIC64: return make_flags(a >> 63, a == 0, false, false);
     case IR_FLOGIC32: return make_flags(wa >> 31, wa == 0, false, false);
-    case IR_FCONST: return ir_flags_from_nzcv((uint32_t)imm << 28);
-    case IR_FSELECT: return ir_cond_holds((unsigned)imm, (uint32_t)a) ? b : c;
-    case IR_F_FROM_NZCV: return ir_flags_from_nzcv(wa);
-    case IR_F_TO_NZCV: return ir_flags_to_nzcv(wa);
-    case IR_COND: return ir_cond_holds((unsigned)imm, (uint32_t)a);
-    case IR_SELECT: return ir_cond_holds((unsigned)imm, (uint32_t)a) ? b : c;
-    case IR_SELNZ: return a ? b : c;
-    default:
-        assert(!"ir_eval_int: not a pure integer operation");
-        return 0;
+    default: return eval_seldom(op, imm, a, b, c);
     }
 }

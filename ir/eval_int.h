@@ -8,6 +8,6 @@
 bool ir_cond_holds(unsigned cond, uint32_t flags);
 
 /* Evaluates one pure operation of ops.inc (not of ops_vec.inc or ops_fp.inc); FLAGS as the word of ir.h. */
-uint64_t ir_eval_int(enum ir_op op, uint64_t imm, const union ir_value args[3]);
+uint64_t ir_eval_int(enum ir_op op, uint64_t imm, uint64_t a, uint64_t b, uint64_t c);
 
 #endif

@@ -84,7 +84,7 @@ static bool fold_known(struct ir_fold *f, struct ir_insn *i)
     for (unsigned k = 0; k < 3; k++)
         if (!(info->arg[k] == IR_VOID ? (v[k].u64 = 0, true) : known(f->b, arg[k], &v[k])))
             return false;
-    uint64_t r = ir_eval_int(i->op, i->imm, v);
+    uint64_t r = ir_eval_int(i->op, i->imm, v[0].u64, v[1].u64, v[2].u64);
     if (info->result == IR_FLAGS)
         *i = (struct ir_insn){.op = IR_FCONST, .imm = ir_flags_to_nzcv((uint32_t)r) >> 28};
     else
