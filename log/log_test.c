@@ -475,6 +475,45 @@ static void timeline(void **state)
     log_timeline_close(t);
 }
 
+/* What is logged after the log was erased stands under the mark of the boot that runs, once for who watched
+ * it, and until the next boot. */
+static void erased_in_boot(void **state)
+{
+    static const char *const messages[] = {"later", "again", ""};
+    char uuid[2][37];
+    struct log_record r;
+    struct log *l = log_open(dir, NULL);
+    log_boot_begin(l, uuid[0]);
+    log_host(l, "s", "c", LOG_LEVEL_DEFAULT, "old");
+    struct log_timeline *watching = log_timeline_open(log_read_open(dir, NULL));
+    log_timeline_seek_end(watching);
+    for (int i = 0; i < 3; i++) {
+        assert_true(log_store_erase(dir, NULL));
+        if (i == 2)
+            log_boot_begin(l, uuid[1]);
+        else
+            log_host(l, "s", "c", LOG_LEVEL_DEFAULT, "%s", messages[i]);
+        struct log_timeline *t = log_timeline_open(log_read_open(dir, NULL));
+        assert_true(i == 1 ? log_timeline_seek_last_boot(t) && log_timeline_next(t, &r)
+                           : log_timeline_next(t, &r));
+        assert_string_equal(r.boot, uuid[i == 2]);
+        assert_true(r.activity == strtoul(uuid[i == 2], NULL, 16));
+        if (i < 2) {
+            assert_true(log_timeline_next(t, &r));
+            assert_string_equal(r.message, messages[i]);
+            assert_true(r.activity == strtoul(uuid[0], NULL, 16));
+        }
+        assert_false(log_timeline_next(t, &r));
+        log_timeline_close(t);
+        assert_true(log_timeline_next(watching, &r));
+        assert_string_equal(r.boot, i == 2 ? uuid[1] : "");
+        assert_string_equal(i == 2 ? "" : r.message, messages[i]);
+        assert_false(log_timeline_next(watching, &r));
+    }
+    log_timeline_close(watching);
+    log_close(l);
+}
+
 /* Nobody who starts a machine waits for the host's disk; who closes the log does. */
 static void boot_is_synced_later(void **state)
 {
@@ -517,6 +556,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(index_of_boots, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(copied_and_erased, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(erased_in_use, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(erased_in_boot, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(killed_writer, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(full_disk, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(timeline, make_dir, remove_dir),

@@ -8,6 +8,7 @@
  */
 #include "log/timeline.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct log_timeline {
     char *text;
     size_t text_n, text_room;
     bool in_boot;           /* what is gathered belongs to a boot */
+    char boot[37];          /* that one; after an erasure it is marked once more */
     bool held;              /* `first` begins the next boot */
     struct log_record first;
     char first_text[LOG_MESSAGE_MAX + 512];
@@ -74,6 +76,15 @@ void log_timeline_close(struct log_timeline *t)
 }
 
 /* --- gathering --- */
+
+/* A record that begins another boot. */
+static bool begins(struct log_timeline *t, const struct log_record *r)
+{
+    if (!*r->boot || !strcmp(r->boot, t->boot))
+        return false;
+    snprintf(t->boot, sizeof t->boot, "%s", r->boot);
+    return true;
+}
 
 static bool grow(void **memory, size_t *room, size_t needed, size_t unit)
 {
@@ -186,12 +197,15 @@ static bool gather(struct log_timeline *t, bool *more)
     }
     bool any = t->n > 0;
     while (log_read_next(t->reader, &r)) {
-        if (*r.boot && (t->n || any)) {
+        const bool another = begins(t, &r);
+        if (*r.boot && !another)
+            continue;
+        if (another && (t->n || any)) {
             hold(t, &r);
             break;
         }
         any = true;
-        if (*r.boot) {
+        if (another) {
             forget_guest_clock(t);
             t->in_boot = true;
         }
@@ -340,6 +354,7 @@ bool log_timeline_seek_last_boot(struct log_timeline *t)
 {
     t->n = t->at = 0;
     t->held = false;
+    t->boot[0] = 0;
     forget_guest_clock(t);
     return log_read_seek_last_boot(t->reader);
 }
@@ -352,7 +367,7 @@ void log_timeline_seek_end(struct log_timeline *t)
     forget_guest_clock(t);
     log_read_seek_last_boot(t->reader);
     while (log_read_next(t->reader, &r)) {
-        t->in_boot |= *r.boot != 0;
+        t->in_boot |= begins(t, &r);
         note_guest_clock(t, &r);
     }
 }

@@ -32,6 +32,9 @@ struct log {
     uint32_t segment;
     uint64_t segment_bytes, lost;
     uint64_t last_at; /* in the segment, of the record written last */
+    struct boot_place boot; /* that runs, */
+    int64_t boot_monotonic_ns;
+    bool boot_marked; /* if one did since this log was opened */
     bool torn;
     bool disorderly; /* the writer before us did not come to its log_close */
     pthread_t syncer; /* of a boot's first record */
@@ -139,11 +142,38 @@ static bool is_erased(const struct log *l)
     return !fstat(l->fd, &st) && !st.st_nlink;
 }
 
+static bool append(struct log *l, const struct log_record *r);
+
+/* The record that begins the boot, and its place in the index. */
+static void mark_boot(struct log *l)
+{
+    char text[64];
+    snprintf(text, sizeof text, "=== system boot: %s", l->boot.uuid);
+    l->boot_marked = false;
+    if (!append(l, &(struct log_record){.realtime_ns = l->boot.realtime_ns, .monotonic_ns = l->boot_monotonic_ns, .guest_ns = -1,
+                                        .level = LOG_LEVEL_DEFAULT, .boot = l->boot.uuid, .message = text}))
+        l->lost++;
+    l->boot_marked = true;
+    l->boot.segment = l->segment;
+    l->boot.offset = l->last_at;
+    boots_add(l->dir_fd, &l->boot);
+}
+
+/* What comes next stands under the mark of its boot, as what was erased did. */
+static void go_on_erased(struct log *l)
+{
+    if (!segment_open(l, l->segment + 1))
+        return;
+    l->torn = false;
+    if (l->boot_marked)
+        mark_boot(l);
+}
+
 static bool append(struct log *l, const struct log_record *r)
 {
+    if (is_erased(l))
+        go_on_erased(l);
     size_t n = record_write(r, l->line);
-    if (is_erased(l) && segment_open(l, l->segment + 1))
-        l->torn = false;
     if (l->segment_bytes + n > LOG_SEGMENT_BYTES && l->segment_bytes && segment_open(l, l->segment + 1)) {
         segment_compress(l->dir_fd, l->segment - 1);
         if (l->segment >= LOG_SEGMENTS)
@@ -297,19 +327,15 @@ void log_boot_begin(struct log *l, char uuid[37])
     random_uuid(uuid);
     if (!l)
         return;
-    char text[64];
-    snprintf(text, sizeof text, "=== system boot: %s", uuid);
     pthread_mutex_lock(&l->lock);
     for (unsigned i = 0; i < LOG_CONSOLES; i++)
         put_console(l, i);
     begin_consoles(l);
-    struct boot_place place = {.realtime_ns = now_ns(CLOCK_REALTIME)};
-    put(l, &(struct log_record){.realtime_ns = place.realtime_ns, .monotonic_ns = now_ns(CLOCK_MONOTONIC),
-                                .guest_ns = -1, .level = LOG_LEVEL_DEFAULT, .boot = uuid, .message = text});
-    place.segment = l->segment;
-    place.offset = l->last_at;
-    memcpy(place.uuid, uuid, sizeof place.uuid);
-    boots_add(l->dir_fd, &place);
+    l->boot = (struct boot_place){.realtime_ns = now_ns(CLOCK_REALTIME)};
+    l->boot_monotonic_ns = now_ns(CLOCK_MONOTONIC);
+    memcpy(l->boot.uuid, uuid, sizeof l->boot.uuid);
+    l->boot_marked = false;
+    mark_boot(l);
     begin_sync(l);
     bool disorderly = l->disorderly;
     l->disorderly = false;

@@ -401,6 +401,8 @@ def logs():
     run("log", "stream", "a", "--timeout", "1", says="Timestamp")
     left = run("log", "show", "a", says="machine stopped")
     expect("a line of the kernel" not in left, left)
+    again = json.loads(run("log", "show", "a", "--last", "boot", "--json").splitlines()[0])
+    expect(again["bootUUID"] == boot["bootUUID"], f"what came after the erasure stands under no mark of its boot: {again}")
     run("log", "erase", "a", "--json", says="true")
     expect(json.loads(run("log", "stats", "a", "--json"))["records"] == 0, "something is left")
     run("log", "show", "a", err="no such records")
