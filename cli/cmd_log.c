@@ -57,15 +57,29 @@ static int64_t now_ns(void)
 
 struct wish {
     const char *name, *predicate, *process, *style_name;
-    bool json, debug, no_info;
+    bool json, info, debug, no_info, no_debug;
     const struct log_style *style;
     int64_t from, to;
     size_t shown;
 };
 
+/* As log(1) on a Mac: default, error and fault always; info and debug each when it is asked for. */
+static bool shows(const struct wish *w, enum pome_log_level level)
+{
+    return level == POME_LOG_DEBUG ? w->debug && !w->no_debug : level != POME_LOG_INFO || (w->info && !w->no_info);
+}
+
+static enum pome_log_level lowest(const struct wish *w)
+{
+    enum pome_log_level level = POME_LOG_DEBUG;
+    while (!shows(w, level))
+        level++;
+    return level;
+}
+
 static void print_record(struct wish *w, const struct pome_log_record *r)
 {
-    if (r->realtime_ns < w->from || r->realtime_ns > w->to)
+    if (r->realtime_ns < w->from || r->realtime_ns > w->to || !shows(w, r->level))
         return;
     if (w->shown++)
         fputs(w->style->between, stdout);
@@ -107,7 +121,7 @@ static pome_log *open_log(struct wish *w, const char *what, int *status)
         return NULL;
     }
     char *predicate = whole_predicate(w);
-    bool ok = pome_log_filter(log, predicate, w->debug ? POME_LOG_DEBUG : w->no_info ? POME_LOG_DEFAULT : POME_LOG_INFO, &err);
+    bool ok = pome_log_filter(log, predicate, lowest(w), &err);
     if (ok && w->predicate && w->style->begin && !strcmp(w->style->name, "default"))
         printf("Filtering the log data using \"%s\"\n", predicate);
     free(predicate);
@@ -124,8 +138,10 @@ static pome_log *open_log(struct wish *w, const char *what, int *status)
     {"process", 0, CLI_TEXT, &(w).process, "NAME", "only this process's", 0, 0},                                                   \
     {"style", 's', CLI_TEXT, &(w).style_name, "STYLE", "default, compact, syslog, json or ndjson", 0, 0},                          \
     {"json", 0, CLI_FLAG, &(w).json, NULL, "the same as --style ndjson", 0, 0},                                                    \
+    {"info", 0, CLI_FLAG, &(w).info, NULL, "info messages too", 0, 0},                                                             \
     {"debug", 0, CLI_FLAG, &(w).debug, NULL, "debug messages too", 0, 0},                                                          \
-    {"no-info", 0, CLI_FLAG, &(w).no_info, NULL, "no info messages", 0, 0}
+    {"no-info", 0, CLI_FLAG, &(w).no_info, NULL, "no info messages, whatever else says so", 0, 0},                                 \
+    {"no-debug", 0, CLI_FLAG, &(w).no_debug, NULL, "no debug messages, whatever else says so", 0, 0}
 
 /* ---- show ---- */
 
@@ -186,13 +202,24 @@ static void interrupt(int sig)
     interrupted = sig;
 }
 
+/* --level says what --info and --debug say. */
+static bool take_level(struct wish *w, const char *level)
+{
+    const bool debug = !strcmp(level, "debug"), info = debug || !strcmp(level, "info");
+    w->debug |= debug;
+    w->info |= info;
+    return info || !strcmp(level, "default");
+}
+
 /* The store has no bell: looks five times a second. */
 int cmd_log_stream(int argc, char **argv)
 {
     static const struct timespec pause = {0, 200000000};
     struct wish w = {.style_name = "default", .from = INT64_MIN, .to = INT64_MAX};
     uint64_t timeout = 0;
+    const char *level = NULL;
     const struct cli_option options[] = {
+        {"level", 0, CLI_TEXT, &level, "LEVEL", "default; info: info messages too; debug: info and debug messages too", 0, 0},
         {"timeout", 't', CLI_NUMBER, &timeout, "SECONDS", "end after that long (default: with Ctrl-C)", 1, 86400},
         WISH_OPTIONS(w),
         {0},
@@ -200,6 +227,8 @@ int cmd_log_stream(int argc, char **argv)
     int status = cli_options(argc, argv, options, 1, 1, &w.name);
     if (status != CLI_GO_ON)
         return status;
+    if (level && !take_level(&w, level))
+        return cli_usage(argv[0], "--level %s: there are default, info and debug", level);
     pome_log *log = open_log(&w, argv[0], &status);
     if (!log)
         return status;

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from kit import env, expect, passed, pome, programs, run, work
+from kit import at, env, expect, passed, pome, programs, run, vms, work
 
 kernel, openapi, unit, watch = programs
 runtime = os.path.join(work.name, "run")
@@ -341,15 +341,59 @@ def notified():
         p.communicate(timeout=60)
         s.close()
     # the unit, as its manager would read it
-    if shutil.which("systemd-analyze") and os.path.exists(unit):
-        with open(unit) as f:
-            text = f.read()
-        bindir = [line.split("=", 1)[1].split()[0] for line in text.splitlines() if line.startswith("ExecStart=")][0]
+    with open(unit) as f:
+        text = f.read()
+    line = [line.split("=", 1)[1].split() for line in text.splitlines() if line.startswith("ExecStart=")][0]
+    successes = [line.split("=", 1)[1].split() for line in text.splitlines() if line.startswith("SuccessExitStatus=")][0]
+    if shutil.which("systemd-analyze"):
         copy = os.path.join(work.name, "pome@.service")
         with open(copy, "w") as f:
-            f.write(text.replace(bindir, pome))
+            f.write(text.replace(line[0], pome))
         r = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True)
         expect("pome@" not in r.stderr, r.stderr)
+    command = [pome] + [word.replace("%I", "a") for word in line[1:]]
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(at("unit"))
+    heard.settimeout(60)
+
+    def begin():
+        p = subprocess.Popen(command, env=dict(env, NOTIFY_SOCKET=at("unit")), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        expect("READY=1\n" in heard.recv(4096).decode() and state("a") == "running", "not running")
+        return p
+    saved = os.path.join(vms, "a.bundle", "SaveFile.pomesave")
+    p = begin()
+    run("save", "a")
+    expect(p.wait(timeout=60) == 0 and os.path.exists(saved), "saving is a failure of the unit")
+    heard.recv(4096)  # STOPPING
+    p = begin()
+    expect(not os.path.exists(saved), "what was saved was not resumed")
+    run("log", "show", "a", "--predicate", 'eventMessage BEGINSWITH "restored in"', says="restored in")
+    p.send_signal(signal.SIGTERM)
+    status = p.wait(timeout=60)
+    expect(str(status) in successes, f"{status} is a failure of the unit: {successes}")
+    heard.close()
+    run("start", "a", "--resume-or-start", "--discard-saved", status=2, err="--resume-or-start")
+
+
+def levels():
+    """Which types of messages are shown: as log(1) on a Mac does it, whatever the order of the options."""
+    archive = os.path.join(work.name, "levels.logarchive")
+    os.mkdir(archive)
+    types = ["Debug", "Info", "Default", "Error", "Fault"]
+    with open(os.path.join(archive, "00000001.log"), "w") as f:
+        for i, name in enumerate(types):
+            f.write(json.dumps({"t": i + 1, "m": i + 1, "l": i, "p": "x", "x": name}, separators=(",", ":")) + "\n")
+    always = types[2:]
+    for options, more in (((), []), (("--info",), ["Info"]), (("--debug",), ["Debug"]), (("--debug", "--info"), ["Debug", "Info"]), (("--no-info", "--debug"), ["Debug"]),
+                          (("--debug", "--no-info", "--info"), ["Debug"]), (("--info", "--no-debug"), ["Info"]), (("--no-debug", "--info", "--debug"), ["Info"]),
+                          (("--no-info", "--no-debug"), [])):
+        shown = [json.loads(line)["messageType"] for line in run("log", "show", archive, "--json", *options).splitlines()]
+        expect(shown == more + always, f"{options}: {shown}")
+    run("log", "show", archive, "--predicate", "messageType == info", err="no such records")
+    run("log", "show", archive, "--info", "--predicate", "messageType == info", says="Info")
+    for level in ("default", "info", "debug"):
+        run("log", "stream", archive, "--level", level, "--timeout", "1")
+    run("log", "stream", archive, "--level", "loud", status=2, err="default, info and debug")
 
 
 def logs():
@@ -611,7 +655,7 @@ def hostile():
 
 make("a")
 try:
-    for part in (life, gone_wrong, stopping, waiting, programs, consoles, foreground, notified, logs, ports, configuration, snapshots, killed, folders, hostile):
+    for part in (life, gone_wrong, stopping, waiting, programs, consoles, foreground, notified, levels, logs, ports, configuration, snapshots, killed, folders, hostile):
         t = time.monotonic()
         part()
         print(f"{part.__name__}: {time.monotonic() - t:.1f} s", flush=True)

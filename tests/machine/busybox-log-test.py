@@ -44,7 +44,7 @@ def ok(*words):
 
 
 def shown(predicate):
-    return [json.loads(line) for line in ok('log', 'show', 'vm', '--debug', '--style', 'ndjson', '--predicate', predicate).splitlines() if line.startswith('{')]
+    return [json.loads(line) for line in ok('log', 'show', 'vm', '--info', '--debug', '--style', 'ndjson', '--predicate', predicate).splitlines() if line.startswith('{')]
 
 
 def wait_for(predicate, n):

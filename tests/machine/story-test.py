@@ -85,8 +85,8 @@ def recovery():
 
 
 def log():
-    text = pome('log', 'show', 'dev', '--last', 'boot').stdout.splitlines()
-    records = [json.loads(line) for line in pome('log', 'show', 'dev', '--last', 'boot', '--json').stdout.splitlines()]
+    text = pome('log', 'show', 'dev', '--info', '--last', 'boot').stdout.splitlines()
+    records = [json.loads(line) for line in pome('log', 'show', 'dev', '--info', '--last', 'boot', '--json').stdout.splitlines()]
     assert '=== system boot: ' in text[1] and text[0].startswith('Timestamp'), text[:2]
     assert records[0]['eventMessage'].startswith('=== system boot: '), records[0]
     for process, part in (('pome', 'CPUs created'), ('pome', 'device'), ('firmware', 'pome stage2'), ('kernel', 'Linux version'),
@@ -100,7 +100,7 @@ def log():
 def journal():
     """What programs of the guest said in the first boot, and the kernel, once, with the true level."""
     def shown(predicate):
-        text = pome('log', 'show', 'dev', '--json', '--predicate', predicate).stdout
+        text = pome('log', 'show', 'dev', '--info', '--json', '--predicate', predicate).stdout
         return [json.loads(line) for line in text.splitlines()]
     said = shown('process == "trial"')
     assert len(said) == 1 and said[0]['messageType'] == 'Error' and said[0]['processID'] > 0 and said[0]['category'] == 'syslog', said
@@ -109,6 +109,7 @@ def journal():
         said = shown('eventMessage CONTAINS "%s" AND process == "kernel"' % text)
         assert len(said) == 1 and said[0]['messageType'] == level and 'guestNs' in said[0], said
     assert not shown('eventMessage == "failed, but harmless" AND messageType >= error')
+    assert not pome('log', 'show', 'dev', '--json', '--predicate', 'eventMessage == "failed, but harmless" AND process == "kernel"').stdout, 'info without --info'
     first = shown('process == "kernel" AND eventMessage BEGINSWITH "Linux version"')
     assert len(first) >= 3 and first[0]['guestNs'] == 0, first
     stopped = shown('eventMessage CONTAINS "SIGTERM" AND process == "systemd-journald"')
