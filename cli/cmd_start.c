@@ -17,7 +17,7 @@ command_run cmd_start;
 struct start_arguments {
     const char *name, *approve, *key_file, *rom, *medium, *netboot, *netboot_root;
     uint64_t memory;
-    bool recovery, verbose, no_reboot, stats, dfu, stop1, stop2, picker, resume, discard, detach, json;
+    bool recovery, verbose, no_reboot, stats, dfu, stop1, stop2, picker, resume, resume_or_start, discard, detach, json;
 };
 
 static void print_json(const char *name, const pome_control_server *server)
@@ -142,6 +142,7 @@ static int open_and_start(struct start_arguments *a)
         return cli_fail(&err, err.code == POME_ERROR_NOT_FOUND ? "see what there is with \"pome list\"" : NULL, "cannot start \"%s\"", a->name);
     if (a->approve)
         policy_request_clear(bundle);
+    a->resume |= a->resume_or_start && pome_bundle_is_saved(bundle);
     int status = check_saved(bundle, a->name, a);
     if (status == CLI_OK)
         status = !a->detach || detach_begin(&err) ? start(bundle, a) : cli_fail(&err, NULL, "cannot go into the background");
@@ -170,6 +171,7 @@ int cmd_start(int argc, char **argv)
          pome_config_max_memory_size()},
         {"approve-policy", 0, CLI_TEXT, &a.approve, "LEVEL", "with --recovery: what Recovery may ask for and gets: full, reduced or permissive", 0, 0},
         {"resume", 0, CLI_FLAG, &a.resume, NULL, "go on where the machine was saved", 0, 0},
+        {"resume-or-start", 0, CLI_FLAG, &a.resume_or_start, NULL, "go on where the machine was saved, or start it if it was not", 0, 0},
         {"discard-saved", 0, CLI_FLAG, &a.discard, NULL, "start anew although it was saved; what it was doing is lost", 0, 0},
         {"key-file", 0, CLI_TEXT, &a.key_file, "FILE", "what encrypts and opens the saved machine", 0, 0},
         {"verbose", 'v', CLI_FLAG, &a.verbose, NULL, "the boot stages say more", 0, 0},
@@ -188,8 +190,8 @@ int cmd_start(int argc, char **argv)
         return cli_usage("start", "--approve-policy is for a start with --recovery");
     if (a.approve && !cli_security("start", a.approve, &level))
         return CLI_USAGE;
-    if (a.resume && (a.discard || a.recovery + a.dfu + a.stop1 + a.stop2 + a.picker))
-        return cli_usage("start", "--resume goes on: no other kind of start, and no --discard-saved");
+    if ((a.resume || a.resume_or_start) && (a.discard || a.recovery + a.dfu + a.stop1 + a.stop2 + a.picker))
+        return cli_usage("start", "--resume and --resume-or-start go on: no other kind of start, and no --discard-saved");
     if (a.approve && a.detach)
         return cli_usage("start", "--approve-policy acts when the machine has ended: not with --detach");
     if (a.json && !a.detach)
