@@ -228,7 +228,8 @@ bool pome_vm_snapshot_wait(pome_vm *v, const char *name, const struct pome_save_
 static bool delete_ahead(struct vm *vm, void *ctx, struct pome_error *err)
 {
     struct live *l = ctx;
-    return snapshot_delete_ahead(l->b, l->name, err);
+    struct job j = {.progress = go_on, .user = l};
+    return snapshot_delete_ahead(l->b, l->name, &j, err);
 }
 
 static bool delete_rest(struct vm *vm, void *ctx, struct pome_error *err)
@@ -284,7 +285,13 @@ bool pome_snapshot_restore(pome_bundle *p, const char *name, struct pome_copy_re
     return tell(result, &j, snapshot_restore(p->b, name, &j, err));
 }
 
+bool api_snapshot_delete(pome_bundle *p, const char *name, pome_progress_fn *progress, void *user, struct pome_error *err)
+{
+    struct job j = {.progress = progress, .user = user};
+    return snapshot_delete(p->b, name, &j, err);
+}
+
 bool pome_snapshot_delete(pome_bundle *p, const char *name, struct pome_error *err)
 {
-    return snapshot_delete(p->b, name, err);
+    return api_snapshot_delete(p, name, NULL, NULL, err);
 }

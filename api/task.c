@@ -7,6 +7,7 @@
 #include <pome/installer.h>
 #include <pome/snapshot.h>
 
+#include "api/bundle.h"
 #include "api/task.h"
 #include "base/bits.h"
 #include "base/error.h"
@@ -86,7 +87,7 @@ RUN(BUNDLE_REPAIR)
 RUN(BUNDLE_DISK_RESIZE) { return pome_bundle_disk_resize(o->bundle, o->bytes, on_progress, t, err); }
 RUN(SNAPSHOT_CREATE) { return pome_snapshot_create(o->bundle, o->snapshot, &t->copied, on_progress, t, err); }
 RUN(SNAPSHOT_RESTORE) { return pome_snapshot_restore(o->bundle, o->snapshot, &t->copied, on_progress, t, err); }
-RUN(SNAPSHOT_DELETE) { return pome_snapshot_delete(o->bundle, o->snapshot, err); }
+RUN(SNAPSHOT_DELETE) { return api_snapshot_delete(o->bundle, o->snapshot, on_progress, t, err); }
 RUN(SNAPSHOT_CLONE) { return (t->made = pome_snapshot_clone(o->bundle, o->snapshot, o->name, &t->copied, on_progress, t, err)); }
 RUN(SNAPSHOT_CLONE_WARM) { return (t->made = pome_snapshot_clone_warm(o->bundle, o->snapshot, o->name, &t->copied, on_progress, t, err)); }
 RUN(IMAGE_LOAD) { return (t->loaded = pome_restore_image_load(o->path, err)); }

@@ -145,14 +145,13 @@ static bool set_bits(struct kept *k, uint64_t first, uint64_t last, bool in_file
 
 /* ---- keeping ---- */
 
-bool kept_copy(struct kept *k, int from, uint64_t offset, uint64_t bytes, struct pome_error *err)
+bool kept_copy(struct kept *k, int from, uint64_t offset, uint64_t bytes, struct job *j, struct pome_error *err)
 {
-    struct job quiet = {0};
     const uint64_t stop = offset + bytes;
     bool ok = true, kept;
     for (uint64_t at = offset, end; ok && at < stop; at = end) {
         end = kept_run(k, at, stop, &kept);
-        ok = kept || tree_copy_part(from, k->file, k->path, at, end - at, &quiet, err);
+        ok = kept || tree_copy_part(from, k->file, k->path, at, end - at, j, err);
     }
     return ok;
 }
@@ -170,6 +169,7 @@ bool kept_sync(struct kept *k, struct pome_error *err)
 
 bool kept_before(struct kept *k, uint64_t offset, uint64_t bytes, struct pome_error *err)
 {
+    struct job quiet = {0};
     bool kept = true;
     if (!bytes || offset >= k->head.bytes)
         return true;
@@ -179,7 +179,7 @@ bool kept_before(struct kept *k, uint64_t offset, uint64_t bytes, struct pome_er
         return true;
     pthread_mutex_lock(&k->lock);
     bool ok = (kept_run(k, begin, end, &kept) == end && kept) || /* by another meanwhile */
-              (kept_copy(k, k->disk, begin, end - begin, err) && (!fdatasync(k->file) || pome_fail_errno(err, "%s: cannot sync", k->path)) &&
+              (kept_copy(k, k->disk, begin, end - begin, &quiet, err) && (!fdatasync(k->file) || pome_fail_errno(err, "%s: cannot sync", k->path)) &&
                set_bits(k, first, last, true, err) && (!fdatasync(k->map) || pome_fail_errno(err, "%s: cannot sync", k->path)) &&
                set_bits(k, first, last, false, err));
     pthread_mutex_unlock(&k->lock);

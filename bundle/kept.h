@@ -15,7 +15,7 @@
 #ifndef BUNDLE_KEPT_H
 #define BUNDLE_KEPT_H
 
-#include "bundle/bundle.h"
+#include "bundle/tree.h"
 
 enum { KEPT_BLOCK = 65536, KEPT_HEAD = 4096 };
 
@@ -48,7 +48,7 @@ bool kept_before(struct kept *k, uint64_t offset, uint64_t bytes, struct pome_er
 uint64_t kept_run(const struct kept *k, uint64_t offset, uint64_t end, bool *kept);
 
 /* The three steps of kept_before for many runs, from any file: the copies, kept_sync, the bits, kept_sync. What is kept already stays as it is. Whole blocks. */
-bool kept_copy(struct kept *k, int from, uint64_t offset, uint64_t bytes, struct pome_error *err);
+bool kept_copy(struct kept *k, int from, uint64_t offset, uint64_t bytes, struct job *j, struct pome_error *err);
 bool kept_mark(struct kept *k, uint64_t offset, uint64_t bytes, struct pome_error *err);
 bool kept_sync(struct kept *k, struct pome_error *err);
 

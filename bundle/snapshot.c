@@ -154,10 +154,10 @@ static bool is_lost(const struct bundle *b, const char *name)
 }
 
 /* What others need of it they get. */
-static bool leave_line(const struct bundle *b, const char *name, struct pome_error *err)
+static bool leave_line(const struct bundle *b, const char *name, struct job *j, struct pome_error *err)
 {
     struct line *l = line_open(b, err);
-    bool ok = l ? !line_has(l, name) || line_leave(l, name, err) : is_lost(b, name);
+    bool ok = l ? !line_has(l, name) || line_leave(l, name, j, err) : is_lost(b, name);
     line_close(l);
     return ok;
 }
@@ -192,16 +192,17 @@ static bool remove_it(struct bundle *b, const char *name, struct pome_error *err
     return true;
 }
 
-bool snapshot_delete_ahead(struct bundle *b, const char *name, struct pome_error *err)
+bool snapshot_delete_ahead(struct bundle *b, const char *name, struct job *j, struct pome_error *err)
 {
-    return snapshot_name_check(name, err) && bundle_lock(b, err) && snapshot_there(b, name, err) && leave_line(b, name, err);
+    return snapshot_name_check(name, err) && bundle_lock(b, err) && snapshot_there(b, name, err) && leave_line(b, name, j, err);
 }
 
 bool snapshot_delete_rest(struct bundle *b, const char *name, void (*keep)(void *user, struct kept *k), void *user, struct pome_error *err)
 {
+    struct job quiet = {0};
     struct kept *k = NULL;
     bool newest;
-    bool ok = snapshot_delete_ahead(b, name, err) && snapshots_keep_without(b, name, &newest, &k, err) && remove_it(b, name, err);
+    bool ok = snapshot_delete_ahead(b, name, &quiet, err) && snapshots_keep_without(b, name, &newest, &k, err) && remove_it(b, name, err);
     if (ok && newest)
         keep(user, k);
     else
@@ -209,9 +210,9 @@ bool snapshot_delete_rest(struct bundle *b, const char *name, void (*keep)(void 
     return ok;
 }
 
-bool snapshot_delete(struct bundle *b, const char *name, struct pome_error *err)
+bool snapshot_delete(struct bundle *b, const char *name, struct job *j, struct pome_error *err)
 {
-    return snapshot_delete_ahead(b, name, err) && remove_it(b, name, err);
+    return snapshot_delete_ahead(b, name, j, err) && remove_it(b, name, err);
 }
 
 struct bundle *snapshot_open(const struct bundle *b, const char *name, struct pome_error *err)

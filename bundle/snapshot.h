@@ -43,12 +43,12 @@ bool snapshot_list(const struct bundle *b, bool (*each)(void *user, const struct
  * as before. */
 bool snapshot_restore(struct bundle *b, const char *name, struct job *j, struct pome_error *err);
 
-/* Its children become its parent's. Locks the bundle. Errors: NOT_FOUND, BUSY, IO. */
-bool snapshot_delete(struct bundle *b, const char *name, struct pome_error *err);
+/* Its children become its parent's. Locks the bundle. Errors: NOT_FOUND, BUSY, OPERATION_CANCELLED, IO; it is still there then. */
+bool snapshot_delete(struct bundle *b, const char *name, struct job *j, struct pome_error *err);
 
 /* The same of a machine of this process that runs, in two halves. Ahead: while the guest writes, what others need of it they get. Rest: the machine stands still; what
  * came since they get, too, it goes, and if it was the newest, keep() is told who keeps blocks from now on (NULL: nobody needs to). On failure it is still there. */
-bool snapshot_delete_ahead(struct bundle *b, const char *name, struct pome_error *err);
+bool snapshot_delete_ahead(struct bundle *b, const char *name, struct job *j, struct pome_error *err);
 bool snapshot_delete_rest(struct bundle *b, const char *name, void (*keep)(void *user, struct kept *k), void *user, struct pome_error *err);
 
 /* Its files, under the members' names, as something that files can be copied from. Errors: NOT_FOUND, INVALID_CONFIGURATION. */

@@ -233,39 +233,40 @@ bool line_copy(const struct bundle *b, const char *name, const struct bundle *to
 /* ---- going back ---- */
 
 /* What `from` has of the whole disk is kept by `to`, in three steps (kept.h). */
-typedef bool each_run(struct kept *to, int from, uint64_t offset, uint64_t bytes, struct pome_error *err);
+typedef bool each_run(struct kept *to, int from, uint64_t offset, uint64_t bytes, struct job *j, struct pome_error *err);
 
-static bool copy_run(struct kept *to, int from, uint64_t offset, uint64_t bytes, struct pome_error *err)
+static bool copy_run(struct kept *to, int from, uint64_t offset, uint64_t bytes, struct job *j, struct pome_error *err)
 {
-    return kept_copy(to, from, offset, bytes, err);
+    return kept_copy(to, from, offset, bytes, j, err);
 }
 
-static bool mark_run(struct kept *to, int from, uint64_t offset, uint64_t bytes, struct pome_error *err)
+static bool mark_run(struct kept *to, int from, uint64_t offset, uint64_t bytes, struct job *j, struct pome_error *err)
 {
     return kept_mark(to, offset, bytes, err);
 }
 
 /* The runs that snapshots from `first` up to `last` have. from < 0: each from its own file. */
-static bool for_runs(const struct line *l, size_t first, size_t last, struct kept *to, int from, each_run *fn, struct pome_error *err)
+static bool for_runs(const struct line *l, size_t first, size_t last, struct kept *to, int from, each_run *fn, struct job *j, struct pome_error *err)
 {
     bool ok = true, kept;
     for (size_t i = first; ok && i <= last; i++)
         for (uint64_t at = 0, end, bytes = l->member[i].head.bytes; ok && at < bytes; at = end) {
             end = kept_run(l->member[i].kept, at, bytes, &kept);
-            ok = !kept || fn(to, from < 0 ? kept_file(l->member[i].kept) : from, at, end - at, err);
+            ok = !kept || fn(to, from < 0 ? kept_file(l->member[i].kept) : from, at, end - at, j, err);
         }
     return ok;
 }
 
-static bool keep_runs(const struct line *l, size_t first, size_t last, struct kept *to, int from, struct pome_error *err)
+static bool keep_runs(const struct line *l, size_t first, size_t last, struct kept *to, int from, struct job *j, struct pome_error *err)
 {
-    return for_runs(l, first, last, to, from, copy_run, err) && kept_sync(to, err) && for_runs(l, first, last, to, from, mark_run, err) && kept_sync(to, err);
+    return for_runs(l, first, last, to, from, copy_run, j, err) && kept_sync(to, err) && for_runs(l, first, last, to, from, mark_run, j, err) && kept_sync(to, err);
 }
 
 bool line_keep_for(struct line *l, const char *name, struct pome_error *err)
 {
+    struct job quiet = {0};
     const size_t i = index_of(l, name);
-    return i + 1 >= l->n || keep_runs(l, i, l->n - 2, l->member[l->n - 1].kept, l->disk, err);
+    return i + 1 >= l->n || keep_runs(l, i, l->n - 2, l->member[l->n - 1].kept, l->disk, &quiet, err);
 }
 
 bool line_put_back(struct line *l, const char *name, struct job *j, struct pome_error *err)
@@ -279,10 +280,11 @@ bool line_put_back(struct line *l, const char *name, struct job *j, struct pome_
 
 /* ---- leaving it ---- */
 
-bool line_leave(struct line *l, const char *name, struct pome_error *err)
+bool line_leave(struct line *l, const char *name, struct job *j, struct pome_error *err)
 {
     const size_t i = index_of(l, name);
-    return !i || keep_runs(l, i, i, l->member[i - 1].kept, -1, err);
+    return !i || (job_step(j, "Moving blocks that others need", 1, 1, occupied(kept_file(l->member[i].kept)), err) &&
+                  keep_runs(l, i, i, l->member[i - 1].kept, -1, j, err));
 }
 
 static bool make_whole(struct line *l, size_t i, struct job *j, struct pome_error *err)

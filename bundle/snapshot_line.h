@@ -36,7 +36,7 @@ bool line_keep_for(struct line *l, const char *name, struct pome_error *err);
 bool line_put_back(struct line *l, const char *name, struct job *j, struct pome_error *err);
 
 /* Nobody needs it any more. */
-bool line_leave(struct line *l, const char *name, struct pome_error *err);
+bool line_leave(struct line *l, const char *name, struct job *j, struct pome_error *err);
 
 /* For the folder of a new snapshot. *k NULL: the line is full. Own: the caller. */
 bool line_join(const struct bundle *b, const struct bundle *folder, struct kept **k, struct pome_error *err);

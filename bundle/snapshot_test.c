@@ -149,6 +149,8 @@ static void compare_all(void)
 
 /* ---- the tests ---- */
 
+static struct job silent;
+
 static void step(void)
 {
     struct job j = {0};
@@ -169,7 +171,7 @@ static void step(void)
         break;
     case 7 ... 9:
         if (there[i])
-            SURE(snapshot_delete(b, name_of(i), &err));
+            SURE(snapshot_delete(b, name_of(i), &silent, &err));
         there[i] = false;
         break;
     case 10:
@@ -219,14 +221,13 @@ static bool meanwhile(void *user, const struct pome_progress *report)
 
 static void copied_while_the_machine_runs(void **state)
 {
-    struct job quiet = {0};
     struct kept *k;
     for (unsigned round = 0; round < 40; round++) {
         const unsigned i = draw(NAMES);
         char name[8];
         strcpy(name, name_of(i));
         guest_writes(NULL, 0, BYTES, (uint8_t)round);
-        SURE(snapshot_create(b, name, NULL, NULL, &quiet, &err));
+        SURE(snapshot_create(b, name, NULL, NULL, &silent, &err));
         memcpy(then[i], now, BYTES);
         there[i] = true;
         SURE(snapshots_keep(b, &k, &err));
@@ -244,7 +245,7 @@ static void copied_while_the_machine_runs(void **state)
         kept_close(k);
         compare_all();
         for (unsigned s = 0; s < NAMES; s++)
-            SURE(!there[s] || snapshot_delete(b, name_of(s), &err));
+            SURE(!there[s] || snapshot_delete(b, name_of(s), &silent, &err));
         memset(there, 0, sizeof there);
     }
 }
@@ -274,7 +275,7 @@ static void removed_while_the_machine_runs(void **state)
             while (!there[i])
                 i = (i + 1) % NAMES;
             guest_writes(keeps_now, draw(BYTES / 512) * 512, 512, (uint8_t)draw(256));
-            SURE(snapshot_delete_ahead(b, name_of(i), &err));
+            SURE(snapshot_delete_ahead(b, name_of(i), &silent, &err));
             for (unsigned n = draw(6); n; n--)
                 guest_writes(keeps_now, draw(BYTES / 512) * 512, 512, (uint8_t)draw(256));
             SURE(snapshot_delete_rest(b, name_of(i), keep_from_now, NULL, &err));
@@ -284,7 +285,7 @@ static void removed_while_the_machine_runs(void **state)
         }
         assert_null(keeps_now);
     }
-    assert_false(snapshot_delete_ahead(b, "s0", &err));
+    assert_false(snapshot_delete_ahead(b, "s0", &silent, &err));
     assert_int_equal(err.code, POME_ERROR_NOT_FOUND);
 }
 
@@ -338,6 +339,41 @@ static void damage(const char *name, off_t offset, const char *bytes, size_t n)
     snapshot_place_drop(p, false);
 }
 
+static unsigned reports, reports_wanted;
+
+static bool count_reports(void *user, const struct pome_progress *p)
+{
+    assert_string_equal(p->step, "Moving blocks that others need");
+    return ++reports != reports_wanted;
+}
+
+/* Removing one tells how far it is; given up at any report it is still there, and removed by the next call. */
+static void given_up(void **state)
+{
+    struct job j = {.progress = count_reports};
+    struct kept *k;
+    guest_writes(NULL, 0, BYTES, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        SURE(snapshot_create(b, name_of(i), NULL, NULL, &silent, &err));
+        memcpy(then[i], now, BYTES);
+        there[i] = true;
+        SURE(snapshots_keep(b, &k, &err));
+        guest_writes(k, 0, BYTES, (uint8_t)(2 + i));
+        const bool shares = !k;
+        kept_close(k);
+        if (shares)
+            return;
+    }
+    for (reports_wanted = 1; reports = 0, !snapshot_delete(b, name_of(1), &j, &err); reports_wanted++) {
+        assert_int_equal(err.code, POME_ERROR_OPERATION_CANCELLED);
+        assert_int_equal(reports, reports_wanted);
+        compare_all();
+    }
+    assert_true(reports_wanted >= 2);
+    there[1] = false;
+    compare_all();
+}
+
 /* Nothing is done with one that is damaged, or with others that may need it, but that it is removed. */
 static void a_damaged_map_is_told(void **state)
 {
@@ -357,13 +393,13 @@ static void a_damaged_map_is_told(void **state)
     assert_int_equal(err.code, POME_ERROR_INVALID_BUNDLE);
     assert_non_null(strstr(err.message, "Disk.map"));
     assert_false(snapshot_restore(b, "one", &j, &err));
-    assert_false(snapshot_delete(b, "one", &err));
+    assert_false(snapshot_delete(b, "one", &silent, &err));
     assert_true(bundle_member_open(b, BUNDLE_DISK, O_RDWR, &err) < 0);
-    SURE(snapshot_delete(b, "two", &err));
+    SURE(snapshot_delete(b, "two", &silent, &err));
     SURE(snapshot_restore(b, "one", &j, &err));
     damage("one", KEPT_HEAD + BYTES / KEPT_BLOCK / 8, "\xff", 1); /* bits behind the end */
     assert_false(snapshots_keep(b, &k, &err));
-    SURE(snapshot_delete(b, "one", &err));
+    SURE(snapshot_delete(b, "one", &silent, &err));
     SURE(snapshots_keep(b, &k, &err));
     assert_null(k);
 }
@@ -397,6 +433,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_costs_what_changed, make_machine, remove_machine),
         cmocka_unit_test_setup_teardown(a_damaged_map_is_told, make_machine, remove_machine),
+        cmocka_unit_test_setup_teardown(given_up, make_machine, remove_machine),
         cmocka_unit_test_setup_teardown(very_many, make_machine, remove_machine),
         cmocka_unit_test_setup_teardown(copied_while_the_machine_runs, make_machine, remove_machine),
         cmocka_unit_test_setup_teardown(removed_while_the_machine_runs, make_machine, remove_machine),

@@ -6,6 +6,7 @@
 #include "cli/running.h"
 
 #include <pome/snapshot.h>
+#include <pome/task.h>
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -144,11 +145,25 @@ int cmd_snapshot_list(int argc, char **argv)
     return CLI_OK;
 }
 
-static bool delete(pome_bundle *bundle, const char *name, struct pome_error *err)
+/* As a task: pome_snapshot_delete() itself says nothing on its way. */
+static bool delete_here(pome_bundle *bundle, const char *name, pome_progress_fn *progress, void *user, struct pome_error *err)
+{
+    struct pome_task_options o = POME_TASK_OPTIONS_INIT;
+    o.kind = POME_TASK_SNAPSHOT_DELETE;
+    o.bundle = bundle;
+    o.snapshot = name;
+    pome_task *t = pome_task_start(&o, progress, NULL, NULL, user, err);
+    bool ok = t && pome_task_wait(t, -1, err);
+    pome_task_free(t);
+    return ok;
+}
+
+static bool delete(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user, struct pome_error *err)
 {
     pome_control *c = running_machine(bundle);
+    result->instant = true;
     if (!c)
-        return pome_snapshot_delete(bundle, name, err);
+        return delete_here(bundle, name, progress, user, err);
     bool ok = pome_control_snapshot_delete(c, name, err);
     pome_control_free(c);
     return ok;
@@ -156,19 +171,5 @@ static bool delete(pome_bundle *bundle, const char *name, struct pome_error *err
 
 int cmd_snapshot_delete(int argc, char **argv)
 {
-    bool json = false;
-    const struct cli_option options[] = {{"json", 'j', CLI_FLAG, &json, NULL, "say so as JSON", 0, 0}, {0}};
-    const char *names[2];
-    int status = cli_options(argc, argv, options, 2, 2, names);
-    if (status != CLI_GO_ON)
-        return status;
-    struct pome_error err = {0};
-    pome_bundle *b = pome_bundle_open(names[0], &err);
-    bool ok = b && delete(b, names[1], &err);
-    pome_bundle_free(b);
-    if (!ok)
-        return cli_fail(&err, hint(&err), "cannot remove snapshot \"%s\" of \"%s\"", names[1], names[0]);
-    if (json)
-        puts("{\"event\":\"done\"}");
-    return CLI_OK;
+    return operate(argc, argv, delete, "Removing the snapshot", "cannot remove snapshot \"%s\" of \"%s\"");
 }

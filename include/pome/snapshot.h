@@ -59,7 +59,7 @@ POME_API pome_bundle *pome_snapshot_clone(pome_bundle *bundle, const char *snaps
 POME_API pome_bundle *pome_snapshot_clone_warm(pome_bundle *bundle, const char *snapshot, const char *name, struct pome_copy_result *result,
                                                pome_progress_fn *progress, void *user, struct pome_error *err);
 
-/* Removes one; those made from it become its parent's. The bundle is locked afterwards. Errors: NOT_FOUND, BUSY (it runs: pome_vm_snapshot_delete()), IO.   Since: 0.2. */
+/* Removes one; those made from it become its parent's. With reports of progress, and to be cancelled: POME_TASK_SNAPSHOT_DELETE (pome/task.h). The bundle is locked afterwards. Errors: NOT_FOUND, BUSY (it runs: pome_vm_snapshot_delete()), IO.   Since: 0.2. */
 POME_API bool pome_snapshot_delete(pome_bundle *bundle, const char *name, struct pome_error *err);
 
 /* The same of a machine of this process that has a bundle. State: RUNNING, PAUSED; afterwards the same. One that runs goes on while what other snapshots need of this one moves

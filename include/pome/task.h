@@ -70,7 +70,7 @@ POME_API pome_task *pome_task_start(const struct pome_task_options *options, pom
 POME_API void pome_task_free(pome_task *task);
 
 /* Asks for cancellation; the completion then says OPERATION_CANCELLED, unless it was over already or is a call that cannot be cancelled (CHECK, REPAIR, LOAD,
- * CATALOGUE_FETCH, SNAPSHOT_DELETE: they end by themselves). Any thread.   Since: 0.2. */
+ * CATALOGUE_FETCH: they end by themselves). Any thread.   Since: 0.2. */
 POME_API void pome_task_cancel(pome_task *task);
 
 /* A descriptor that is readable when pome_task_dispatch() has something to do. Borrowed; do not read it.   Since: 0.2. */

@@ -100,7 +100,12 @@ def life():
         keeps = os.path.exists(os.path.join(bundle, "Snapshots", "s", "Disk.map"))  # else the file system shares blocks
         steps = [json.loads(line).get("step") for line in run(*command, "--json").splitlines()]
         expect(("Completing snapshots" in steps) == keeps, f"{command}: {steps}")
-        run("snapshot", "delete", "a", "s")
+        run("snapshot", "create", "a", "t")
+        keeps = os.path.exists(os.path.join(bundle, "Snapshots", "t", "Disk.map"))
+        events = [json.loads(line) for line in run("snapshot", "delete", "a", "t", "--json").splitlines()]
+        steps = [e.get("step") for e in events]
+        expect(events[-1]["event"] == "done" and ("Moving blocks that others need" in steps) == (keeps and os.path.exists(os.path.join(bundle, "Snapshots", "s", "Disk.map"))), str(events))
+        run("snapshot", "delete", "a", "s", err="Removing the snapshot: done in")
     fd = os.open(bundle, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     run("delete", "a", status=6, err=f"process {os.getpid()}")
