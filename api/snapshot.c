@@ -125,7 +125,7 @@ static bool copy_ahead(struct vm *vm, void *ctx, struct pome_error *err)
     struct job j = {.progress = go_on, .user = l};
     const struct snapshot_writes writes = {vm_watch_disk, vm_take_changed, vm};
     l->ahead = snapshot_ahead_begin(l->b, l->settings, &writes, &j, err);
-    return l->ahead;
+    return l->ahead && vm_save_ahead(vm, l->saving, snapshot_ahead_folder(l->ahead), err);
 }
 
 static bool begin(struct live *l, enum pome_vm_operation op, pome_done *next, struct pome_error *err)

@@ -165,6 +165,11 @@ bool snapshot_ahead_take(struct snapshot_ahead *a, const char *file, const struc
     return ok;
 }
 
+const char *snapshot_ahead_folder(const struct snapshot_ahead *a)
+{
+    return a->place->path;
+}
+
 void snapshot_ahead_free(struct snapshot_ahead *a)
 {
     if (!a)

@@ -23,6 +23,7 @@ struct snapshot_ahead;
 struct snapshot_ahead *snapshot_ahead_begin(const struct bundle *b, const struct settings *s, const struct snapshot_writes *w, struct job *j, struct pome_error *err);
 /* The machine stands still. Brings the copy of FILE up to date and puts it, synced and with the file's time, into `to`. *there false: FILE was not copied ahead. */
 bool snapshot_ahead_take(struct snapshot_ahead *a, const char *file, const struct bundle *to, bool *there, struct job *j, struct pome_error *err);
+const char *snapshot_ahead_folder(const struct snapshot_ahead *a); /* where more can be put that goes with it, on the bundle's file system */
 void snapshot_ahead_free(struct snapshot_ahead *a); /* with what was not taken; NULL is fine */
 
 #endif

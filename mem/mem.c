@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "mem/inside.h"
+#include "mem/watch.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,7 +20,10 @@
 
 struct mem *mem_create(void)
 {
-    return calloc(1, sizeof(struct mem));
+    struct mem *m = calloc(1, sizeof *m);
+    if (m)
+        pthread_mutex_init(&m->watch_lock, NULL);
+    return m;
 }
 
 void mem_destroy(struct mem *m)
@@ -27,6 +31,8 @@ void mem_destroy(struct mem *m)
     if (!m)
         return;
     lazy_end(m);
+    mem_watch_end(m);
+    pthread_mutex_destroy(&m->watch_lock);
     for (size_t i = 0; i < m->n; i++)
         munmap(m->region[i].hva, m->region[i].bytes + GUARD_BYTES);
     free(m);
@@ -151,6 +157,7 @@ uint64_t mem_discard(struct mem *m, void *hva, uint64_t bytes)
     uint64_t from = align_up((uintptr_t)hva, 4096), to = align_down((uintptr_t)hva + bytes, 4096);
     if (from >= to || lazy_is_coming(m) || madvise((void *)(uintptr_t)from, to - from, MADV_DONTNEED))
         return 0;
+    watch_gone(m, (void *)(uintptr_t)from, to - from);
     return to - from;
 }
 
@@ -159,5 +166,7 @@ bool mem_clear(struct mem *m, uint64_t gpa, struct pome_error *err)
     const struct mem_region *r = mem_find(m, gpa);
     assert(r && r->gpa == gpa && !r->read_only);
     lazy_end(m);
-    return !madvise(r->hva, r->bytes, MADV_DONTNEED) || pome_fail_errno(err, "clearing %" PRIu64 " MiB of guest memory", r->bytes / MiB);
+    bool ok = !madvise(r->hva, r->bytes, MADV_DONTNEED);
+    watch_gone(m, r->hva, r->bytes);
+    return ok || pome_fail_errno(err, "clearing %" PRIu64 " MiB of guest memory", r->bytes / MiB);
 }

@@ -78,6 +78,14 @@ bool save_writer_section(struct save_writer *w, const char *name, uint32_t versi
 /* By several threads; nobody may change the memory meanwhile. */
 bool save_writer_memory(struct save_writer *w, const char *name, const struct save_memory *m, const struct save_progress *progress,
                         struct pome_error *err);
+/* The same in steps, for memory that the guest goes on writing to: chunks as often as it takes, each time those that are wanted (by chunk, 1; NULL: all), the last time with nobody
+ * changing them; what was never wanted is zero. moves: somebody may change the memory meanwhile. */
+struct save_written;
+struct save_written *save_writer_memory_begin(struct save_writer *w, const struct save_memory *m, struct pome_error *err);
+bool save_writer_memory_chunks(struct save_written *s, const uint8_t *wanted, bool moves, const struct save_progress *progress, struct pome_error *err);
+bool save_writer_memory_end(struct save_written *s, const char *name, struct pome_error *err);
+void save_written_free(struct save_written *s); /* NULL is fine */
+
 /* The table, the header, fsync. */
 bool save_writer_finish(struct save_writer *w, struct pome_error *err);
 void save_writer_free(struct save_writer *w);

@@ -97,6 +97,41 @@ static void check_file(int fd, const struct save_secret *secret, const uint8_t *
     save_reader_free(r);
 }
 
+/* Memory that changes meanwhile: the last that was said of a chunk is what is read, encrypted too. */
+static void written_again_and_again(void **state)
+{
+    static const struct save_secret key = {"secret", 6};
+    uint8_t *memory = make_memory(), *wanted = malloc(MEMORY / SAVE_CHUNK_BYTES + 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct pome_error err;
+        const struct save_secret *secret = i ? &key : NULL;
+        int fd = new_file();
+        struct save_writer *w = save_writer_create(fd, secret, &err);
+        const struct save_memory m = {.gpa = 0x40000000, .bytes = MEMORY, .from = memory};
+        struct save_written *s = save_writer_memory_begin(w, &m, &err);
+        assert_true(save_writer_section(w, "machine", 1, small, sizeof small, &err) && save_writer_section(w, "empty", 7, NULL, 0, &err));
+        assert_true(save_writer_memory_chunks(s, NULL, true, NULL, &err));
+        for (unsigned round = 0; round < 4; round++) {
+            memset(wanted, 0, MEMORY / SAVE_CHUNK_BYTES + 1);
+            for (unsigned n = 0; n < 20; n++) {
+                const size_t chunk = random64() % ((MEMORY + SAVE_CHUNK_BYTES - 1) / SAVE_CHUNK_BYTES), at = chunk * SAVE_CHUNK_BYTES;
+                const size_t bytes = MIN((size_t)MEMORY - at, (size_t)SAVE_CHUNK_BYTES);
+                wanted[chunk] = 1;
+                for (size_t k = 0; k < bytes; k++)
+                    memory[at + k] = n % 3 ? (uint8_t)random64() : 0; /* some become zero, some are zero no more */
+            }
+            assert_true(save_writer_memory_chunks(s, wanted, round < 3, NULL, &err));
+        }
+        assert_true(save_writer_memory_end(s, "memory", &err) && save_writer_finish(w, &err));
+        save_written_free(s);
+        save_writer_free(w);
+        check_file(fd, secret, memory);
+        close(fd);
+    }
+    free(wanted);
+    free(memory);
+}
+
 static void what_was_written_is_read(void **state)
 {
     uint8_t *memory = make_memory();
@@ -234,7 +269,7 @@ static void a_full_disk_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_written_is_read), cmocka_unit_test(a_key_opens_what_it_closed), cmocka_unit_test(damage_is_noticed),
+        cmocka_unit_test(what_was_written_is_read), cmocka_unit_test(written_again_and_again), cmocka_unit_test(a_key_opens_what_it_closed), cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(saving_can_be_given_up),   cmocka_unit_test(a_full_disk_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "bus/device.h"
 #include "mem/lazy.h"
+#include "mem/watch.h"
 #include "save/recent.h"
 #include "save/seal.h"
 
@@ -12,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { STATE_VERSION = 1 };
@@ -98,13 +100,46 @@ static void memory_name(const struct mem_region *m, char name[SAVE_NAME_MAX + 1]
     snprintf(name, SAVE_NAME_MAX + 1, "memory/%" PRIx64, m->gpa);
 }
 
-static bool write_memory(struct save_writer *w, const struct mem *mem, const struct save_progress *progress, struct pome_error *err)
+_Static_assert((int)MEM_WATCH_BYTES == (int)SAVE_CHUNK_BYTES, "what is told is what is written");
+
+/* RAM that was written while the guest ran, and what it wrote to since. */
+struct saved_ahead {
+    struct save_writer *w;
+    struct mem *mem;
+    const struct mem_region *ram;
+    struct save_written *written;
+    size_t n_chunks;
+    uint8_t *changed; /* by chunk */
+};
+
+static bool take_changed(struct saved_ahead *a, uint64_t *bytes, struct pome_error *err)
+{
+    memset(a->changed, 0, a->n_chunks);
+    bool ok = mem_watch_take(a->mem, a->ram->gpa, a->changed, err);
+    *bytes = 0;
+    for (size_t i = 0; i < a->n_chunks; i++)
+        *bytes += a->changed[i] ? SAVE_CHUNK_BYTES : 0;
+    return ok;
+}
+
+static bool write_rest(struct saved_ahead *a, const char *name, const struct save_progress *progress, struct pome_error *err)
+{
+    uint64_t bytes;
+    return take_changed(a, &bytes, err) && save_writer_memory_chunks(a->written, a->changed, false, progress, err) && save_writer_memory_end(a->written, name, err);
+}
+
+static bool write_memory(struct save_writer *w, struct saved_ahead *a, const struct mem *mem, const struct save_progress *progress, struct pome_error *err)
 {
     char name[SAVE_NAME_MAX + 1];
     const struct mem_region *r;
     for (size_t i = 0; (r = mem_region(mem, i)); i++) {
-        const struct save_memory m = {.gpa = r->gpa, .bytes = r->bytes, .read_only = r->read_only, .from = r->hva};
         memory_name(r, name);
+        if (a && r == a->ram) {
+            if (!write_rest(a, name, progress, err))
+                return false;
+            continue;
+        }
+        const struct save_memory m = {.gpa = r->gpa, .bytes = r->bytes, .read_only = r->read_only, .from = r->hva};
         if (!save_writer_memory(w, name, &m, r->read_only ? NULL : progress, err))
             return false;
     }
@@ -119,7 +154,7 @@ static bool write_variables(struct save_writer *w, const struct machine *m, stru
     return !v.from || save_writer_memory(w, "variables", &v, NULL, err);
 }
 
-static bool write_all(struct save_writer *w, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
+static bool write_all(struct save_writer *w, struct saved_ahead *a, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
 {
     struct records facts = {0}, traffic = {0};
     struct writing x = {w, err};
@@ -130,16 +165,85 @@ static bool write_all(struct save_writer *w, const struct save_subject *s, const
     machine_save_traffic(s->machine, &traffic);
     return put_records(w, "facts", &facts, err) && put_records(w, "traffic", &traffic, err) && write_cpus(w, s, err) &&
            machine_each_state(s->machine, write_state, &x) && write_variables(w, s->machine, err) &&
-           write_memory(w, machine_mem(s->machine), progress, err) && recent_write(w, s, err) && save_writer_finish(w, err);
+           write_memory(w, a, machine_mem(s->machine), progress, err) && recent_write(w, s, err) && save_writer_finish(w, err);
 }
 
 bool saved_write(const struct save_subject *s, int fd, const struct save_secret *secret, const struct save_progress *progress,
                  struct pome_error *err)
 {
     struct save_writer *w = save_writer_create(fd, secret, err);
-    bool ok = w && write_all(w, s, progress, err);
+    bool ok = w && write_all(w, NULL, s, progress, err);
     save_writer_free(w);
     return ok;
+}
+
+/* ---- saving ahead ---- */
+
+/* What is left is written in some hundredths of a second, or the guest writes as fast as we do. */
+enum { LITTLE = 8 << 20, ROUNDS_MAX = 5 };
+
+static const struct mem_region *ram_of(const struct mem *mem)
+{
+    const struct mem_region *r;
+    for (size_t i = 0; (r = mem_region(mem, i)) && r->read_only; i++)
+        ;
+    return r;
+}
+
+static bool prepare_ahead(struct saved_ahead *a, int fd, const struct save_secret *secret, struct pome_error *err)
+{
+    const struct save_memory m = {.gpa = a->ram->gpa, .bytes = a->ram->bytes, .from = a->ram->hva};
+    a->n_chunks = (size_t)((a->ram->bytes + SAVE_CHUNK_BYTES - 1) / SAVE_CHUNK_BYTES);
+    a->changed = malloc(a->n_chunks);
+    a->w = save_writer_create(fd, secret, err);
+    return a->w && (a->changed || pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to save the machine")) && (a->written = save_writer_memory_begin(a->w, &m, err));
+}
+
+static bool write_rounds(struct saved_ahead *a, int fd, const struct save_progress *progress, struct pome_error *err)
+{
+    uint64_t before = UINT64_MAX, bytes;
+    bool ok = take_changed(a, &bytes, err);
+    for (unsigned round = 0; ok && round < ROUNDS_MAX && bytes > LITTLE && bytes < before - before / 4; round++) {
+        before = bytes;
+        ok = save_writer_memory_chunks(a->written, a->changed, true, progress, err) && (!fdatasync(fd) || pome_fail_errno(err, "writing the saved machine")) && take_changed(a, &bytes, err);
+    }
+    return ok && (!bytes || save_writer_memory_chunks(a->written, a->changed, true, progress, err));
+}
+
+bool saved_ahead_begin(struct machine *m, int fd, const struct save_secret *secret, const struct save_progress *progress, struct saved_ahead **out, struct pome_error *err)
+{
+    struct mem *mem = machine_mem(m);
+    struct saved_ahead *a = calloc(1, sizeof *a);
+    *out = NULL;
+    if (!a)
+        return pome_fail(err, POME_ERROR_OUT_OF_MEMORY, "no memory to save the machine");
+    *a = (struct saved_ahead){.mem = mem, .ram = ram_of(mem)};
+    if (!a->ram || !mem_watch_begin(mem, NULL)) {
+        free(a);
+        return true;
+    }
+    if (prepare_ahead(a, fd, secret, err) && write_rounds(a, fd, progress, err)) {
+        *out = a;
+        return true;
+    }
+    saved_ahead_free(a);
+    return false;
+}
+
+bool saved_ahead_finish(struct saved_ahead *a, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err)
+{
+    return write_all(a->w, a, s, progress, err);
+}
+
+void saved_ahead_free(struct saved_ahead *a)
+{
+    if (!a)
+        return;
+    mem_watch_end(a->mem);
+    save_written_free(a->written);
+    save_writer_free(a->w);
+    free(a->changed);
+    free(a);
 }
 
 /* ---- opening, comparing ---- */

@@ -26,6 +26,15 @@ struct save_subject {
 bool saved_write(const struct save_subject *s, int fd, const struct save_secret *secret, const struct save_progress *progress,
                  struct pome_error *err);
 
+/*
+ * The same in two parts. While the guest runs, its RAM is written, and what it writes to meanwhile again, until that is little, or does not become less (mem/watch.h); at rest the
+ * rest. The host must be able to tell what is written to: *out is NULL when it cannot, and saved_write does it all. fd stays the caller's.
+ */
+struct saved_ahead;
+bool saved_ahead_begin(struct machine *m, int fd, const struct save_secret *secret, const struct save_progress *progress, struct saved_ahead **out, struct pome_error *err);
+bool saved_ahead_finish(struct saved_ahead *a, const struct save_subject *s, const struct save_progress *progress, struct pome_error *err);
+void saved_ahead_free(struct saved_ahead *a); /* NULL is fine */
+
 struct saved;
 
 /* Takes fd, also when it fails. Errors: RESTORE, PERMISSION (see save_reader_create). */

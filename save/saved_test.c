@@ -3,11 +3,14 @@
 
 #include "backend/console.h"
 #include "base/bits.h"
+#include "mem/mem.h"
 #include "save/recent.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -146,6 +149,25 @@ static void assert_equal_files(int a, int b)
     save_reader_free(q);
 }
 
+static void assert_equal_memory(int a, int b)
+{
+    struct save_reader *r[2] = {save_reader_create(a, NULL, NULL), save_reader_create(b, NULL, NULL)};
+    uint8_t *bytes[2];
+    struct save_chunks c[2];
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(save_reader_chunks(r[i], save_reader_find(r[i], "memory/40000000"), &c[i], NULL));
+        bytes[i] = calloc(1, c[i].bytes);
+        assert_true(save_reader_memory(r[i], &c[i], bytes[i], NULL, NULL));
+    }
+    assert_int_equal(c[0].bytes, c[1].bytes);
+    assert_memory_equal(bytes[0], bytes[1], c[0].bytes);
+    for (unsigned i = 0; i < 2; i++) {
+        free(bytes[i]);
+        save_chunks_free(&c[i]);
+        save_reader_free(r[i]);
+    }
+}
+
 /* The same machine, saved again, is the same file: nothing was lost or made up. */
 static void machines_survive(void **state)
 {
@@ -162,6 +184,59 @@ static void machines_survive(void **state)
         drop(&r);
         close(a);
         close(b);
+    }
+}
+
+static _Atomic bool enough;
+
+/* A guest that writes to its memory, and gives some back. */
+static void *write_memory(void *arg)
+{
+    struct mem *mem = arg;
+    uint64_t word = 1;
+    for (uint64_t n = 1; !atomic_load(&enough); n++) {
+        word = word * 6364136223846793005 + 1442695040888963407;
+        mem_write(mem, 0x40000000 + (word >> 30) % (100 * MiB), &word, sizeof word);
+        if (n % 1000 == 0)
+            mem_discard(mem, mem_ptr(mem, 0x40000000 + (word >> 20) % (100 * MiB), 65536, true), 65536);
+        if (n % 100 == 0)
+            usleep(10);
+    }
+    return NULL;
+}
+
+/* Saved in two parts, while its memory is written to and at rest, a machine is what it is when it is saved in one. */
+static void saved_while_it_runs(void **state)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        struct rig r;
+        struct saved_ahead *a;
+        struct pome_error err;
+        pthread_t t;
+        make(&r, 2, 128 * MiB, true, "one");
+        stir(&r);
+        atomic_store(&enough, false);
+        assert_int_equal(pthread_create(&t, NULL, write_memory, machine_mem(r.machine)), 0);
+        int fd = memfd_create("ahead", MFD_CLOEXEC);
+        assert_true(saved_ahead_begin(r.machine, fd, NULL, NULL, &a, &err));
+        usleep(20000); /* what is written now is what is left */
+        atomic_store(&enough, true);
+        pthread_join(t, NULL);
+        if (!a) /* not on this host */
+            skip();
+        assert_true(saved_ahead_finish(a, &r.subject, NULL, &err));
+        saved_ahead_free(a);
+        int whole = save(&r);
+        drop(&r);
+        make(&r, 2, 128 * MiB, true, "one");
+        load(&r, fd, i % 2);
+        int again = save(&r);
+        assert_equal_files(whole, again);
+        assert_equal_memory(fd, whole);
+        drop(&r);
+        close(fd);
+        close(whole);
+        close(again);
     }
 }
 
@@ -323,6 +398,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(machines_survive),
+        cmocka_unit_test(saved_while_it_runs),
         cmocka_unit_test(every_difference_is_told),
         cmocka_unit_test(a_changed_disk_is_noticed),
         cmocka_unit_test(hostile_states_do_no_harm),

@@ -25,6 +25,9 @@ struct vm_saving {
     bool encrypted;
     _Atomic int owners;
     _Atomic bool was_run;
+    struct saved_ahead *ahead; /* NULL: nothing is written yet */
+    int ahead_fd;
+    char ahead_path[PATH_MAX];
 };
 
 struct vm_saving *vm_saving_new(const char *path, const void *key, size_t key_bytes, struct pome_error *err)
@@ -50,10 +53,20 @@ struct vm_saving *vm_saving_new(const char *path, const void *key, size_t key_by
     return s;
 }
 
+static void end_ahead(struct vm_saving *s)
+{
+    if (!s->ahead)
+        return;
+    saved_ahead_free(s->ahead);
+    close(s->ahead_fd);
+    s->ahead = NULL;
+}
+
 void vm_saving_free(struct vm_saving *s)
 {
     if (!s || atomic_fetch_sub(&s->owners, 1) > 1)
         return;
+    end_ahead(s);
     explicit_bzero((void *)(uintptr_t)s->secret.bytes, s->secret.n);
     free((void *)(uintptr_t)s->secret.bytes);
     free(s);
@@ -130,8 +143,45 @@ static bool sync_folder(const char *folder)
     return ok;
 }
 
-bool vm_save_to(struct vm *vm, const struct vm_saving *s, const char *path, struct pome_error *err)
+static bool goes_on(void *user, uint64_t done, uint64_t total)
 {
+    struct vm *vm = user;
+    enum pome_vm_state s = vm_state(vm);
+    return s != POME_VM_STOPPED && s != POME_VM_ERROR && !vm_is_closing(vm);
+}
+
+bool vm_save_ahead(struct vm *vm, struct vm_saving *s, const char *folder, struct pome_error *err)
+{
+    const struct save_progress progress = {goes_on, vm};
+    if (snprintf(s->ahead_path, PATH_MAX, "%s/memory", folder) >= PATH_MAX)
+        return pome_fail(err, POME_ERROR_INVALID_CONFIGURATION, "the file's path is too long");
+    s->ahead_fd = open(s->ahead_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (s->ahead_fd < 0)
+        return pome_fail_errno(err, "%s: cannot make it", s->ahead_path);
+    bool ok = saved_ahead_begin(vm->machine, s->ahead_fd, secret(s), &progress, &s->ahead, err);
+    if (!s->ahead)
+        close(s->ahead_fd);
+    return ok;
+}
+
+/* What was written ahead is made whole, and moves. */
+static bool finish_ahead(struct vm *vm, struct vm_saving *s, const char *path, struct pome_error *err)
+{
+    char folder[PATH_MAX], temporary[PATH_MAX];
+    struct records more = {0};
+    const struct save_subject subject = {vm->machine, vm->cpus, &more, NULL};
+    const struct save_progress progress = {tell_progress, vm};
+    facts(vm, &more);
+    bool ok = folder_of(path, folder, temporary) && saved_ahead_finish(s->ahead, &subject, &progress, err);
+    records_free(&more);
+    end_ahead(s);
+    return ok && ((!rename(s->ahead_path, path) && sync_folder(folder)) || pome_fail_errno(err, "%s: cannot take this name", path));
+}
+
+bool vm_save_to(struct vm *vm, struct vm_saving *s, const char *path, struct pome_error *err)
+{
+    if (s->ahead)
+        return finish_ahead(vm, s, path, err);
     char folder[PATH_MAX], temporary[PATH_MAX];
     struct records more = {0};
     const struct save_subject subject = {vm->machine, vm->cpus, &more, NULL};

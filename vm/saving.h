@@ -19,7 +19,10 @@ bool vm_save_run(struct vm *vm, void *saving, struct pome_error *err);
 bool vm_restore_run(struct vm *vm, void *saving, struct pome_error *err);
 
 /* For other work of SAVE: writes the file at path, with s's key. */
-bool vm_save_to(struct vm *vm, const struct vm_saving *s, const char *path, struct pome_error *err);
+bool vm_save_to(struct vm *vm, struct vm_saving *s, const char *path, struct pome_error *err);
+/* Before that, while the guest runs: most of its memory goes to a file in `folder`, which vm_save_to then finishes and moves (saved_ahead_begin). Where the host cannot do that nothing
+ * happens, and it is a success. s must be freed before the machine is. Errors: those of vm_save_to, OPERATION_CANCELLED (the machine stopped). */
+bool vm_save_ahead(struct vm *vm, struct vm_saving *s, const char *folder, struct pome_error *err);
 
 /* The disks as bundle/snapshot_ahead.h asks for them: user is a struct vm. */
 bool vm_watch_disk(void *vm, const char *path, bool *there, struct pome_error *err);

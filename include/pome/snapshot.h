@@ -29,8 +29,8 @@ struct pome_snapshot {
 POME_API bool pome_snapshot_create(pome_bundle *bundle, const char *name, struct pome_copy_result *result, pome_progress_fn *progress, void *user,
                                    struct pome_error *err);
 
-/* The same of a machine of this process that has a bundle. State: RUNNING, PAUSED; afterwards the same. One that runs goes on while its further disks are copied, and stands
- * still for its memory and what it wrote to those meanwhile: its state is PAUSING, PAUSED, SAVING, PAUSED, RESUMING on the way, and whoever stops or resumes it then, or pauses and stops it before, may end this.
+/* The same of a machine of this process that has a bundle. State: RUNNING, PAUSED; afterwards the same. One that runs goes on while its further disks and its memory are copied, and stands
+ * still for what it wrote to those meanwhile (for all of its memory where the host, older than Linux 6.7, cannot tell what is written to): its state is PAUSING, PAUSED, SAVING, PAUSED, RESUMING on the way, and whoever stops or resumes it then, or pauses and stops it before, may end this.
  * options: what encrypts its memory, or NULL. Errors: as pome_snapshot_create() and pome_vm_save(), BUSY (another one is under way); those of work also of the completion.   Since: 0.2. */
 POME_API bool pome_vm_snapshot(pome_vm *vm, const char *name, const struct pome_save_options *options, pome_done *done, void *user, struct pome_error *err);
 /* As pome_vm_save_wait().   Since: 0.2. */
