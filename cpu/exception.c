@@ -21,7 +21,7 @@ static void take(struct vcpu *c, enum vector vector, uint64_t return_pc)
         tlb_pan_changed(c);
     }
     c->ssbs = sctlr & SCTLR_DSSBS ? 1 : 0;
-    c->monitor.valid = false;
+    c->monitor.bytes = 0;
     c->s.pc = c->sr[SR_VBAR_EL1] + from + vector;
     c->s.raised = 1;
     vcpu_update_mode(c);
@@ -101,7 +101,7 @@ void exception_return(struct vcpu *c, uint64_t target)
         c->pan = pan;
         tlb_pan_changed(c);
     }
-    c->monitor.valid = false;
+    c->monitor.bytes = 0;
     atomic_store_explicit(&c->event, true, memory_order_relaxed); /* an exception return sets the event register (D1.6.1) */
     c->s.pc = bad ? target : canonical_pc(c, target);
     c->s.raised = 1;

@@ -64,7 +64,7 @@ void vcpu_reset(struct vcpu *c)
     c->el = c->spsel = 1;
     c->pan = c->dit = c->ssbs = c->btype = c->il = c->ss = 0;
     c->s.sp_el[0] = c->s.sp_el[1] = 0;
-    c->monitor.valid = false;
+    c->monitor.bytes = 0;
     c->wait = WAIT_NONE;
     c->event = c->kicked = false;
     c->pac_diversifier = c->pac_diversified = 0;

@@ -1,9 +1,10 @@
 /*
  * saved.c - a vCPU's state as records, and back (base/records.h).
  *
- * What is architectural is saved: registers, PSTATE, every system register that has storage of its own by its name, the exclusive
- * monitor, what the vCPU waits for, its timers as register values. What is made from it is not: translation tables, translated code,
- * timer deadlines. Lines from the interrupt controller are the controller's state. The counter is saved once, as the time it had counted.
+ * What is architectural is saved: registers, PSTATE, every system register that has storage of its own by its name, what the vCPU waits
+ * for, its timers as register values. What is made from it is not: translation tables, translated code, timer deadlines. Nor is the
+ * exclusive monitor, which may be lost at any time (B2.12): it names a place of this host. Old states have one. Lines from the interrupt
+ * controller are the controller's state. The counter is saved once, as the time it had counted.
  *
  * A paused vCPU is at a safe point (jit_run), so all of its state is in struct vcpu. Saved bytes are hostile: every value is brought to what the
  * guest itself could have made it. Identification registers are compared, not loaded: a guest was told once what it runs on.
@@ -25,9 +26,8 @@ static const struct field {
     FIELD(s.tpidr_el0, UINT64_MAX), FIELD(s.tpidrro_el0, UINT64_MAX), FIELD(s.tpidr_el1, UINT64_MAX), FIELD(s.sp_el, UINT64_MAX),
     FIELD(s.daif, PSTATE_DAIF), FIELD(s.elr_el1, UINT64_MAX), FIELD(s.spsr_el1, CPU_SPSR_MASK), FIELD(s.esr_el1, 0x1fffffffff),
     FIELD(s.far_el1, UINT64_MAX), FIELD(s.v, UINT64_MAX), FIELD(el, 1), FIELD(spsel, 1), FIELD(pan, 1), FIELD(dit, 1), FIELD(ssbs, 1),
-    FIELD(btype, 3), FIELD(il, 1), FIELD(ss, 1), FIELD(monitor.valid, 1), FIELD(monitor.bytes, 31), FIELD(monitor.pa, UINT64_MAX),
-    FIELD(monitor.value, UINT64_MAX), FIELD(timer.level, 0x0101), FIELD(event, 1), FIELD(power, CPU_ON), FIELD(on_pc, UINT64_MAX),
-    FIELD(on_x0, UINT64_MAX), FIELD(wait, WAIT_KINDS - 1), FIELD(wait_until, UINT64_MAX),
+    FIELD(btype, 3), FIELD(il, 1), FIELD(ss, 1), FIELD(timer.level, 0x0101), FIELD(event, 1), FIELD(power, CPU_ON),
+    FIELD(on_pc, UINT64_MAX), FIELD(on_x0, UINT64_MAX), FIELD(wait, WAIT_KINDS - 1), FIELD(wait_until, UINT64_MAX),
     LATER(kicked, 1), LATER(pac_diversifier, UINT64_MAX), LATER(pac_diversified, PAC_DIVERSIFIED_EL0 | PAC_DIVERSIFIED_EL1),
 };
 

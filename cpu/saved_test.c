@@ -68,9 +68,6 @@ static void make_random(struct vcpu *c)
         if (sysreg_storage(r) == SYSREG_STORAGE)
             sysreg_load(c, r, random64());
     c->timer.level[0] = random64() & 1;
-    c->monitor.valid = true;
-    c->monitor.bytes = 8;
-    c->monitor.pa = 0x40000008;
 }
 
 static void states_survive(void **state)

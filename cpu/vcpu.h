@@ -200,8 +200,7 @@ struct vcpu {
     uint8_t el, spsel, pan, dit, ssbs, btype, il, ss;
     uint64_t sr[SR_COUNT];
     uint32_t base_mode;     /* mode bits that come from the model */
-    /* exclusive monitor */
-    struct { bool valid; uint8_t bytes; uint64_t pa; union ir_value value; } monitor;
+    struct ir_monitor monitor;
     struct tlb tlb;
     struct timer_state timer;
     struct requests requests;                /* shared */

@@ -183,6 +183,13 @@ void ir_print(const struct ir_block *b, FILE *to);
 
 /* ---- running (eval*.c) ---- */
 
+/* What an exclusive load leaves for the exclusive store that follows: where the host has it, how many bytes,
+ * what was there. */
+struct ir_monitor {
+    uint64_t place, bytes; /* bytes 0: nothing */
+    union ir_value value;
+};
+
 /* The outside of a block, for the evaluator and for the slow paths of compiled code. `state` is the guest state.
  * A function that raises sets *(uint32_t *)(state + raised_offset) to 1, after it has put the exception into the
  * state; the caller leaves the block at once. Values come in without bits above the access's size; integer results

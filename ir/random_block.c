@@ -141,24 +141,49 @@ static void env_cas128(void *state, uint64_t va, const union ir_value *expected,
 {
     union ir_value e = *expected, d = *desired;
     env_load128(state, va, memop, pc_offset, old);
-    if (!((struct test_state *)state)->raised && (old->b[0] & 1 || memcmp(old, &e, 16) == 0))
+    if (!((struct test_state *)state)->raised && memcmp(old, &e, 16) == 0)
         env_store128(state, va, &d, memop, pc_offset);
 }
 
-static uint64_t env_store_ex(void *state, uint64_t va, uint64_t value, uint32_t memop, uint32_t pc_offset)
+static void watch(struct test_state *s, uint64_t va, unsigned bytes, const union ir_value *value)
 {
-    bool lost = hash(value ^ pc_offset) & 1;
-    if (!lost)
-        env_store(state, va, value, memop, pc_offset);
-    return lost;
+    if (!s->raised)
+        s->monitor = (struct ir_monitor){inside(va, bytes) ? (uintptr_t)test_memory_at(s->memory, va) : va, bytes, *value};
+}
+
+static uint64_t env_load_ex(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset)
+{
+    union ir_value v = {.u64 = env_load(state, va, memop, pc_offset)};
+    watch(state, va, size_of(memop), &v);
+    return v.u64;
+}
+
+static void env_load_ex128(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset, union ir_value *out)
+{
+    env_load128(state, va, memop, pc_offset, out);
+    watch(state, va, 16, out);
 }
 
 static uint64_t env_store_ex128(void *state, uint64_t va, const union ir_value *value, uint32_t memop, uint32_t pc_offset)
 {
-    bool lost = hash(value->d[0] ^ pc_offset) & 1;
-    if (!lost)
-        env_store128(state, va, value, memop, pc_offset);
-    return lost;
+    struct test_state *s = state;
+    struct ir_monitor m = s->monitor;
+    union ir_value v = *value, found;
+    unsigned bytes = size_of(memop);
+    env_load128(state, va, memop, pc_offset, &found);
+    if (s->raised)
+        return 1;
+    watch(s, va, bytes, &found);
+    bool mine = m.bytes && !memcmp(&m, &s->monitor, offsetof(struct ir_monitor, value)) && !memcmp(&m.value, &found, bytes);
+    s->monitor.bytes = 0;
+    if (mine)
+        env_store128(state, va, &v, memop, pc_offset);
+    return !mine;
+}
+
+static uint64_t env_store_ex(void *state, uint64_t va, uint64_t value, uint32_t memop, uint32_t pc_offset)
+{
+    return env_store_ex128(state, va, &(union ir_value){.u64 = value}, memop, pc_offset);
 }
 
 static uint64_t helper_hash(void *state, uint64_t a, uint64_t b, uint64_t c, uint32_t pc_offset)
@@ -200,7 +225,7 @@ const struct ir_env test_env = {
     .fpsr_offset = offsetof(struct test_state, fpsr),
     .load = env_load, .store = env_store, .load128 = env_load128, .store128 = env_store128,
     .atomic = env_atomic, .cas = env_cas, .cas128 = env_cas128,
-    .load_ex = env_load, .load_ex128 = env_load128, .store_ex = env_store_ex, .store_ex128 = env_store_ex128,
+    .load_ex = env_load_ex, .load_ex128 = env_load_ex128, .store_ex = env_store_ex, .store_ex128 = env_store_ex128,
     .helper = helpers, .n_helpers = 3,
 };
 
@@ -428,6 +453,27 @@ static void fields(struct gen *g)
     }
 }
 
+/* Compare and exchange with what was there, exclusive loads and the stores that belong to them; or something else came between. */
+static void exclusives(struct gen *g)
+{
+    ir_ref at = address(g), v, done;
+    uint64_t imm = immediate(g, IR_LOADX), other = below(g, 8) ? imm : immediate(g, IR_STOREX);
+    if (below(g, 3) == 0) {
+        v = ir_emit(g->b, IR_LOADV, at, 0, 0, 4);
+        v = ir_emit(g->b, IR_CAS128, at, v, operand(g, IR_V128), (imm & ~(uint64_t)IR_MEM_SIZE_MASK) | 4);
+        ir_emit(g->b, IR_SETV, v, 0, 0, offsetof(struct test_state, v) + 16 * below(g, 8));
+        return;
+    }
+    v = ir_emit(g->b, IR_LOADX, at, 0, 0, imm);
+    ir_emit(g->b, IR_SET64, v, 0, 0, 8 * below(g, 32));
+    if (below(g, 4) == 0)
+        ir_emit(g->b, IR_STORE, at, operand(g, IR_I64), 0, imm);
+    if (below(g, 8) == 0)
+        at = address(g);
+    done = ir_emit(g->b, IR_STOREX, at, operand(g, IR_I64), 0, other);
+    ir_emit(g->b, IR_SET64, done, 0, 0, 8 * below(g, 32));
+}
+
 static bool allowed(enum ir_op op, bool (*wanted)(enum ir_op))
 {
     if (ir_ops[op].effects & (IR_EFF_EXIT | IR_EFF_MARK) && op != IR_INSN)
@@ -448,6 +494,8 @@ void test_random_block(struct test_random *r, struct ir_block *b, unsigned n_ops
             shapes(&g);
         else if (below(&g, 12) == 0 && (!wanted || wanted(IR_LOAD)))
             fields(&g);
+        else if (below(&g, 40) == 0 && (!wanted || wanted(IR_LOADX)))
+            exclusives(&g);
         /* leaving early is rare, so that most of a block runs */
         else if (allowed(op, wanted) && !(ir_ops[op].effects & (IR_EFF_SIDE_EXIT | IR_EFF_CALL) && below(&g, 8)))
             random_op(&g, op);

@@ -14,6 +14,7 @@ struct test_state {
     union ir_value v[8];
     void *tlb[2]; /* for x64 */
     struct test_memory *memory;
+    struct ir_monitor monitor;
     uint8_t frame[25 * 1024] __attribute__((aligned(16))); /* X64_FRAME_BYTES */
 };
 
@@ -21,7 +22,7 @@ enum { TEST_MEMORY_PAGES = 16, TEST_MEMORY_BASE = 0x10000000 };
 /* Memory at TEST_MEMORY_BASE. Elsewhere a byte reads as a function of its address, stores are summed up in `outside`; the last
  * two pages raise. */
 struct test_memory {
-    uint8_t bytes[TEST_MEMORY_PAGES * 4096];
+    uint8_t bytes[TEST_MEMORY_PAGES * 4096] __attribute__((aligned(16)));
     uint64_t outside;
 };
 

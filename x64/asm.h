@@ -577,6 +577,13 @@ static inline void lock_cmpxchg(struct x64_asm *a, unsigned log2, struct x64_mem
     sized_locked(a, log2, true, 0x0fb0, m, r);
 }
 
+/* RDX:RAX, RCX:RBX; the place must be aligned */
+static inline void lock_cmpxchg16b(struct x64_asm *a, struct x64_mem m)
+{
+    put8(a, 0xf0);
+    op_rm(a, true, 0x0fc7, 1, m);
+}
+
 static inline void xchg_mr(struct x64_asm *a, unsigned log2, struct x64_mem m, unsigned r)
 {
     sized_locked(a, log2, false, 0x86, m, r);

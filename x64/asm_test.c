@@ -239,6 +239,7 @@ static void atomics_and_vectors(void **state)
         struct x64_mem m = random_mem();
         lock_xadd(&a, log2, m, s), check(M(XADD), mem(m, 8u << log2), gpr(s, 8u << log2), NONE);
         lock_cmpxchg(&a, log2, m, s), check(M(CMPXCHG), mem(m, 8u << log2), gpr(s, 8u << log2), NONE);
+        lock_cmpxchg16b(&a, m), check(M(CMPXCHG16B), mem(m, 128), NONE, NONE);
         xchg_mr(&a, log2, m, s), check(M(XCHG), mem(m, 8u << log2), gpr(s, 8u << log2), NONE);
         sse_rr(&a, paddd, d, s), check(M(PADDD), xmm(d), xmm(s), NONE);
         sse_rm(&a, pshufb, d, m), check(M(PSHUFB), xmm(d), mem(m, 128), NONE);

@@ -7,6 +7,7 @@
  *   demanded, its tag must equal the address with the page offset but the low bits removed. On a hit RDX is the addend and [va + RDX] the
  *   host's memory. On a miss cold code calls the environment through a stub and joins again.
  *   The lines of ordinary accesses are addressed off R15; RCX is the offset of the line.
+ *   Exclusives leave in the state where the host has what was loaded (struct ir_monitor): the store compares places, then exchanges.
  *   Accesses off one base share a look-up (group.c): the first checks the whole range and keeps the addend, the others use it.
  *
  * Order (x86-TSO under Arm's rules)
@@ -14,6 +15,7 @@
  *   it (RCsc). A full barrier is a locked OR on the stack. Locked operations are full barriers.
  */
 #include "x64/compile.h"
+#include "x64/vec.h"
 
 static void slow_args(struct x64_compiler *c, const struct x64_cold *k)
 {
@@ -432,6 +434,98 @@ static void cas(struct x64_compiler *c)
     k->back = c->a.p;
 }
 
+static void cas128_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    begin_slow(c, k);
+    movups_mr(&c->a, x64_frame(c, FRAME_ARGS), k->reg3);
+    movups_mr(&c->a, x64_frame(c, FRAME_ARGS + 16), (unsigned)k->target);
+    slow_args(c, k);
+    movups_rm(&c->a, k->reg2, x64_frame(c, FRAME_ARGS + 32));
+    jmp_near(&c->a, k->back);
+}
+
+/* CMPXCHG16B wants RBX, which may be a guest's, and leaves no scratch register for the address: R15 is loaded again. */
+static void cas128(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    struct x64_mem m, rbx = x64_frame(c, FRAME_ARGS);
+    struct place p = address(c);
+    unsigned expected = x64_use_v(c, i->b), desired = x64_use_v(c, i->c), d = x64_def_v(c);
+    struct x64_cold *k = look_up(c, p, true, STUB_CAS128, cas128_slow, &m);
+    k->reg2 = (uint8_t)d;
+    k->reg3 = (uint8_t)expected;
+    k->target = desired;
+    lea(&c->a, true, X64_TLB, m);
+    mov_mr(&c->a, true, rbx, RBX);
+    movd_rv(&c->a, true, RAX, expected);
+    vrri(c, PEXTRQ, expected, 0, RDX, 1);
+    movd_rv(&c->a, true, RBX, desired);
+    vrri(c, PEXTRQ, desired, 0, RCX, 1);
+    lock_cmpxchg16b(&c->a, mem_at(X64_TLB, 0));
+    mov_rm(&c->a, true, RBX, rbx);
+    mov_rm(&c->a, true, X64_TLB, x64_state(c, c->config->tlb_offset[0]));
+    movd_vr(&c->a, true, d, RAX);
+    vrri(c, PINSRQ, d, d, RDX, 1);
+    k->back = c->a.p;
+}
+
+/* ---- exclusives ---- */
+
+static struct x64_mem monitor(const struct x64_compiler *c, size_t field)
+{
+    return x64_state(c, c->config->monitor_offset + field);
+}
+
+static void load_ex(struct x64_compiler *c)
+{
+    uint64_t memop = x64_insn(c)->imm;
+    struct x64_mem m;
+    struct place p = address(c);
+    unsigned log2 = memop & IR_MEM_SIZE_MASK, d = x64_def(c);
+    struct x64_cold *k = look_up(c, p, false, STUB_LOADX, load_slow, &m);
+    k->reg2 = (uint8_t)d;
+    lea(&c->a, true, RDX, m);
+    mov_load_zx(&c->a, log2, RAX, mem_at(RDX, 0));
+    mov_mr(&c->a, true, monitor(c, offsetof(struct ir_monitor, place)), RDX);
+    mov_store_imm(&c->a, 3, monitor(c, offsetof(struct ir_monitor, bytes)), 1 << log2);
+    mov_mr(&c->a, true, monitor(c, offsetof(struct ir_monitor, value)), RAX);
+    extend_into(c, d, memop);
+    k->back = c->a.p;
+}
+
+static void store_ex_slow(struct x64_compiler *c, const struct x64_cold *k)
+{
+    begin_slow(c, k);
+    movzx_rr(&c->a, k->memop & IR_MEM_SIZE_MASK, RDX, (unsigned)k->target);
+    slow_args(c, k);
+    mov_rr(&c->a, true, k->reg2, RAX);
+    jmp_near(&c->a, k->back);
+}
+
+static void store_ex(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    struct x64_mem m;
+    struct place p = address(c);
+    unsigned log2 = i->imm & IR_MEM_SIZE_MASK, r = x64_use(c, i->b), d = x64_def(c);
+    struct x64_cold *k = look_up(c, p, true, STUB_STOREX, store_ex_slow, &m);
+    k->reg2 = (uint8_t)d;
+    k->target = r;
+    lea(&c->a, true, RDX, m);
+    alu_rm(&c->a, ALU_CMP, true, RDX, monitor(c, offsetof(struct ir_monitor, place)));
+    uint8_t *elsewhere = jcc_short(&c->a, CC_NE);
+    alu_mi(&c->a, ALU_CMP, true, monitor(c, offsetof(struct ir_monitor, bytes)), 1 << log2);
+    uint8_t *other_size = jcc_short(&c->a, CC_NE);
+    mov_rm(&c->a, true, RAX, monitor(c, offsetof(struct ir_monitor, value)));
+    lock_cmpxchg(&c->a, log2, mem_at(RDX, 0), r);
+    jump_here(&c->a, elsewhere);
+    jump_here(&c->a, other_size);
+    setcc_r(&c->a, CC_NE, RAX);
+    movzx_rr(&c->a, 0, d, RAX);
+    mov_store_imm(&c->a, 3, monitor(c, offsetof(struct ir_monitor, bytes)), 0);
+    k->back = c->a.p;
+}
+
 /* ---- without a fast path ---- */
 
 /* One address and at most one integer operand; the result, if there is one, is an integer. */
@@ -474,8 +568,15 @@ static void barrier(struct x64_compiler *c)
     x64_flags_lost(c);
 }
 
+/* CMPXCHG16B faults where a guest's access would not have to be aligned. */
+static bool inline_cas128(const struct x64_compiler *c)
+{
+    return c->host->exclusive && (c->config->align_check || x64_insn(c)->imm & IR_MEM_ALIGNED);
+}
+
 bool x64_emit_mem(struct x64_compiler *c)
 {
+    bool exclusives = c->host->exclusive && c->config->monitor_offset;
     switch (x64_insn(c)->op) {
     case IR_LOAD: load(c); break;
     case IR_STORE: store(c); break;
@@ -483,10 +584,10 @@ bool x64_emit_mem(struct x64_compiler *c)
     case IR_STOREV: store_vector(c); break;
     case IR_ATOMIC: atomic(c); break;
     case IR_CAS: cas(c); break;
-    case IR_CAS128: slow_only_vector(c, STUB_CAS128, FRAME_ARGS + 32); break;
-    case IR_LOADX: slow_only(c, STUB_LOADX); break;
+    case IR_CAS128: inline_cas128(c) ? cas128(c) : slow_only_vector(c, STUB_CAS128, FRAME_ARGS + 32); break;
+    case IR_LOADX: exclusives ? load_ex(c) : slow_only(c, STUB_LOADX); break;
     case IR_LOADX128: slow_only_vector(c, STUB_LOADXV, FRAME_ARGS); break;
-    case IR_STOREX: slow_only(c, STUB_STOREX); break;
+    case IR_STOREX: exclusives ? store_ex(c) : slow_only(c, STUB_STOREX); break;
     case IR_STOREX128: slow_only_vector(c, STUB_STOREXV, 0); break;
     case IR_BARRIER: barrier(c); break;
     default: return false;

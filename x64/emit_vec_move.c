@@ -2,8 +2,8 @@
 #include "x64/vec.h"
 
 enum {
-    PINSRB = V3A(0x20), PINSRW = V0F(0xc4), PINSRD = V3A(0x22), PINSRQ = V3AW(0x22),
-    PEXTRB = V3A(0x14), PEXTRW = V0F(0xc5), PEXTRD = V3A(0x16), PEXTRQ = V3AW(0x16),
+    PINSRB = V3A(0x20), PINSRW = V0F(0xc4), PINSRD = V3A(0x22),
+    PEXTRB = V3A(0x14), PEXTRW = V0F(0xc5), PEXTRD = V3A(0x16),
     INSERTPS = V3A(0x21), SHUFPD = V0F(0xc6), PBLENDVB = V3A(0x4c),
 };
 

@@ -22,6 +22,7 @@ struct x64_host {
     bool loop;     /* hot loops are made anew as one unit (loop.c), */
     bool family;   /* ... with one limit for arrays that one index walks through */
     bool carry;    /* carries of long sums stay in the host's flags (emit_int.c) */
+    bool exclusive; /* LDXR, STXR and CASP need no C where the page is at hand (emit_mem.c) */
     bool share;    /* accesses off one base share a look-up (group.c) */
     bool masked;   /* vector operations by masks, where avx512vl is (emit_vec_masked.c); hidden: by calls */
     bool fptraps;  /* floating point by the host's unit, with its exceptions (emit_fp.c); hidden: by calls */

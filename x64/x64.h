@@ -84,6 +84,7 @@ struct x64_config {
      * before them, [1] IR_MEM_UNPRIV.
      * Only C code may change the pointers: translated code keeps [0] in a register and loads it again after every call. */
     uint32_t tlb_offset[2];
+    uint32_t monitor_offset;    /* struct ir_monitor, which env's exclusives use, too; 0: only they do */
     unsigned tlb_bits;          /* at least 2 */
     bool fpcr_default;          /* this block runs only while FPCR is zero */
     bool loop;                  /* this block jumps back to its beginning (ir_loop_cut): x64/loop.c */

@@ -44,6 +44,7 @@ static int set_up(void **state)
         .n_v_pins = 6,
         .pending_offset = offsetof(struct test_state, pending),
         .tlb_offset = {offsetof(struct test_state, tlb[0]), offsetof(struct test_state, tlb[1])},
+        .monitor_offset = offsetof(struct test_state, monitor),
         .tlb_bits = TLB_BITS,
     };
     code = x64_code_create(4 * MiB, &err);

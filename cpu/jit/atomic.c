@@ -2,13 +2,13 @@
  * atomic.c - LSE atomics and exclusives in C: the evaluator's only way, and compiled code's slow path.
  *
  * Guest atomics are host atomics on the same bytes, so they are atomic against inline accesses of other vCPUs and
- * devices. An exclusive pair is "remember address and value, store by compare and exchange" (ABA cannot be seen by code
+ * devices. An exclusive pair is "remember place and value, store by compare and exchange" (ABA cannot be seen by code
  * that only compares values). Unaligned ones fault: FEAT_LSE2 is not announced. On a device: unsupported atomic, FSC 0x35.
  */
 #include "cpu/jit/jit.h"
 
 static uint8_t *resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write, uint32_t memop, uint32_t pc_offset,
-                        uint64_t *pa, bool *rom)
+                        bool *rom)
 {
     const struct tlb2_entry *e;
     uint8_t *p = access_resolve(c, va, bytes, false, memop | IR_MEM_ALIGNED, pc_offset, &e);
@@ -20,7 +20,6 @@ static uint8_t *resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write,
             access_fault(c, &(struct mmu_fault){.fsc = FSC_ATOMIC}, va, write ? ISS_WNR : 0, pc_offset);
         return NULL;
     }
-    *pa = tlb2_pa(e) | (va & 4095);
     *rom = e->prot & MMU_ROM;
     return p;
 }
@@ -76,9 +75,8 @@ static uint64_t host_read(const uint8_t *p, unsigned bytes)
 static uint8_t *resolve_write(struct vcpu *c, uint64_t va, unsigned bytes, uint32_t memop, uint32_t pc_offset)
 {
     uint8_t *p = access_at_hand(c, va, bytes, true, memop);
-    uint64_t pa;
     bool rom;
-    return p ? p : resolve(c, va, bytes, true, memop, pc_offset, &pa, &rom);
+    return p ? p : resolve(c, va, bytes, true, memop, pc_offset, &rom);
 }
 
 static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc_offset)
@@ -141,12 +139,9 @@ static void read128(uint8_t *p, bool rom, union ir_value *out)
         host_cas128(p, out, &(union ir_value){0}); /* stores zero over zero, or nothing: a 16-byte atomic load */
 }
 
-static void watch(struct vcpu *c, uint64_t pa, unsigned bytes, const union ir_value *value)
+static void watch(struct vcpu *c, const uint8_t *p, unsigned bytes, const union ir_value *value)
 {
-    c->monitor.valid = true;
-    c->monitor.bytes = bytes;
-    c->monitor.pa = pa;
-    c->monitor.value = *value;
+    c->monitor = (struct ir_monitor){(uintptr_t)p, bytes, *value};
 }
 
 static uint64_t load_ex(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset)
@@ -154,37 +149,34 @@ static uint64_t load_ex(void *state, uint64_t va, uint32_t memop, uint32_t pc_of
     struct vcpu *c = vcpu_of(state);
     unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
     union ir_value v = {0};
-    uint64_t pa;
     bool rom;
-    const uint8_t *p = resolve(c, va, bytes, false, memop, pc_offset, &pa, &rom);
+    const uint8_t *p = resolve(c, va, bytes, false, memop, pc_offset, &rom);
     if (!p)
         return 0;
     v.u64 = host_read(p, bytes);
-    watch(c, pa, bytes, &v);
+    watch(c, p, bytes, &v);
     return v.u64;
 }
 
 static void load_ex128(void *state, uint64_t va, uint32_t memop, uint32_t pc_offset, union ir_value *out)
 {
     struct vcpu *c = vcpu_of(state);
-    uint64_t pa;
     bool rom;
     *out = (union ir_value){0};
-    uint8_t *p = resolve(c, va, 16, false, memop, pc_offset, &pa, &rom);
+    uint8_t *p = resolve(c, va, 16, false, memop, pc_offset, &rom);
     if (!p)
         return;
     read128(p, rom, out);
-    watch(c, pa, 16, out);
+    watch(c, p, 16, out);
 }
 
 /* NULL: raised, or the monitor was not for this address (*lost). */
 static uint8_t *claim(struct vcpu *c, uint64_t va, unsigned bytes, uint32_t memop, uint32_t pc_offset)
 {
-    uint64_t pa;
     bool rom;
-    uint8_t *p = resolve(c, va, bytes, true, memop, pc_offset, &pa, &rom);
-    bool mine = p && c->monitor.valid && c->monitor.pa == pa && c->monitor.bytes == bytes;
-    c->monitor.valid = false;
+    uint8_t *p = resolve(c, va, bytes, true, memop, pc_offset, &rom);
+    bool mine = p && c->monitor.place == (uintptr_t)p && c->monitor.bytes == bytes;
+    c->monitor.bytes = 0;
     return mine ? p : NULL;
 }
 

@@ -244,7 +244,7 @@ HELPER_FN(yield)
 
 HELPER_FN(clrex)
 {
-    vcpu_of(state)->monitor.valid = false;
+    vcpu_of(state)->monitor.bytes = 0;
     return 0;
 }
 

@@ -73,6 +73,7 @@ void jit_configure(struct x64_config *k, jit_helper_fn *const *helper, unsigned 
     k->pending_offset = offsetof(struct cpu_state, pending);
     k->tlb_offset[0] = offsetof(struct cpu_state, tlb[0]);
     k->tlb_offset[1] = offsetof(struct cpu_state, tlb[1]);
+    k->monitor_offset = offsetof(struct vcpu, monitor) - offsetof(struct vcpu, s);
     k->tlb_bits = tlb_bits;
 }
 

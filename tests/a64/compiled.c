@@ -9,6 +9,7 @@ enum { TLB_BITS = 2 };
 /* What x64 wants behind the guest state. */
 struct tail {
     struct x64_tlb_entry *tlb[2];
+    struct ir_monitor monitor; /* of accesses through the TLB: all of a case's exclusives, or none */
     uint8_t frame[X64_FRAME_BYTES] __attribute__((aligned(16)));
 };
 static_assert(sizeof(struct tail) <= COMPILED_TAIL_BYTES, "");
@@ -34,6 +35,7 @@ static bool start(const struct ir_env *env)
         .pending_offset = offsetof(struct cpu_state, pending),
         .tlb_offset = {sizeof(struct cpu_state) + offsetof(struct tail, tlb[0]),
                        sizeof(struct cpu_state) + offsetof(struct tail, tlb[1])},
+        .monitor_offset = sizeof(struct cpu_state) + offsetof(struct tail, monitor),
         .tlb_bits = TLB_BITS,
     };
     struct pome_error err;
@@ -82,6 +84,7 @@ void run_code(struct cpu_state *s, const void *entry)
     struct tail *tail = (struct tail *)(s + 1);
     uint32_t link;
     tail->tlb[0] = tables.tlb[0], tail->tlb[1] = tables.tlb[1];
+    tail->monitor.bytes = 0;
     x64_run(code, s, entry, &link);
 }
 
