@@ -211,6 +211,51 @@ if status:
 status, out, err = run(clones, bundle, "cold", "2")
 if status != 1 or "has no memory" not in err:
     fail("clones, without memory:", status, out, err)
+
+# --- snapshots: of a machine that runs (its firmware is as far as this one comes), with its memory; gone back to, gone on from, removed ---
+
+snapshots = compile_example("snapshots")
+if run(snapshots, bundle)[0] != 2 or run(snapshots, bundle, "dance", "x")[0] != 2:
+    fail("snapshots: wrong arguments are taken")
+
+
+def keep_one(name, begun):
+    p = start(snapshots, bundle, "run", name)
+    said = ""
+    while "is there" not in said:
+        c = p.stderr.read(1)
+        if not c:
+            fail("snapshots run:", said, p.stdout.read())
+        said += c
+        if said == begun:
+            p.send_signal(signal.SIGUSR1)
+    p.terminate()
+    p.communicate(timeout=60)
+    if p.returncode:
+        fail("snapshots run, SIGTERM:", p.returncode)
+
+
+def tree(*lines):
+    status, out, err = run(snapshots, bundle, "list")
+    if status or out.splitlines() != list(lines):
+        fail("snapshots list:", status, out, err)
+
+
+keep_one("warm", "it runs\n")
+tree("cold", "  warm, with memory  <- here")
+status, out, err = run(snapshots, bundle, "restore", "warm")
+if status:
+    fail("snapshots restore:", err)
+keep_one("again", "it goes on\n")
+tree("cold", "  warm, with memory", "    again, with memory  <- here")
+for operation, name in (("delete", "warm"), ("restore", "cold"), ("create", "new")):
+    status, out, err = run(snapshots, bundle, operation, name)
+    if status:
+        fail("snapshots", operation, name, err)
+tree("cold", "  again, with memory", "  new  <- here")
+status, out, err = run(snapshots, bundle, "restore", "nothing")
+if status != 1 or "NOT_FOUND" not in err:
+    fail("snapshots restore nothing:", status, err)
 debian = os.path.join(os.environ.get("GUESTS", "/nonexistent"), "debian.ipsw")
 if os.path.exists(debian):
     begun = time.time()
