@@ -468,10 +468,14 @@ static void exclusives(struct gen *g)
     ir_emit(g->b, IR_SET64, v, 0, 0, 8 * below(g, 32));
     if (below(g, 4) == 0)
         ir_emit(g->b, IR_STORE, at, operand(g, IR_I64), 0, imm);
-    if (below(g, 8) == 0)
-        at = address(g);
-    done = ir_emit(g->b, IR_STOREX, at, operand(g, IR_I64), 0, other);
-    ir_emit(g->b, IR_SET64, done, 0, 0, 8 * below(g, 32));
+    if (below(g, 4) == 0) {
+        at = address(g); /* the value alone must not do: the same is there */
+        ir_emit(g->b, IR_STORE, at, v, 0, imm);
+    }
+    for (unsigned n = 1 + below(g, 2); n; n--) { /* a second one finds no monitor, even where it would change nothing */
+        done = ir_emit(g->b, IR_STOREX, at, below(g, 2) ? v : operand(g, IR_I64), 0, other);
+        ir_emit(g->b, IR_SET64, done, 0, 0, 8 * below(g, 32));
+    }
 }
 
 static bool allowed(enum ir_op op, bool (*wanted)(enum ir_op))
