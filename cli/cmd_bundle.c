@@ -123,7 +123,7 @@ static void info_text(const pome_bundle *b, const struct pome_bundle_info *i)
     else
         printf("Platform:   %s, boots by %s\n", i->platform, i->boot);
     printf("ECID:       %016" PRIX64 "\n", pome_bundle_ecid(b));
-    printf("State:      %s\n", !pome_bundle_is_installed(b) ? "not installed" : busy ? "in use" : "stopped");
+    printf("State:      %s\n", !pome_bundle_is_installed(b) ? "not installed" : busy ? "in use" : pome_bundle_is_saved(b) ? "saved" : "stopped");
     printf("CPUs:       %u (%s)\nMemory:     %s\n", pome_bundle_cpu_count(b), i->cpu_model,
            cli_size(pome_bundle_memory_size(b), a));
     printf("Disk:       %s, %s on the host\n", cli_size(pome_bundle_disk_size(b), a), cli_size(pome_bundle_disk_used(b), c));

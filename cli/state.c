@@ -1,6 +1,8 @@
 /* state.c - in one word what a machine does. */
 #include "cli/state.h"
 
+#include <pome/save.h>
+
 #include <stdio.h>
 
 void machine_state(const pome_bundle *b, struct machine_state *m)
@@ -9,7 +11,7 @@ void machine_state(const pome_bundle *b, struct machine_state *m)
     if (!b)
         return;
     if (!pome_bundle_is_in_use(b, &m->pid)) {
-        m->name = pome_bundle_is_installed(b) ? "stopped" : "not installed";
+        m->name = !pome_bundle_is_installed(b) ? "not installed" : pome_bundle_is_saved(b) ? "saved" : "stopped";
         return;
     }
     pome_control *c = pome_control_connect(pome_bundle_path(b), NULL);

@@ -5,7 +5,7 @@
 #include <pome/control.h>
 
 struct machine_state {
-    const char *name; /* "running", "paused", ...; "in use" (no machine: an installation), "stopped", "not installed", "damaged" */
+    const char *name; /* "running", "paused", ...; "in use" (no machine: an installation), "stopped", "saved" (stopped, and can go on), "not installed", "damaged" */
     int pid;          /* of the process that has it; 0: none, or not known */
     bool serves;      /* status is filled */
     char socket[108]; /* its path */

@@ -364,6 +364,9 @@ def notified():
     p = begin()
     run("save", "a")
     expect(p.wait(timeout=60) == 0 and os.path.exists(saved), "saving is a failure of the unit")
+    expect(state("a") == "saved", f"a saved machine is {state('a')}")
+    run("list", says="saved")
+    run("bundle", "info", "a", says="saved")
     heard.recv(4096)  # STOPPING
     p = begin()
     expect(not os.path.exists(saved), "what was saved was not resumed")
