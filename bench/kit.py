@@ -94,16 +94,16 @@ class Cpio:
     def write(self, path):
         self.add("TRAILER!!!", 0)
         with open(path, "wb") as f:
-            f.write(gzip.compress(bytes(self.data), 1))
+            f.write(gzip.compress(bytes(self.data), 1) if path.endswith(".gz") else bytes(self.data))
 
 
-def initramfs(folder, out, busybox, lines):
-    """The guest's file system: programs, busybox with links, init, and the list of what to run."""
+def initramfs(folder, out, busybox, chosen, lines):
+    """The guest's file system: the chosen programs, busybox with links, init, and the list of what to run."""
     c = Cpio()
     for d in ("bench", "bin", "dev", "proc", "tmp"):
         c.add(d, 0o40755)
     c.add("dev/console", 0o20600, rdev=(5, 1))
-    for name, _, source in programs():
+    for name, source in chosen:
         if source.endswith(".sh"):
             with open(source, "rb") as f:
                 c.add(f"bench/{name}.sh", 0o100755, f.read())
