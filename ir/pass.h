@@ -33,7 +33,7 @@ struct ir_regs {
 void ir_regs_begin(struct ir_regs *r, struct ir_block *b, ir_ref *map);
 void ir_regs_visit(struct ir_regs *r, unsigned n); /* not for operations without effects */
 
-enum { IR_FOLD_SEEN_BITS = 6 };
+enum { IR_FOLD_SEEN_BITS = 8 };
 struct ir_fold {
     struct ir_block *b;
     ir_ref *map;

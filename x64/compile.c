@@ -29,8 +29,20 @@ static bool small_shift(const struct x64_compiler *c, ir_ref ref, unsigned op)
     return i->op == op && ir_is_const(c->ir, i->b, &n) && n >= 1 && n <= 3;
 }
 
-/* Operations whose only user does their work on the way: AND as TEST (flags.c, emit_exit.c), ZEXT32 as a 32-bit TEST, a shift
- * by 1..3 as part of an address (LEA), RBIT and CLZ as TZCNT. Returns the operand of the user that disappears, 0: none. */
+/* A shift by 1..3 is part of sums (LEA), if nobody else wants it: several arrays with one index. */
+static void take_shift(struct x64_compiler *c, const struct ir_insn *user)
+{
+    if ((user->op == IR_ADD64 && small_shift(c, user->b, IR_SHL64)) || (user->op == IR_ADD32 && small_shift(c, user->b, IR_SHL32)))
+        c->value[user->b].takers++;
+}
+
+static bool all_take(const struct x64_value *v)
+{
+    return v->takers && v->takers == v->uses;
+}
+
+/* Operations whose only user does their work on the way: AND as TEST (flags.c, emit_exit.c), ZEXT32 as a 32-bit TEST, RBIT and CLZ
+ * as TZCNT. Returns the operand of the user that disappears, 0: none. */
 static ir_ref fusable(const struct x64_compiler *c, const struct ir_insn *user)
 {
     const struct ir_insn *a = &c->ir->insn[user->a];
@@ -45,8 +57,6 @@ static ir_ref fusable(const struct x64_compiler *c, const struct ir_insn *user)
         return a->op == IR_ZEXT32 || (ir_is_const(c->ir, a->b, &mask) && (mask <= INT32_MAX || is_pow2(mask))) ? user->a : 0;
     case IR_CLZ64: return single && a->op == IR_RBIT64 && c->host->bmi1 ? user->a : 0;
     case IR_CLZ32: return single && a->op == IR_RBIT32 && c->host->bmi1 ? user->a : 0;
-    case IR_ADD64: return c->value[user->b].uses == 1 && small_shift(c, user->b, IR_SHL64) ? user->b : 0;
-    case IR_ADD32: return c->value[user->b].uses == 1 && small_shift(c, user->b, IR_SHL32) ? user->b : 0;
     }
     return 0;
 }
@@ -60,9 +70,23 @@ static void fuse_vectors(struct x64_compiler *c, const struct ir_insn *user)
             c->value[operands[k]].fused = 1;
 }
 
+/* Operations whose code uses no RDX, or never comes back from where it does. */
+static const bool leaves_rdx[IR_OP_COUNT] = {
+#define IR(name, result, a, b, c, effects)                                                                                    \
+    [IR_##name] = (int)IR_##name < (int)IR_FIRST_VEC &&                                                                       \
+                  ((effects) == IR_EFF_PURE || (effects) == IR_EFF_MARK || (effects) == IR_EFF_READ || (effects) == IR_EFF_WRITE || \
+                   (effects) == IR_EFF_SIDE_EXIT) &&                                                                          \
+                  IR_##name != IR_UMULH && IR_##name != IR_SMULH && IR_##name != IR_UDIV64 && IR_##name != IR_UDIV32 &&       \
+                  IR_##name != IR_SDIV64 && IR_##name != IR_SDIV32 && IR_##name != IR_CLZ64 && IR_##name != IR_CLZ32 &&       \
+                  IR_##name != IR_CLS64 && IR_##name != IR_CLS32 && IR_##name != IR_CRC32 && IR_##name != IR_F_FROM_NZCV && IR_##name != IR_F_TO_NZCV,
+#include "ir/ops.inc"
+#undef IR
+};
+
 static void find_last_uses(struct x64_compiler *c)
 {
     const struct ir_block *b = c->ir;
+    unsigned rdx_until = b->n;
     c->touches_vectors = false;
     if (c->loop.flags)
         touch(c, c->loop.flags, b->n - 1);
@@ -70,7 +94,12 @@ static void find_last_uses(struct x64_compiler *c)
         const struct ir_insn *i = &b->insn[n];
         if (i->op == IR_NOP || i->op == IR_INSN || is_dead(c, n))
             continue;
+        c->value[n].rdx_until = leaves_rdx[i->op] ? (ir_ref)rdx_until : 0;
+        if (!leaves_rdx[i->op])
+            rdx_until = n;
         c->touches_vectors |= (i->op == IR_GETV) | (i->op == IR_SETV);
+        if (all_take(&c->value[n]))
+            c->value[n].fused = 1;
         /* operands of what is recomputed at its uses live as long as it does */
         unsigned until = x64_flags_lazy(c, (ir_ref)n) || c->value[n].fused ? MAX(c->value[n].last, n) : n;
         if (c->value[n].group)
@@ -85,6 +114,7 @@ static void find_last_uses(struct x64_compiler *c)
             touch(c, i->a, (unsigned)c->value[n].offset);
         if ((i->op == IR_SET64 && x64_pin(c, i->imm) != NO_REG) || (i->op == IR_SETV && x64_pin_v(c, i->imm) != NO_REG))
             x64_pin_target(c, n);
+        take_shift(c, i);
         ir_ref vanishes = fusable(c, i);
         if (vanishes)
             c->value[vanishes].fused = 1;

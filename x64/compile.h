@@ -160,11 +160,13 @@ struct x64_code {
 struct x64_value {
     uint8_t reg;      /* NO_REG: none */
     uint8_t target;   /* the pinned register that a SET will want it in, NO_REG: none (regs.c) */
-    uint8_t fused;    /* not computed: part of its only user's code (fusable() in compile.c) */
+    uint8_t fused;    /* not computed: part of its users' code (fusable(), all_take() in compile.c) */
     uint16_t slot;    /* spill slot + 1 */
     uint16_t home;    /* state offset + 1 */
     ir_ref last;      /* instruction of the last use; 0: unused */
     uint16_t uses;
+    uint16_t takers;  /* ... that would do its work on the way */
+    ir_ref rdx_until; /* of the instruction: the next one that uses RDX itself; 0: this one does */
     uint16_t group;   /* memory operations: number of the group + 1 */
     int32_t offset;   /* ... and the distance of the address from its base */
 };
@@ -189,6 +191,7 @@ enum { X64_MAX_GROUPS = 64 };
 
 struct x64_class {
     ir_ref owner[32];  /* whose value a register holds; 0: free */
+    ir_ref twin[32];   /* ... a pinned register holds as well, though that value's place is another pinned one; 0: none */
     uint32_t free, busy, allocatable, pins;
     uint16_t slots[N_SLOTS]; /* stack of free ones */
     unsigned n_slots, used_slots;

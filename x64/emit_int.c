@@ -168,14 +168,32 @@ static bool flags_matter(const struct x64_compiler *c)
     return c->host->bmi2 && c->cc && c->value[c->cc].last > c->n && !x64_flags_lazy(c, c->cc);
 }
 
+/* RDX is an operand of MULX, and may hold a value. */
+static void multiply_beside_flags(struct x64_compiler *c)
+{
+    const struct ir_insn *i = x64_insn(c);
+    unsigned b = x64_use(c, i->b);
+    if (!c->gpr.owner[RDX]) {
+        c->gpr.busy |= 1u << RDX;
+        x64_load_into(c, i->a, RDX);
+        mulx_rrr(&c->a, true, RAX, x64_def(c), b);
+        return;
+    }
+    unsigned a = x64_use(c, i->a), d = x64_def(c);
+    bool other = a != RDX && b != RDX;
+    if (other)
+        mov_rr(&c->a, true, RCX, RDX), mov_rr(&c->a, true, RDX, a);
+    mulx_rrr(&c->a, true, RAX, d, b == RDX ? a : b);
+    if (other)
+        mov_rr(&c->a, true, RDX, RCX);
+}
+
 static void multiply(struct x64_compiler *c, bool w)
 {
     const struct ir_insn *i = x64_insn(c);
     int32_t imm;
     if (w && flags_matter(c) && !x64_imm32(c, i->b, w, &imm)) {
-        unsigned b = x64_use(c, i->b);
-        x64_load_into(c, i->a, RDX);
-        mulx_rrr(&c->a, true, RAX, x64_def(c), b);
+        multiply_beside_flags(c);
         c->cc_kept = true;
         return;
     }

@@ -1,6 +1,6 @@
 /*
  * emit_int_test.c - arithmetic of long numbers, compiled, gives what the evaluator gives: chains of ADDS, ADCS, SBCS, ADC with products,
- * moves and side exits between, whose flags live in the host's alone or do not.
+ * moves and side exits between, whose flags live in the host's alone or do not; and several addresses with one shifted index.
  *
  * POME_TEST_SCALE=n does n times as many blocks; POME_TEST_SEED starts elsewhere; POME_RANDOM_SEED, POME_X64_WITHOUT as in x64_test.c.
  */
@@ -43,9 +43,19 @@ static void sum(struct test_random *r, enum ir_op flags, enum ir_op plain, bool 
         ir_emit(&block, IR_SETF, f, 0, 0, FLAGS_AT);
 }
 
+static void addresses(struct test_random *r)
+{
+    bool wide = test_random_below(r, 3);
+    ir_ref by = ir_const(&block, 1 + test_random_below(r, 4)), index = ir_emit(&block, wide ? IR_SHL64 : IR_SHL32, get(r), by, 0, 0);
+    for (unsigned k = 1 + test_random_below(r, 3); k; k--)
+        set(r, ir_emit(&block, wide ? IR_ADD64 : IR_ADD32, get(r), index, 0, 0));
+    if (!test_random_below(r, 4))
+        set(r, ir_emit(&block, IR_ADD64, index, test_random_below(r, 2) ? get(r) : index, 0, 0));
+}
+
 static void step(struct test_random *r)
 {
-    switch (test_random_below(r, 16)) {
+    switch (test_random_below(r, 18)) {
     case 0: sum(r, IR_FADD64, IR_ADD64, false); break;
     case 1: sum(r, IR_FSUB64, IR_SUB64, false); break;
     case 2: case 3: case 4: case 5: sum(r, IR_FADC64, IR_ADC64, true); break;
@@ -57,6 +67,7 @@ static void step(struct test_random *r)
     case 11: case 12: set(r, ir_emit(&block, IR_UMULH, get(r), get(r), 0, 0)); break;
     case 13: set(r, get(r)); break;
     case 14: set(r, ir_emit(&block, test_random_below(r, 2) ? IR_XOR64 : IR_SMULH, get(r), get(r), 0, 0)); break;
+    case 15: case 16: addresses(r); break;
     default:
         ir_emit(&block, IR_EXIT_COND, ir_emit(&block, IR_GETF, 0, 0, 0, FLAGS_AT), (ir_ref)test_random_below(r, 14), 0,
                 4 * test_random_below(r, 64));

@@ -35,7 +35,7 @@ static void hide(void)
     if (x64_without(#field)) \
         host.field = false;
     HIDE(popcnt) HIDE(aes) HIDE(pclmul) HIDE(avx) HIDE(avx2) HIDE(fma) HIDE(f16c) HIDE(bmi1) HIDE(bmi2) HIDE(lzcnt)
-    HIDE(sha) HIDE(gfni) HIDE(pin) HIDE(vpin) HIDE(pair) HIDE(stay) HIDE(later) HIDE(over) HIDE(high) HIDE(loop) HIDE(family) HIDE(carry) HIDE(exclusive) HIDE(share) HIDE(masked) HIDE(avx512vl) HIDE(avx512_vbmi) HIDE(avx512_bitalg) HIDE(avx512_popcnt) HIDE(avx512_vnni) HIDE(fptraps)
+    HIDE(sha) HIDE(gfni) HIDE(pin) HIDE(vpin) HIDE(pair) HIDE(rdx) HIDE(twin) HIDE(stay) HIDE(later) HIDE(over) HIDE(high) HIDE(loop) HIDE(family) HIDE(carry) HIDE(exclusive) HIDE(share) HIDE(masked) HIDE(avx512vl) HIDE(avx512_vbmi) HIDE(avx512_bitalg) HIDE(avx512_popcnt) HIDE(avx512_vnni) HIDE(fptraps)
 #undef HIDE
     if (!host.avx)
         host.avx2 = host.fma = host.f16c = host.bmi1 = host.bmi2 = host.avx512vl = false; /* all of them are VEX or EVEX coded */
@@ -48,7 +48,7 @@ static void hide(void)
 static void find(void)
 {
     uint32_t a, b, c, d;
-    host.pin = host.vpin = host.pair = host.stay = host.later = host.over = host.high = host.loop = host.family = host.carry = host.exclusive = host.share = host.masked = host.fptraps = true;
+    host.pin = host.vpin = host.pair = host.rdx = host.twin = host.stay = host.later = host.over = host.high = host.loop = host.family = host.carry = host.exclusive = host.share = host.masked = host.fptraps = true;
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return;
     host.sse42 = c & bit_SSE4_2, host.popcnt = c & bit_POPCNT, host.aes = c & bit_AES, host.pclmul = c & bit_PCLMUL;

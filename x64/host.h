@@ -15,6 +15,8 @@ struct x64_host {
     bool pin;      /* guest registers may live in host registers (regs.c) */
     bool vpin;     /* vector registers, too */
     bool pair;     /* calls and returns are paired (emit_exit.c) */
+    bool rdx;      /* RDX holds values between the operations that use it themselves (regs.c) */
+    bool twin;     /* a value that two pinned registers hold stays in the other when one changes (regs.c) */
     bool stay;     /* after exceptions and misses of the jump cache C is asked where to go on (stubs.c) */
     bool later;    /* flags are stored where somebody may look (flags_later.c) */
     bool over;     /* a floating-point result may take an operand's register */

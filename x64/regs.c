@@ -12,6 +12,9 @@
  *   computed in place ("target", found while last uses are).
  *   Stubs store the pinned registers to the state before C code runs, and load them again after it.
  *
+ *   RDX is what look-ups, divisions and calls work with. Between two of these it holds values that are gone before the second (rdx_will_do):
+ *   most of what is computed.
+ *
  *   Vector registers likewise, in xmm8..15 and, with AVX-512, xmm16..31. Most code has nothing to do with them and should not
  *   pay for that: they are in the state until a block comes that touches one, which loads all of them (x64_compile), and
  *   FRAME_V_HERE tells the stubs. Only some emitters can name xmm16..31 (x64_any_v, x64_def_any_v); for the others a value
@@ -46,6 +49,7 @@ static bool is_pin(const struct x64_class *k, unsigned reg)
 static void class_init(struct x64_class *k, uint32_t registers, uint32_t pins)
 {
     memset(k->owner, 0, sizeof k->owner);
+    memset(k->twin, 0, sizeof k->twin);
     k->free = k->allocatable = registers & ~pins;
     k->pins = pins;
     k->busy = 0;
@@ -203,10 +207,18 @@ static unsigned victim(struct x64_compiler *c, const struct x64_class *k)
     return best;
 }
 
-static unsigned take(struct x64_compiler *c, struct x64_class *k)
+/* RDX is for what is gone before the next operation that uses it itself, a look-up for example. */
+static bool rdx_will_do(const struct x64_compiler *c, const struct x64_class *k, ir_ref ref)
+{
+    return k == &c->gpr && c->host->rdx && !k->owner[RDX] && !(k->busy >> RDX & 1) && c->value[ref].last < c->value[c->n].rdx_until;
+}
+
+static unsigned take(struct x64_compiler *c, struct x64_class *k, ir_ref ref)
 {
     unsigned r;
-    if (k->free) {
+    if (rdx_will_do(c, k, ref)) {
+        r = RDX;
+    } else if (k->free) {
         r = pick(c, k->free);
     } else {
         r = victim(c, k);
@@ -235,17 +247,36 @@ static void give_up(struct x64_compiler *c, struct x64_class *k, ir_ref ref)
     c->value[ref].reg = NO_REG;
 }
 
+/* The pinned register that holds the value as well, and no other. */
+static unsigned twin_of(const struct x64_class *k, ir_ref ref)
+{
+    for (uint32_t pins = k->pins; pins; pins &= pins - 1) {
+        unsigned pin = (unsigned)__builtin_ctz(pins);
+        if (k->twin[pin] == ref && !k->owner[pin])
+            return pin;
+    }
+    return NO_REG;
+}
+
 /* The pinned register is about to change. */
 static void lost(struct x64_compiler *c, struct x64_class *k, unsigned pin)
 {
     ir_ref ref = k->owner[pin];
+    k->twin[pin] = 0;
     if (!ref)
         return;
     give_up(c, k, ref);
-    if (c->value[ref].last <= c->n || has_copy(c, ref))
+    if (c->value[ref].last <= c->n)
+        return;
+    unsigned twin = c->host->twin ? twin_of(k, ref) : NO_REG;
+    if (twin != NO_REG) {
+        bind(c, k, ref, twin);
+        return;
+    }
+    if (has_copy(c, ref))
         return;
     uint32_t busy = k->busy;
-    unsigned r = take(c, k);
+    unsigned r = take(c, k, ref);
     k->busy = busy;
     if (k == &c->xmm)
         movaps_rr(&c->a, r, pin);
@@ -259,7 +290,7 @@ static unsigned take_for_result(struct x64_compiler *c, struct x64_class *k, uns
 {
     unsigned target = c->value[c->n].target;
     if (target >= registers || k->busy >> target & 1)
-        return take(c, k);
+        return take(c, k, (ir_ref)c->n);
     lost(c, k, target);
     k->busy |= 1u << target;
     return target;
@@ -269,7 +300,7 @@ unsigned x64_use(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_value *v = &c->value[ref];
     if (v->reg == NO_REG) {
-        unsigned r = take(c, &c->gpr);
+        unsigned r = take(c, &c->gpr, ref);
         x64_load_into(c, ref, r);
         bind(c, &c->gpr, ref, r);
     }
@@ -281,7 +312,7 @@ unsigned x64_any_v(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_value *v = &c->value[ref];
     if (v->reg == NO_REG) {
-        unsigned r = take(c, &c->xmm);
+        unsigned r = take(c, &c->xmm, ref);
         x64_load_into_v(c, ref, r);
         bind(c, &c->xmm, ref, r);
     }
@@ -293,7 +324,7 @@ unsigned x64_use_v(struct x64_compiler *c, ir_ref ref)
 {
     struct x64_value *v = &c->value[ref];
     if (v->reg != NO_REG && v->reg >= 16) {
-        unsigned r = take(c, &c->xmm);
+        unsigned r = take(c, &c->xmm, ref);
         movaps_rr(&c->a, r, v->reg);
         give_up(c, &c->xmm, ref);
         bind(c, &c->xmm, ref, r);
@@ -303,7 +334,7 @@ unsigned x64_use_v(struct x64_compiler *c, ir_ref ref)
 
 unsigned x64_bind_new(struct x64_compiler *c, ir_ref ref)
 {
-    unsigned r = take(c, &c->gpr);
+    unsigned r = take(c, &c->gpr, ref);
     bind(c, &c->gpr, ref, r);
     return r;
 }
@@ -389,6 +420,8 @@ bool x64_dies(const struct x64_compiler *c, ir_ref ref)
     unsigned reg = c->value[ref].reg, target = c->value[c->n].target;
     if (!ends(c, ref) || reg == target)
         return ends(c, ref);
+    if (k == &c->gpr && reg == RDX && c->value[c->n].last >= c->value[c->n].rdx_until)
+        return false; /* the result stays for longer than that register may be used */
     return !is_pin(k, reg) && (target == NO_REG || k->busy >> target & 1); /* else the result had better be made in its target */
 }
 
@@ -408,7 +441,7 @@ struct x64_operand x64_operand(struct x64_compiler *c, ir_ref ref, bool wide)
     const struct x64_value *v = &c->value[ref];
     if (x64_imm32(c, ref, wide, &o.imm)) {
         o.kind = OPERAND_IMM;
-    } else if (v->reg == NO_REG && (v->home || v->slot) && ends(c, ref) && !(wide && narrow_home(c, ref))) {
+    } else if (v->reg == NO_REG && (v->home || v->slot) && (ends(c, ref) || !c->gpr.free) && !(wide && narrow_home(c, ref))) {
         o.kind = OPERAND_MEM;
         o.mem = value_mem(c, ref);
     } else {
@@ -483,6 +516,10 @@ void x64_homes_lost(struct x64_compiler *c, bool all)
             if (c->value[owner].home)
                 unhome(c, owner);
         }
+    if (all) { /* none is left to go to */
+        memset(c->gpr.twin, 0, sizeof c->gpr.twin);
+        memset(c->xmm.twin, 0, sizeof c->xmm.twin);
+    }
     for (uint32_t pins = all ? c->gpr.pins : 0; pins; pins &= pins - 1)
         lost(c, &c->gpr, (unsigned)__builtin_ctz(pins));
     for (uint32_t pins = all ? c->xmm.pins : 0; pins; pins &= pins - 1)
@@ -546,7 +583,7 @@ void x64_pin_get(struct x64_compiler *c, unsigned pin)
 {
     unsigned r = pin;
     if (c->gpr.owner[pin]) { /* by another value that is the same now, but may live longer */
-        r = take(c, &c->gpr);
+        r = take(c, &c->gpr, (ir_ref)c->n);
         mov_rr(&c->a, true, r, pin);
     }
     bind(c, &c->gpr, (ir_ref)c->n, r);
@@ -558,10 +595,16 @@ void x64_pin_set(struct x64_compiler *c, unsigned pin, ir_ref ref)
     uint64_t k;
     if (v->reg == pin)
         return;
+    if (v->reg != NO_REG)
+        c->gpr.busy |= 1u << v->reg;
     lost(c, &c->gpr, pin);
     x64_load_into(c, ref, pin);
-    if (v->last <= c->n || is_pin(&c->gpr, v->reg) || constant(c, ref, &k))
+    if (v->last <= c->n || constant(c, ref, &k))
         return;
+    if (is_pin(&c->gpr, v->reg)) {
+        c->gpr.twin[pin] = ref;
+        return;
+    }
     if (v->reg != NO_REG)
         give_up(c, &c->gpr, ref);
     bind(c, &c->gpr, ref, pin);
@@ -573,7 +616,7 @@ void x64_pin_get_v(struct x64_compiler *c, unsigned pin)
         bind(c, &c->xmm, (ir_ref)c->n, pin);
         return;
     }
-    unsigned r = take(c, &c->xmm);
+    unsigned r = take(c, &c->xmm, (ir_ref)c->n);
     movaps_rr(&c->a, r, pin);
     bind(c, &c->xmm, (ir_ref)c->n, r);
 }
@@ -584,10 +627,16 @@ void x64_pin_set_v(struct x64_compiler *c, unsigned pin, ir_ref ref)
     struct x64_value *v = &c->value[ref];
     if (v->reg == pin)
         return;
+    if (v->reg != NO_REG)
+        c->xmm.busy |= 1u << v->reg;
     lost(c, &c->xmm, pin);
     x64_load_into_v(c, ref, pin);
-    if (v->last <= c->n || v->reg != NO_REG)
+    if (v->last <= c->n)
         return;
+    if (v->reg != NO_REG) {
+        c->xmm.twin[pin] = is_pin(&c->xmm, v->reg) ? ref : 0;
+        return;
+    }
     bind(c, &c->xmm, ref, pin);
 }
 
