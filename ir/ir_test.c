@@ -138,6 +138,23 @@ static void what_is_zero_already_is_not_cut(void **state)
             fail_msg("cut %u: %s", k, ir_ops[block.insn[made[k]].op].name);
 }
 
+/* An address computed twice, its operands the other way round, is one value; a difference is not. */
+static void equal_operations_are_shared(void **state)
+{
+    ir_block_init(&block, 0);
+    ir_ref x = ir_emit(&block, IR_GET64, 0, 0, 0, 0), y = ir_emit(&block, IR_GET64, 0, 0, 0, 8);
+    ir_ref sum[2] = {ir_emit(&block, IR_ADD64, x, y, 0, 0), ir_emit(&block, IR_ADD64, y, x, 0, 0)};
+    ir_ref difference[2] = {ir_emit(&block, IR_SUB64, x, y, 0, 0), ir_emit(&block, IR_SUB64, y, x, 0, 0)};
+    for (unsigned k = 0; k < 2; k++) {
+        ir_emit(&block, IR_SET64, sum[k], 0, 0, 16 + 8 * k);
+        ir_emit(&block, IR_SET64, difference[k], 0, 0, 32 + 8 * k);
+    }
+    ir_emit(&block, IR_EXIT_STATE, 0, 0, 0, 0);
+    ir_optimise(&block);
+    assert_int_equal(block.insn[sum[1]].op, IR_NOP);
+    assert_int_equal(block.insn[difference[1]].op, IR_SUB64);
+}
+
 static ir_ref store(ir_ref v, unsigned n)
 {
     return ir_emit(&block, IR_SETV, v, 0, 0, IR_STATE_X_BYTES + 16 * n);
@@ -217,7 +234,7 @@ int main(void)
         cmocka_unit_test(known_answers),          cmocka_unit_test(verifier_refuses),
         cmocka_unit_test(what_is_zero_already_is_not_cut), cmocka_unit_test(vectors_are_simplified),
         cmocka_unit_test(building_stops_when_full), cmocka_unit_test(registers_are_forwarded),
-        cmocka_unit_test(sets_before_a_load_stay), cmocka_unit_test(passes_keep_meaning),
+        cmocka_unit_test(sets_before_a_load_stay), cmocka_unit_test(equal_operations_are_shared), cmocka_unit_test(passes_keep_meaning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

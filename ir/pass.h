@@ -39,7 +39,7 @@ struct ir_fold {
     ir_ref *map;
     ir_ref seen[1 << IR_FOLD_SEEN_BITS]; /* values by hash of their operation */
 };
-extern const uint8_t ir_fold_rules[IR_OP_COUNT]; /* 0: nothing to visit for */
+extern const uint16_t ir_fold_rules[IR_OP_COUNT]; /* 0: nothing to visit for */
 void ir_fold_begin(struct ir_fold *f, struct ir_block *b, ir_ref *map);
 void ir_fold_visit(struct ir_fold *f, unsigned n);
 

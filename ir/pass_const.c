@@ -5,7 +5,7 @@
  *   One walk forward. An operation without effects whose operands are all constants is evaluated. Otherwise one of the
  *   rules below may turn it into something simpler, which is always one of: a constant, another value (map), or the same
  *   instruction with another op or swapped operands; nothing is ever inserted. What is left is compared with what was
- *   computed before: an equal operation on equal values is the earlier one.
+ *   computed before: an equal operation on equal values, in either order where that does not matter, is the earlier one.
  */
 #include "ir/eval_int.h"
 #include "ir/pass.h"
@@ -42,15 +42,6 @@ static bool upper_zero(const struct ir_block *b, ir_ref r)
     case IR_CLZ32: case IR_CLS64: case IR_CLS32: case IR_RBIT32: case IR_BSWAP32: case IR_CRC32: case IR_CRC32C: case IR_COND:
     case IR_F_TO_NZCV: case IR_STOREX: case IR_STOREX128: return true;
     case IR_ATOMIC: case IR_CAS: case IR_LOADX: return !(i->imm & IR_MEM_SEXT64) && (i->imm & IR_MEM_SIZE_MASK) <= 2;
-    }
-    return false;
-}
-
-static bool commutes(unsigned op)
-{
-    switch (op) {
-    case IR_ADD64: case IR_ADD32: case IR_MUL64: case IR_MUL32: case IR_AND64: case IR_AND32: case IR_OR64: case IR_OR32:
-    case IR_XOR64: case IR_XOR32: case IR_FADD64: case IR_FADD32: case IR_UMULH: case IR_SMULH: return true;
     }
     return false;
 }
@@ -259,13 +250,17 @@ static bool fold_exit(struct ir_fold *f, struct ir_insn *i, unsigned n)
 }
 
 /* Which rules an operation may meet: most operations meet none. */
-enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32, ONCE = 64, LANES = 128 };
+enum { KNOWN = 1, RIGHT = 2, SAME = 4, EXTENSION = 8, CHOICE = 16, EXIT = 32, ONCE = 64, LANES = 128, EITHER = 256 };
 
+#define COMMUTES(op)                                                                                                      \
+    ((op) == IR_ADD64 || (op) == IR_ADD32 || (op) == IR_MUL64 || (op) == IR_MUL32 || (op) == IR_AND64 || (op) == IR_AND32 || \
+     (op) == IR_OR64 || (op) == IR_OR32 || (op) == IR_XOR64 || (op) == IR_XOR32 || (op) == IR_FADD64 || (op) == IR_FADD32 || \
+     (op) == IR_UMULH || (op) == IR_SMULH)
 #define FOLDS(op, effects) \
     ((effects) == IR_EFF_PURE && (int)(op) < (int)IR_FIRST_VEC && (op) != IR_CONST && (op) != IR_FCONST)
 #define VECTOR(op, effects) \
     ((effects) == IR_EFF_PURE && (int)(op) >= (int)IR_FIRST_VEC && (int)(op) < (int)IR_FIRST_FP && (op) != IR_VCONST)
-const uint8_t ir_fold_rules[IR_OP_COUNT] = {
+const uint16_t ir_fold_rules[IR_OP_COUNT] = {
 #define IR(name, result, a_, b_, c_, effects_)                                                                      \
     [IR_##name] = (FOLDS(IR_##name, effects_) ? KNOWN : 0) |                                                        \
                   (FOLDS(IR_##name, effects_) && (b_) == IR_I64 ? RIGHT | SAME : 0) |                               \
@@ -275,7 +270,8 @@ const uint8_t ir_fold_rules[IR_OP_COUNT] = {
                   (IR_##name == IR_VZERO64 || IR_##name == IR_VKEEP || IR_##name == IR_VREV || IR_##name == IR_VZIP1 || \
                    IR_##name == IR_VZIP2 || IR_##name == IR_VSLI || IR_##name == IR_VORR || IR_##name == IR_VXOR || \
                    IR_##name == IR_VADD ? LANES : 0) |                                                              \
-                  (FOLDS(IR_##name, effects_) || VECTOR(IR_##name, effects_) || IR_##name == IR_CONST || IR_##name == IR_PC ? ONCE : 0),
+                  (FOLDS(IR_##name, effects_) || VECTOR(IR_##name, effects_) || IR_##name == IR_CONST || IR_##name == IR_PC ? ONCE : 0) | \
+                  (COMMUTES(IR_##name) ? EITHER : 0),
 #include "ir/ops.inc"
 #undef IR
 };
@@ -285,11 +281,13 @@ const uint8_t ir_fold_rules[IR_OP_COUNT] = {
 /* An operation without effects that is equal to an earlier one is that one. The table forgets: one line per hash. */
 static ir_ref seen_before(struct ir_fold *f, const struct ir_insn *i, unsigned n)
 {
-    uint64_t h = i->imm * 31 + i->op * UINT64_C(0x9e3779b97f4a7c15) + i->a * UINT64_C(0xbf58476d1ce4e5b9) +
-                 i->b * UINT64_C(0x94d049bb133111eb) + i->c;
+    bool either = ir_fold_rules[i->op] & EITHER;
+    ir_ref a = either ? MIN(i->a, i->b) : i->a, b = either ? MAX(i->a, i->b) : i->b;
+    uint64_t h = i->imm * 31 + i->op * UINT64_C(0x9e3779b97f4a7c15) + a * UINT64_C(0xbf58476d1ce4e5b9) + b * UINT64_C(0x94d049bb133111eb) + i->c;
     ir_ref *line = &f->seen[(h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> (64 - IR_FOLD_SEEN_BITS)];
     const struct ir_insn *old = &f->b->insn[*line];
-    if (*line && old->op == i->op && old->a == i->a && old->b == i->b && old->c == i->c && old->imm == i->imm)
+    bool same = (old->a == i->a && old->b == i->b) || (either && old->a == i->b && old->b == i->a);
+    if (*line && old->op == i->op && same && old->c == i->c && old->imm == i->imm)
         return *line;
     *line = (ir_ref)n;
     return 0;
@@ -306,8 +304,8 @@ void ir_fold_visit(struct ir_fold *f, unsigned n)
 {
     struct ir_block *b = f->b;
     struct ir_insn *i = &b->insn[n];
-    uint8_t may = ir_fold_rules[i->op];
-    if (may & RIGHT && b->insn[i->a].op == IR_CONST && b->insn[i->b].op != IR_CONST && commutes(i->op)) {
+    uint16_t may = ir_fold_rules[i->op];
+    if (may & EITHER && b->insn[i->a].op == IR_CONST && b->insn[i->b].op != IR_CONST) {
         ir_ref t = i->a;
         i->a = i->b, i->b = t;
     }
