@@ -70,18 +70,16 @@ static void fuse_vectors(struct x64_compiler *c, const struct ir_insn *user)
             c->value[operands[k]].fused = 1;
 }
 
-/* Operations whose code uses no RDX, or never comes back from where it does. */
-static const bool leaves_rdx[IR_OP_COUNT] = {
-#define IR(name, result, a, b, c, effects)                                                                                    \
-    [IR_##name] = (int)IR_##name < (int)IR_FIRST_VEC &&                                                                       \
-                  ((effects) == IR_EFF_PURE || (effects) == IR_EFF_MARK || (effects) == IR_EFF_READ || (effects) == IR_EFF_WRITE || \
-                   (effects) == IR_EFF_SIDE_EXIT) &&                                                                          \
-                  IR_##name != IR_UMULH && IR_##name != IR_SMULH && IR_##name != IR_UDIV64 && IR_##name != IR_UDIV32 &&       \
-                  IR_##name != IR_SDIV64 && IR_##name != IR_SDIV32 && IR_##name != IR_CLZ64 && IR_##name != IR_CLZ32 &&       \
-                  IR_##name != IR_CLS64 && IR_##name != IR_CLS32 && IR_##name != IR_CRC32 && IR_##name != IR_F_FROM_NZCV && IR_##name != IR_F_TO_NZCV,
-#include "ir/ops.inc"
-#undef IR
-};
+/* Does its code work with RDX, and come back? */
+static bool uses_rdx(unsigned op)
+{
+    switch (op) {
+    case IR_UMULH: case IR_SMULH: case IR_UDIV64: case IR_UDIV32: case IR_SDIV64: case IR_SDIV32: case IR_CLZ64: case IR_CLZ32:
+    case IR_CLS64: case IR_CLS32: case IR_F_FROM_NZCV: case IR_F_TO_NZCV: return true;
+    case IR_CRC32: return true; /* a call */
+    }
+    return op >= IR_FIRST_VEC || ir_ops[op].effects & (IR_EFF_RAISE | IR_EFF_CALL | IR_EFF_EXIT | IR_EFF_FP | IR_EFF_MEM);
+}
 
 static void find_last_uses(struct x64_compiler *c)
 {
@@ -94,9 +92,10 @@ static void find_last_uses(struct x64_compiler *c)
         const struct ir_insn *i = &b->insn[n];
         if (i->op == IR_NOP || i->op == IR_INSN || is_dead(c, n))
             continue;
-        c->value[n].rdx_until = leaves_rdx[i->op] ? (ir_ref)rdx_until : 0;
-        if (!leaves_rdx[i->op])
+        if (uses_rdx(i->op))
             rdx_until = n;
+        else
+            c->value[n].rdx_until = (ir_ref)rdx_until;
         c->touches_vectors |= (i->op == IR_GETV) | (i->op == IR_SETV);
         if (all_take(&c->value[n]))
             c->value[n].fused = 1;
