@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/state.h"
 
 #include <pome/snapshot.h>
 
@@ -123,7 +124,7 @@ static void info_text(const pome_bundle *b, const struct pome_bundle_info *i)
     else
         printf("Platform:   %s, boots by %s\n", i->platform, i->boot);
     printf("ECID:       %016" PRIX64 "\n", pome_bundle_ecid(b));
-    printf("State:      %s\n", !pome_bundle_is_installed(b) ? "not installed" : busy ? "in use" : pome_bundle_is_saved(b) ? "saved" : "stopped");
+    printf("State:      %s\n", busy && pome_bundle_is_installed(b) ? "in use" : machine_at_rest(b));
     printf("CPUs:       %u (%s)\nMemory:     %s\n", pome_bundle_cpu_count(b), i->cpu_model,
            cli_size(pome_bundle_memory_size(b), a));
     printf("Disk:       %s, %s on the host\n", cli_size(pome_bundle_disk_size(b), a), cli_size(pome_bundle_disk_used(b), c));

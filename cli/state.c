@@ -5,13 +5,18 @@
 
 #include <stdio.h>
 
+const char *machine_at_rest(const pome_bundle *b)
+{
+    return !pome_bundle_is_installed(b) ? "not installed" : pome_bundle_is_saved(b) ? "saved" : "stopped";
+}
+
 void machine_state(const pome_bundle *b, struct machine_state *m)
 {
     *m = (struct machine_state){.name = "damaged", .status = POME_CONTROL_STATUS_INIT};
     if (!b)
         return;
     if (!pome_bundle_is_in_use(b, &m->pid)) {
-        m->name = !pome_bundle_is_installed(b) ? "not installed" : pome_bundle_is_saved(b) ? "saved" : "stopped";
+        m->name = machine_at_rest(b);
         return;
     }
     pome_control *c = pome_control_connect(pome_bundle_path(b), NULL);

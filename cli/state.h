@@ -12,6 +12,9 @@ struct machine_state {
     struct pome_control_status status;
 };
 
+/* Of one that nobody has in use: "stopped", "saved", "not installed". */
+const char *machine_at_rest(const pome_bundle *b);
+
 /* b NULL: damaged. */
 void machine_state(const pome_bundle *b, struct machine_state *m);
 
