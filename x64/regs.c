@@ -12,7 +12,7 @@
  *   computed in place ("target", found while last uses are).
  *   Stubs store the pinned registers to the state before C code runs, and load them again after it.
  *
- *   RDX is what look-ups, divisions and calls work with. Between two of these it holds values that are gone before the second (rdx_will_do):
+ *   RDX is what look-ups, divisions and calls work with. Between two of these it holds values that are gone before the second (may_be_in_rdx):
  *   most of what is computed.
  *
  *   Vector registers likewise, in xmm8..15 and, with AVX-512, xmm16..31. Most code has nothing to do with them and should not
@@ -207,10 +207,15 @@ static unsigned victim(struct x64_compiler *c, const struct x64_class *k)
     return best;
 }
 
-/* RDX is for what is gone before the next operation that uses it itself, a look-up for example. */
+/* Is the value gone before the next operation that uses RDX itself, a look-up for example? */
+static bool may_be_in_rdx(const struct x64_compiler *c, ir_ref ref)
+{
+    return c->value[ref].last < c->value[c->n].rdx_until;
+}
+
 static bool rdx_will_do(const struct x64_compiler *c, const struct x64_class *k, ir_ref ref)
 {
-    return k == &c->gpr && c->host->rdx && !k->owner[RDX] && !(k->busy >> RDX & 1) && c->value[ref].last < c->value[c->n].rdx_until;
+    return k == &c->gpr && c->host->rdx && !k->owner[RDX] && !(k->busy >> RDX & 1) && may_be_in_rdx(c, ref);
 }
 
 static unsigned take(struct x64_compiler *c, struct x64_class *k, ir_ref ref)
@@ -420,8 +425,8 @@ bool x64_dies(const struct x64_compiler *c, ir_ref ref)
     unsigned reg = c->value[ref].reg, target = c->value[c->n].target;
     if (!ends(c, ref) || reg == target)
         return ends(c, ref);
-    if (k == &c->gpr && reg == RDX && c->value[c->n].last >= c->value[c->n].rdx_until)
-        return false; /* the result stays for longer than that register may be used */
+    if (k == &c->gpr && reg == RDX && !may_be_in_rdx(c, (ir_ref)c->n))
+        return false;
     return !is_pin(k, reg) && (target == NO_REG || k->busy >> target & 1); /* else the result had better be made in its target */
 }
 
