@@ -220,7 +220,6 @@ static struct x64_code *compiler(void)
     config.env = env;
     if (!x64_host_supported(&err) || !(code = x64_code_create(4 * MiB, &err)) || !x64_code_prepare(code, &config, &err))
         return NULL;
-    clear_tlb();
     for (unsigned k = 0; k < ARRAY_SIZE(tables.jump); k++)
         tables.jump[k] = (struct x64_jump_entry){.va = x64_jump_empty(k)};
     return code;
@@ -262,6 +261,7 @@ static bool run_compiled(struct guest *g, const struct agree_code *code)
 {
     enum x64_exit how;
     bool alone = false;
+    clear_tlb(); /* where a page is at hand an atomic is the host's, not ours: what ran before must not decide */
     if (!run_optimised(g, code->mode, &how, &alone))
         return false;
     if (alone) {
@@ -335,7 +335,6 @@ bool engine_agrees(const struct agree_code *code, char *why, size_t size)
     if (!same(&first, &second, "optimised", why, size))
         return false;
     fill(&second, code->seed, code->page_offset);
-    clear_tlb(); /* where a page is at hand an atomic is the host's, not ours: what ran before must not decide */
     return !run_compiled(&second, code) || same(&first, &second, "compiled", why, size);
 }
 
@@ -389,7 +388,6 @@ bool engine_loop_agrees(const struct agree_code *code, unsigned counter, unsigne
         g->monitor = code->seed << 12;
         run_blocks(g, code, k);
     }
-    clear_tlb();
     guest[0].s.raised = guest[1].s.raised = 0;
     return same(&guest[0], &guest[1], "compiled", why, size);
 }
