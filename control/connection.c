@@ -52,6 +52,17 @@ void connection_put(struct connection *c, const void *bytes, size_t n)
     c->out_n += n;
 }
 
+/* Everything was said. A close with bytes unread would reset the connection and may take the answer with it, so our half alone is shut,
+ * and what still comes is thrown away until the other side has closed, too (RFC 9112 9.6). */
+static void part(struct connection *c)
+{
+    c->mode = CONNECTION_PARTING;
+    c->closing = false;
+    c->in_n = 0;
+    set_deadline(c, SERVER_PARTING_MS);
+    c->dead = c->watch.fd < 0 || shutdown(c->watch.fd, SHUT_WR);
+}
+
 /* Writes until nothing is left or the other side must read first. */
 static void write_out(struct connection *c)
 {
@@ -73,7 +84,7 @@ static void write_out(struct connection *c)
     if (c->out_at == c->out_n) {
         c->out_at = c->out_n = 0;
         if (c->closing && !c->deferred)
-            c->dead = true;
+            part(c);
         else if (c->mode == CONNECTION_REQUESTS && !c->in_n && !c->deferred)
             set_deadline(c, SERVER_IDLE_MS);
     }
@@ -200,9 +211,9 @@ static void on_ready(void *ctx, uint32_t events)
     if (!c->dead && (gone || events & (EPOLLIN | EPOLLRDHUP)) && c->in_n < sizeof c->in) {
         size_t room = sizeof c->in - c->in_n;
         ssize_t n = recv(c->watch.fd, bytes, room < sizeof bytes ? room : sizeof bytes, MSG_DONTWAIT);
-        if (n > 0)
+        if (n > 0 && c->mode != CONNECTION_PARTING)
             connection_feed(c, bytes, (size_t)n);
-        else if (!n || (errno != EAGAIN && errno != EINTR))
+        else if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
             c->dead = !c->out_n && !c->deferred; /* a client that has asked all it wanted still gets its answer */
         c->closing |= !n;
     }

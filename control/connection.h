@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-enum connection_mode { CONNECTION_REQUESTS, CONNECTION_EVENTS, CONNECTION_CONSOLE };
+enum connection_mode { CONNECTION_REQUESTS, CONNECTION_EVENTS, CONNECTION_CONSOLE, CONNECTION_PARTING };
 
 struct deferred;
 

@@ -11,6 +11,7 @@ enum {
     SERVER_CONNECTIONS = 64,
     SERVER_REQUEST_MS = 10000,       /* for a whole request to come, and for an answer to be taken */
     SERVER_IDLE_MS = 300000,         /* between requests */
+    SERVER_PARTING_MS = 2000,        /* after the last answer, for the other side to close */
     SERVER_BACKLOG_BYTES = 256 << 10, /* of events that a listener has not read; it is dropped then */
 };
 

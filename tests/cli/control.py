@@ -612,6 +612,9 @@ def hostile():
                          (b"GET /v1 HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n", 501), (b"X" * 100000, 431),
                          (b"POST /v1/machine/stop HTTP/1.1\r\nHost: p\r\nContent-Length: 99999999\r\n\r\n", 413)):
         expect(Http(path).send(text).answer()[0] == status, f"{text[:40]!r} is not answered with {status}")
+    h = Http(path).send(b"\0" * 9000)
+    until(h.more, "not refused")
+    expect(h.send(b"X" * 100000).answer()[0] == 431 and not h.more(), "who speaks on after a refusal is cut off")
     h = Http(path)
     for method, target, status in (("GET", "/", 404), ("DELETE", "/v1/machine", 405), ("GET", "/v1/console", 426), ("GET", "/v1/../v1", 404)):
         expect(h.call(method, target)[0] == status, f"{method} {target} is not answered with {status}")
