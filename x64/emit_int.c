@@ -524,19 +524,20 @@ static void flags_select_words(struct x64_compiler *c)
 static void flags_select(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    if (i->imm < 14 && x64_flags_registers(c, i->a) + x64_flags_registers(c, i->b) + x64_flags_registers(c, i->c) >=
-                           (unsigned)__builtin_popcount(c->gpr.allocatable)) {
+    if (i->imm >= 14) { /* always */
+        x64_flags_uniform(c, i->b);
+        x64_operands_done(c);
+        x64_flags_define(c);
+        return;
+    }
+    if (x64_flags_registers(c, i->a) + x64_flags_registers(c, i->b) + x64_flags_registers(c, i->c) >=
+        (unsigned)__builtin_popcount(c->gpr.allocatable)) {
         flags_select_words(c);
         return;
     }
     x64_flags_prepare(c, i->a);
     x64_flags_prepare(c, i->b);
     x64_flags_prepare(c, i->c);
-    if (i->imm >= 14) {
-        x64_flags_uniform(c, i->b);
-        x64_flags_define(c);
-        return;
-    }
     enum x64_cc cc = x64_flags_cond(c, i->a, (unsigned)i->imm);
     uint8_t *otherwise = jcc_short(&c->a, cc ^ 1);
     ir_ref held = c->cc;
