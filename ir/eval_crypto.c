@@ -44,13 +44,12 @@ static const uint8_t inv_sbox[256] = {
     0x17, 0x2b, 0x04, 0x7e, 0xba, 0x77, 0xd6, 0x26, 0xe1, 0x69, 0x14, 0x63, 0x55, 0x21, 0x0c, 0x7d,
 };
 
-static void aes_single_round(const union ir_value *a, const union ir_value *key, bool encrypt, union ir_value *out)
+static void aes_substitute(const union ir_value *a, bool encrypt, union ir_value *out)
 {
-    union ir_value x = { .d = { a->d[0] ^ key->d[0], a->d[1] ^ key->d[1] } };
     for (unsigned i = 0; i < 16; i++) {
         unsigned row = i % 4, column = i / 4;
         unsigned from = row + 4 * ((encrypt ? column + row : column + 4 - row) % 4);
-        out->b[i] = encrypt ? sbox[x.b[from]] : inv_sbox[x.b[from]];
+        out->b[i] = encrypt ? sbox[a->b[from]] : inv_sbox[a->b[from]];
     }
 }
 
@@ -72,6 +71,19 @@ static void aes_mix_columns(const union ir_value *a, const uint8_t factor[4], un
             r ^= times(a->b[i / 4 * 4 + (i + j) % 4], factor[j]);
         out->b[i] = r;
     }
+}
+
+/* factor: NULL in the last round */
+static void aes_round(const union ir_value v[2], bool encrypt, const uint8_t *factor, union ir_value *out)
+{
+    union ir_value x, y;
+    aes_substitute(&v[0], encrypt, &x);
+    if (factor)
+        aes_mix_columns(&x, factor, &y);
+    else
+        y = x;
+    for (unsigned k = 0; k < 2; k++)
+        out->d[k] = y.d[k] ^ v[1].d[k];
 }
 
 /* ---- SHA-1 and SHA-256 ---- */
@@ -213,14 +225,13 @@ static void sha512_su1(const union ir_value v[3], union ir_value *out)
 bool ir_eval_crypto(enum ir_op op, const union ir_value v[3], union ir_value *out)
 {
     static const uint8_t mix[4] = { 2, 3, 1, 1 }, inv_mix[4] = { 14, 11, 13, 9 };
-    union ir_value x;
     switch (op) {
-    case IR_VAESE: aes_single_round(&v[0], &v[1], true, out); return true;
-    case IR_VAESD: aes_single_round(&v[0], &v[1], false, out); return true;
     case IR_VAESMC: aes_mix_columns(&v[0], mix, out); return true;
     case IR_VAESIMC: aes_mix_columns(&v[0], inv_mix, out); return true;
-    case IR_VAESEMC: aes_single_round(&v[0], &v[1], true, &x), aes_mix_columns(&x, mix, out); return true;
-    case IR_VAESDIMC: aes_single_round(&v[0], &v[1], false, &x), aes_mix_columns(&x, inv_mix, out); return true;
+    case IR_VAESENC: aes_round(v, true, mix, out); return true;
+    case IR_VAESENCL: aes_round(v, true, NULL, out); return true;
+    case IR_VAESDEC: aes_round(v, false, inv_mix, out); return true;
+    case IR_VAESDECL: aes_round(v, false, NULL, out); return true;
     case IR_VSHA1C: sha1_rounds(v, choose, out); return true;
     case IR_VSHA1P: sha1_rounds(v, parity, out); return true;
     case IR_VSHA1M: sha1_rounds(v, majority, out); return true;

@@ -223,12 +223,44 @@ static bool fold_rotation(struct ir_fold *f, struct ir_insn *i)
     return true;
 }
 
+static bool is_zero(const struct ir_block *b, ir_ref v)
+{
+    return b->insn[v].op == IR_VCONST && !b->insn[v].imm;
+}
+
+static bool is_round_without_key(const struct ir_block *b, ir_ref v)
+{
+    unsigned op = b->insn[v].op;
+    return (op == IR_VAESENC || op == IR_VAESENCL || op == IR_VAESDEC || op == IR_VAESDECL) && is_zero(b, b->insn[v].b);
+}
+
+/* What is added to the result of a round of AES was its key. If the result is wanted, too, there are two rounds instead of one and a sum, but
+ * they do not wait for each other. */
+static bool fold_key(struct ir_fold *f, struct ir_insn *i)
+{
+    bool left = is_round_without_key(f->b, i->a);
+    const struct ir_insn *round = &f->b->insn[left ? i->a : i->b];
+    if (i->op != IR_VXOR || (!left && !is_round_without_key(f->b, i->b)))
+        return false;
+    *i = (struct ir_insn){.op = round->op, .a = round->a, .b = left ? i->b : i->a};
+    return true;
+}
+
+static bool fold_logic(struct ir_fold *f, struct ir_insn *i, unsigned n)
+{
+    if ((i->op == IR_VXOR || i->op == IR_VORR) && (is_zero(f->b, i->a) || is_zero(f->b, i->b))) {
+        to_value(f, n, is_zero(f->b, i->a) ? i->b : i->a);
+        return true;
+    }
+    return fold_key(f, i) || fold_rotation(f, i);
+}
+
 static bool fold_lanes(struct ir_fold *f, struct ir_insn *i, unsigned n)
 {
     switch (i->op) {
     case IR_VZERO64: case IR_VKEEP: return fold_cut(f, i, n);
     case IR_VREV: case IR_VZIP1: case IR_VZIP2: return fold_order(f, i, n);
-    default: return fold_rotation(f, i);
+    default: return fold_logic(f, i, n);
     }
 }
 

@@ -1,11 +1,11 @@
 /*
  * emit_vec_crypto.c - AES, SHA-1, SHA-256, SHA-512, carry-less multiplication.
  *
- * AESENCLAST is ShiftRows, SubBytes and the key added last; AESE adds its key first. AESMC is AESDECLAST, which undoes
- * AESENC's first half, then AESENC (Intel SDM vol. 2; FIPS 197).
+ * The rounds are the host's in the IR, too. AESMC alone is AESDECLAST, which undoes AESENC's first half, then AESENC (Intel SDM vol. 2;
+ * FIPS 197).
  *
  * The SHA extensions keep the first word of SHA-1's state in the highest lane, A64 in the lowest: lanes are turned before and after.
- * SHA-256's rounds are the host's in the IR, too. SHA1RNDS4 adds the round constants, which A64 expects in the words.
+ * SHA-256's rounds are the host's in the IR as well. SHA1RNDS4 adds the round constants, which A64 expects in the words.
  */
 #include "x64/vec.h"
 
@@ -20,21 +20,9 @@ enum {
 static bool aes_round(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
-    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
-    vzero(c, XMM1);
-    vrr(c, PXOR, XMM0, a, b);
-    vrr(c, i->op == IR_VAESE ? AESENCLAST : AESDECLAST, d, XMM0, XMM1);
-    return true;
-}
-
-/* AESE and AESMC together are what AESENC does, but for the order of the key. */
-static bool aes_whole_round(struct x64_compiler *c)
-{
-    const struct ir_insn *i = x64_insn(c);
-    unsigned a = x64_use_v(c, i->a), b = x64_use_v(c, i->b), d = vec_result(c, i->a);
-    vzero(c, XMM1);
-    vrr(c, PXOR, XMM0, a, b);
-    vrr(c, i->op == IR_VAESEMC ? AESENC : AESDEC, d, XMM0, XMM1);
+    uint32_t op = i->op == IR_VAESENC ? AESENC : i->op == IR_VAESENCL ? AESENCLAST : i->op == IR_VAESDEC ? AESDEC : AESDECLAST;
+    unsigned a = x64_use_v(c, i->a), key = x64_use_v(c, i->b), d = vec_result(c, i->a);
+    vrr(c, op, d, a, key);
     return true;
 }
 
@@ -221,9 +209,8 @@ bool x64_emit_vec_crypto(struct x64_compiler *c)
 {
     const struct x64_host *host = c->host;
     switch (x64_insn(c)->op) {
-    case IR_VAESE: case IR_VAESD: return host->aes && aes_round(c);
     case IR_VAESMC: case IR_VAESIMC: return host->aes && aes_columns(c);
-    case IR_VAESEMC: case IR_VAESDIMC: return host->aes && aes_whole_round(c);
+    case IR_VAESENC: case IR_VAESENCL: case IR_VAESDEC: case IR_VAESDECL: return host->aes && aes_round(c);
     case IR_VPMULL64: return host->pclmul && multiply_64(c);
     case IR_VSHA256RNDS2: return host->sha && sha256_rounds(c);
     case IR_VSHA256SU0: case IR_VSHA256SU1: return host->sha && sha256_schedule(c);

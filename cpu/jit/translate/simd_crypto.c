@@ -23,25 +23,34 @@ static void d_n_m(struct tr *t, const struct a64_insn *i, enum ir_op op)
     write_vreg(t, i->rd, ir_emit(t->b, op, vreg(t, i->rd), vreg(t, i->rn), vreg(t, i->rm), 0));
 }
 
-TRANSLATE(AESE) { d_n(t, i, IR_VAESE); }
-TRANSLATE(AESD) { d_n(t, i, IR_VAESD); }
+/* What comes next may be the key that FIPS 197's round ends with (ir/pass_const.c). */
+static void substitute(struct tr *t, const struct a64_insn *i, enum ir_op last_round)
+{
+    if (fp_trapped(t, i))
+        return;
+    ir_ref with_key = E2(VXOR, vreg(t, i->rd), vreg(t, i->rn), 0);
+    write_vreg(t, i->rd, v2(t, last_round, with_key, E0(VCONST, 0), 0));
+}
+
+TRANSLATE(AESE) { substitute(t, i, IR_VAESENCL); }
+TRANSLATE(AESD) { substitute(t, i, IR_VAESDECL); }
 
 /* Compilers and libraries write AESE and AESMC next to each other: then the state written last is Vn's, from AESE, and both
- * are done at once from AESE's operands. */
-static void mix_columns(struct tr *t, const struct a64_insn *i, enum ir_op op, enum ir_op round, enum ir_op both)
+ * are one round. */
+static void mix_columns(struct tr *t, const struct a64_insn *i, enum ir_op op, enum ir_op last_round, enum ir_op round)
 {
     const struct ir_insn *set = &t->b->insn[t->b->n >= 2 ? t->b->n - 2 : 0]; /* before this instruction's INSN mark */
     const struct ir_insn *value = &t->b->insn[set->a];
     if (fp_trapped(t, i))
         return;
-    if (set->op == IR_SETV && set->imm == CPU_V(i->rn) && value->op == round)
-        write_vreg(t, i->rd, v2(t, both, value->a, value->b, 0));
+    if (set->op == IR_SETV && set->imm == CPU_V(i->rn) && value->op == last_round)
+        write_vreg(t, i->rd, v2(t, round, value->a, value->b, 0));
     else
         write_vreg(t, i->rd, v1(t, op, vreg(t, i->rn), 0));
 }
 
-TRANSLATE(AESMC) { mix_columns(t, i, IR_VAESMC, IR_VAESE, IR_VAESEMC); }
-TRANSLATE(AESIMC) { mix_columns(t, i, IR_VAESIMC, IR_VAESD, IR_VAESDIMC); }
+TRANSLATE(AESMC) { mix_columns(t, i, IR_VAESMC, IR_VAESENCL, IR_VAESENC); }
+TRANSLATE(AESIMC) { mix_columns(t, i, IR_VAESIMC, IR_VAESDECL, IR_VAESDEC); }
 TRANSLATE(SHA1C) { d_n_m(t, i, IR_VSHA1C); }
 TRANSLATE(SHA1P) { d_n_m(t, i, IR_VSHA1P); }
 TRANSLATE(SHA1M) { d_n_m(t, i, IR_VSHA1M); }
