@@ -33,11 +33,11 @@ struct ir_regs {
 void ir_regs_begin(struct ir_regs *r, struct ir_block *b, ir_ref *map);
 void ir_regs_visit(struct ir_regs *r, unsigned n); /* not for operations without effects */
 
-enum { IR_FOLD_SEEN_BITS = 8 };
+enum { IR_FOLD_SEEN_BITS = 7, IR_FOLD_SEEN_WAYS = 2 };
 struct ir_fold {
     struct ir_block *b;
     ir_ref *map;
-    ir_ref seen[1 << IR_FOLD_SEEN_BITS]; /* values by hash of their operation */
+    ir_ref seen[1 << IR_FOLD_SEEN_BITS][IR_FOLD_SEEN_WAYS]; /* values by hash of their operation */
 };
 extern const uint16_t ir_fold_rules[IR_OP_COUNT]; /* 0: nothing to visit for */
 void ir_fold_begin(struct ir_fold *f, struct ir_block *b, ir_ref *map);

@@ -310,18 +310,25 @@ const uint16_t ir_fold_rules[IR_OP_COUNT] = {
 
 /* ---- what was computed before ---- */
 
-/* An operation without effects that is equal to an earlier one is that one. The table forgets: one line per hash. */
+static bool equal(const struct ir_insn *i, const struct ir_insn *old, bool either)
+{
+    bool same = (old->a == i->a && old->b == i->b) || (either && old->a == i->b && old->b == i->a);
+    return same && old->op == i->op && old->c == i->c && old->imm == i->imm;
+}
+
+/* An operation without effects that is equal to an earlier one is that one. The table forgets: of those with one hash, all but the last two. */
 static ir_ref seen_before(struct ir_fold *f, const struct ir_insn *i, unsigned n)
 {
+    const struct ir_insn *insn = f->b->insn;
     bool either = ir_fold_rules[i->op] & EITHER;
     ir_ref a = either ? MIN(i->a, i->b) : i->a, b = either ? MAX(i->a, i->b) : i->b;
     uint64_t h = i->imm * 31 + i->op * UINT64_C(0x9e3779b97f4a7c15) + a * UINT64_C(0xbf58476d1ce4e5b9) + b * UINT64_C(0x94d049bb133111eb) + i->c;
-    ir_ref *line = &f->seen[(h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> (64 - IR_FOLD_SEEN_BITS)];
-    const struct ir_insn *old = &f->b->insn[*line];
-    bool same = (old->a == i->a && old->b == i->b) || (either && old->a == i->b && old->b == i->a);
-    if (*line && old->op == i->op && same && old->c == i->c && old->imm == i->imm)
-        return *line;
-    *line = (ir_ref)n;
+    ir_ref *line = f->seen[(h ^ h >> 29) * UINT64_C(0xd6e8feb86659fd93) >> (64 - IR_FOLD_SEEN_BITS)];
+    for (unsigned k = 0; k < IR_FOLD_SEEN_WAYS && line[k]; k++)
+        if (equal(i, &insn[line[k]], either))
+            return line[k];
+    line[1] = line[0];
+    line[0] = (ir_ref)n;
     return 0;
 }
 
