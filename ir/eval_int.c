@@ -203,3 +203,20 @@ uint64_t ir_eval_int(enum ir_op op, uint64_t imm, uint64_t a, uint64_t b, uint64
     default: return eval_seldom(op, imm, a, b, c);
     }
 }
+
+uint64_t ir_rmw_result(enum ir_rmw op, uint64_t old, uint64_t operand, unsigned bytes)
+{
+    int64_t so = sext(old, bytes * 8), sp = sext(operand, bytes * 8);
+    switch (op) {
+    case IR_RMW_ADD: return old + operand;
+    case IR_RMW_CLR: return old & ~operand;
+    case IR_RMW_EOR: return old ^ operand;
+    case IR_RMW_SET: return old | operand;
+    case IR_RMW_SMAX: return so > sp ? old : operand;
+    case IR_RMW_SMIN: return so < sp ? old : operand;
+    case IR_RMW_UMAX: return old > operand ? old : operand;
+    case IR_RMW_UMIN: return old < operand ? old : operand;
+    case IR_RMW_SWP: return operand;
+    }
+    return operand;
+}

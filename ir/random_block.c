@@ -1,5 +1,6 @@
 /* random_block.c - random blocks, a state and an environment to run them in; tests only. */
 #include "ir/random_block.h"
+#include "ir/eval_int.h"
 
 uint64_t test_random_next(struct test_random *r) /* splitmix64 */
 {
@@ -108,22 +109,11 @@ static void env_store128(void *state, uint64_t va, const union ir_value *value, 
 
 static uint64_t env_atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc_offset)
 {
-    unsigned width = 8 * size_of(memop);
-    uint64_t old = env_load(state, va, memop, pc_offset), v = 0;
-    int64_t so = sext(old, width), sv = sext(operand, width);
+    unsigned bytes = size_of(memop);
+    uint64_t old = env_load(state, va, memop, pc_offset);
     if (((struct test_state *)state)->raised)
         return 0;
-    switch (memop >> IR_MEM_RMW_SHIFT & 15) {
-    case IR_RMW_ADD: v = old + operand; break;
-    case IR_RMW_CLR: v = old & ~operand; break;
-    case IR_RMW_EOR: v = old ^ operand; break;
-    case IR_RMW_SET: v = old | operand; break;
-    case IR_RMW_SMAX: v = so > sv ? old : operand; break;
-    case IR_RMW_SMIN: v = so < sv ? old : operand; break;
-    case IR_RMW_UMAX: v = old > operand ? old : operand; break;
-    case IR_RMW_UMIN: v = old < operand ? old : operand; break;
-    default: v = operand; break;
-    }
+    uint64_t v = ir_rmw_result(memop >> IR_MEM_RMW_SHIFT & 15, old, operand & ones(8 * bytes), bytes);
     env_store(state, va, v, memop, pc_offset);
     return old;
 }

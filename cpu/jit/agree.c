@@ -7,6 +7,7 @@
  */
 #include "cpu/jit/agree.h"
 #include "cpu/jit/translate/translate.h"
+#include "ir/eval_int.h"
 #include "x64/x64.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,12 +78,12 @@ static void store128(void *state, uint64_t va, const union ir_value *value, uint
         memcpy(p, value, 1u << (memop & IR_MEM_SIZE_MASK));
 }
 
-/* Any function of old value, operand and kind will do. */
 static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc)
 {
+    unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
     uint64_t old = load(state, va, memop, pc);
     if (!((struct guest *)state)->s.raised)
-        store(state, va, old * 3 + operand + (memop >> IR_MEM_RMW_SHIFT), memop, pc);
+        store(state, va, ir_rmw_result(memop >> IR_MEM_RMW_SHIFT & 15, old, operand & ones(8 * bytes), bytes), memop, pc);
     return old;
 }
 
@@ -261,7 +262,7 @@ static bool run_compiled(struct guest *g, const struct agree_code *code)
 {
     enum x64_exit how;
     bool alone = false;
-    clear_tlb(); /* where a page is at hand an atomic is the host's, not ours: what ran before must not decide */
+    clear_tlb(); /* one input, one result, whatever ran before */
     if (!run_optimised(g, code->mode, &how, &alone))
         return false;
     if (alone) {

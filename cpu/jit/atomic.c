@@ -6,6 +6,7 @@
  * that only compares values). Unaligned ones fault: FEAT_LSE2 is not announced. On a device: unsupported atomic, FSC 0x35.
  */
 #include "cpu/jit/jit.h"
+#include "ir/eval_int.h"
 
 static uint8_t *resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write, uint32_t memop, uint32_t pc_offset,
                         bool *rom)
@@ -25,23 +26,6 @@ static uint8_t *resolve(struct vcpu *c, uint64_t va, unsigned bytes, bool write,
 }
 
 /* ---- LSE ---- */
-
-static uint64_t combine(enum ir_rmw op, uint64_t old, uint64_t operand, unsigned bytes)
-{
-    int64_t so = sext(old, bytes * 8), sp = sext(operand, bytes * 8);
-    switch (op) {
-    case IR_RMW_ADD: return old + operand;
-    case IR_RMW_CLR: return old & ~operand;
-    case IR_RMW_EOR: return old ^ operand;
-    case IR_RMW_SET: return old | operand;
-    case IR_RMW_SMAX: return so > sp ? old : operand;
-    case IR_RMW_SMIN: return so < sp ? old : operand;
-    case IR_RMW_UMAX: return old > operand ? old : operand;
-    case IR_RMW_UMIN: return old < operand ? old : operand;
-    case IR_RMW_SWP: return operand;
-    }
-    return operand;
-}
 
 /* Compare and exchange of 1, 2, 4 or 8 bytes; returns what was there. */
 static uint64_t host_cas(uint8_t *p, uint64_t expected, uint64_t desired, unsigned bytes)
@@ -89,7 +73,7 @@ static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memo
     enum ir_rmw op = memop >> IR_MEM_RMW_SHIFT & 15;
     uint64_t mask = ones(bytes * 8), old = host_read(p, bytes), seen;
     operand &= mask;
-    while ((seen = host_cas(p, old, combine(op, old, operand, bytes) & mask, bytes)) != old)
+    while ((seen = host_cas(p, old, ir_rmw_result(op, old, operand, bytes) & mask, bytes)) != old)
         old = seen;
     return old;
 }

@@ -1,5 +1,6 @@
 /* ours.c - runs a case through the translator: memory is the case's window, nothing else exists. */
 #include "cpu/jit/translate/translate.h"
+#include "ir/eval_int.h"
 #include "tests/a64/case.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,22 +80,6 @@ static void store128(void *state, uint64_t va, const union ir_value *value, uint
         memcpy(p, value, size_of(memop));
 }
 
-static uint64_t rmw(enum ir_rmw op, uint64_t old, uint64_t v, unsigned bits)
-{
-    int64_t so = sext(old, bits), sv = sext(v, bits);
-    switch (op) {
-    case IR_RMW_ADD: return old + v;
-    case IR_RMW_CLR: return old & ~v;
-    case IR_RMW_EOR: return old ^ v;
-    case IR_RMW_SET: return old | v;
-    case IR_RMW_SMAX: return so > sv ? old : v;
-    case IR_RMW_SMIN: return so < sv ? old : v;
-    case IR_RMW_UMAX: return old > v ? old : v;
-    case IR_RMW_UMIN: return old < v ? old : v;
-    default: return v;
-    }
-}
-
 static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc)
 {
     unsigned bytes = size_of(memop);
@@ -103,7 +88,7 @@ static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memo
     if (!p)
         return 0;
     memcpy(&old, p, bytes);
-    fresh = rmw(memop >> IR_MEM_RMW_SHIFT & 15, old, operand & ones(8 * bytes), 8 * bytes);
+    fresh = ir_rmw_result(memop >> IR_MEM_RMW_SHIFT & 15, old, operand & ones(8 * bytes), bytes);
     memcpy(p, &fresh, bytes);
     return old;
 }
