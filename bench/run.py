@@ -153,20 +153,20 @@ def check_outputs(results, listed):
 
 
 def print_programs(results, listed, what):
-    """Times of each program; returns {class: ([QEMU/Pome], [native/Pome])}."""
+    """Times of each program; returns {class: ([QEMU/Pome], [native/Pome])}. Who was left out has a dash."""
     qemus = [q for q in results if q.startswith("qemu")]
     classes = {}
     for name, cls in listed:
         pome = median(results["pome"], name, what)
-        native = median(results["native"], name, what)
-        line = f"  {cls:5} {name:12} {pome * 1000:9.1f} {native * 1000:9.1f}"
+        native = median(results["native"], name, what) if "native" in results else None
+        qemu = min((median(results[q], name, what) for q in qemus), default=None)
         ratios = classes.setdefault(cls, ([], []))
-        ratios[1].append(native / pome)
-        if qemus:
-            qemu = min(median(results[q], name, what) for q in qemus)
-            ratios[0].append(qemu / pome)
-            line += f" {qemu * 1000:9.1f} {qemu / pome:7.2f}x"
-        print(line + f" {100 * native / pome:6.1f} %   ±{100 * spread(results['pome'], name, what):.0f} %")
+        for other, to in ((qemu, ratios[0]), (native, ratios[1])):
+            if other:
+                to.append(other / pome)
+        times = "".join(f" {t * 1000:9.1f}" if t else f" {'-':>9}" for t in (pome, native, qemu))
+        print(f"  {cls:5} {name:12}{times} {f'{qemu / pome:7.2f}x' if qemu else f'{chr(45):>8}'} "
+              f"{f'{100 * native / pome:7.1f} %' if native else f'{chr(45):>9}'}   ±{100 * spread(results['pome'], name, what):.0f} %")
     return classes
 
 
@@ -175,7 +175,8 @@ def print_classes(classes):
     for cls, (ratios, natives) in classes.items():
         target, of_native = TARGETS[cls]
         against = f"{geomean(ratios):9.2f}x" if ratios else f"{'-':>10}"
-        print(f"  {cls:6} {against} {f'{target}x' if target else '':>7} {100 * geomean(natives):8.1f} % "
+        beside = f"{100 * geomean(natives):8.1f} %" if natives else f"{'-':>10}"
+        print(f"  {cls:6} {against} {f'{target}x' if target else '':>7} {beside} "
               f"{f'{of_native} %' if of_native else '':>7}")
 
 
@@ -188,8 +189,9 @@ def report(results, listed, rounds):
         print()
         print_classes(classes)
         if {"one", "two"} <= {n for n, _ in listed}:
-            more = {who: 2 * median(results[who], "one", 0) / median(results[who], "two", 0) for who in ("pome", "native")}
-            print(f"  two busy vCPUs do {more['pome']:.2f} times the work of one (wall-clock; target 1.9); two native threads {more['native']:.2f}")
+            more = {who: 2 * median(results[who], "one", 0) / median(results[who], "two", 0) for who in ("pome", "native") if who in results}
+            native = f"; two native threads {more['native']:.2f}" if "native" in more else ""
+            print(f"  two busy vCPUs do {more['pome']:.2f} times the work of one (wall-clock; target 1.9){native}")
     return bad
 
 
@@ -253,9 +255,9 @@ def main():
     with open(os.path.join(a.folder, "list"), "w") as f:
         f.writelines(f"{n} {kit.path_of(n, s, os.path.abspath(native), a.native_busybox)} {k}\n" for n, _, s, k in chosen)
 
-    left_out = set(a.without.split(","))
-    commands = {k: v for k, v in machines(a, initrd).items() if k not in left_out}
-    commands["native"] = [os.path.join(native, "guest"), os.path.join(a.folder, "list")]
+    left_out = set(a.without.split(",")) - {"pome"}
+    commands = machines(a, initrd) | {"native": [os.path.join(native, "guest"), os.path.join(a.folder, "list")]}
+    commands = {k: v for k, v in commands.items() if k not in left_out}
     results, boots = {k: [] for k in commands}, {}
     os.environ["POME_CACHE"] = "off" # everything is translated anew, as at the first start; the kept cache has rows of its own
     print(f"load {os.getloadavg()[0]:.2f}; QEMU: {qemu_binary() or 'not installed'}", flush=True)
