@@ -162,6 +162,8 @@ static const struct {
     {0xd1000400 | X27, 0xf100001f | LOOP_COUNTER << 5, 0x5400000c},     /* SUB; CMP x27, #0, B.GT */
     {0xd1000400 | X27, 0xb100001f | LOOP_COUNTER << 5, 0x54000001},     /* SUB; CMN x27, #0, B.NE */
     {0x51000400 | X27, 0x6a00001f | LOOP_COUNTER << 5 | LOOP_COUNTER << 16, 0x54000001}, /* SUB w27; TST w27, w27, B.NE */
+    {0x51000400 | X27, 0x7100001f | LOOP_COUNTER << 5, 0x5400000c},     /* SUB w27; CMP w27, #0, B.GT */
+    {0x51000400 | X27, 0x3100001f | LOOP_COUNTER << 5, 0x54000001},     /* SUB w27; CMN w27, #0, B.NE */
 #undef X27
 };
 

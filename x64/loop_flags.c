@@ -30,11 +30,26 @@ static bool is_get(const struct x64_compiler *c, ir_ref ref, unsigned reg)
     return c->ir->insn[ref].op == IR_GET64 && c->ir->insn[ref].imm == 8 * reg;
 }
 
-/* What a register has when its last SET was of `now` (0: none), relative to a base. */
-static ir_ref base_now(const struct x64_compiler *c, ir_ref now, int64_t *offset)
+/* What the value is a constant away from, and how far. Where 32 bits count, sums of 32 bits will do. */
+static ir_ref base_of(const struct x64_compiler *c, ir_ref ref, bool w, int64_t *offset)
 {
-    *offset = 0;
-    return now ? x64_base_of(c->ir, now, offset) : 0;
+    uint32_t by = 0;
+    uint64_t k;
+    for (const struct ir_insn *i = &c->ir->insn[ref]; !w; i = &c->ir->insn[ref = i->a]) {
+        if ((i->op == IR_ADD32 || i->op == IR_SUB32) && ir_is_const(c->ir, i->b, &k))
+            by += (uint32_t)(i->op == IR_ADD32 ? k : 0 - k);
+        else if (i->op != IR_ZEXT32)
+            break;
+    }
+    ref = x64_base_of(c->ir, ref, offset);
+    *offset = w ? *offset : (int32_t)(by + (uint32_t)*offset);
+    return ref;
+}
+
+/* a - b as what is added to a register. */
+static int64_t apart(int64_t a, int64_t b, bool w)
+{
+    return w ? a - b : (int32_t)((uint32_t)a - (uint32_t)b);
 }
 
 /* The operand as a register at the end of a turn, plus something. */
@@ -46,13 +61,12 @@ static bool describe(const struct x64_compiler *c, ir_ref ref, bool w, const ir_
         *o = (struct x64_loop_operand){.reg = NO_REG, .add = (int64_t)k};
         return !w || (int64_t)k == (int32_t)k;
     }
-    if (!w && c->ir->insn[ref].op == IR_ZEXT32)
-        ref = c->ir->insn[ref].a;
-    ir_ref base = x64_base_of(c->ir, ref, &a);
+    ir_ref base = base_of(c, ref, w, &a);
     for (unsigned reg = 0; reg < REGS; reg++) {
-        ir_ref other = base_now(c, now[reg], &b);
+        b = 0;
+        ir_ref other = now[reg] ? base_of(c, now[reg], w, &b) : 0;
         bool same = now[reg] ? now[reg] == ref || (base && other == base) : base && is_get(c, base, reg);
-        *o = (struct x64_loop_operand){.reg = (uint8_t)reg, .add = now[reg] == ref ? 0 : a - b};
+        *o = (struct x64_loop_operand){.reg = (uint8_t)reg, .add = now[reg] == ref ? 0 : apart(a, b, w)};
         if (same)
             return o->add == (int32_t)o->add;
     }
@@ -102,24 +116,24 @@ static ir_ref find_flags(struct x64_compiler *c, ir_ref *now)
 }
 
 /* What the register has become since the top before instruction n; false: other than by a constant. */
-static bool moved(const struct x64_compiler *c, unsigned reg, unsigned n, int64_t *by)
+static bool moved(const struct x64_compiler *c, unsigned reg, unsigned n, bool w, int64_t *by)
 {
     *by = 0;
     while (n-- > 1) {
         const struct ir_insn *i = &c->ir->insn[n];
         if (i->op != IR_SET64 || i->imm != 8 * reg)
             continue;
-        ir_ref base = x64_base_of(c->ir, i->a, by);
+        ir_ref base = base_of(c, i->a, w, by);
         return base && is_get(c, base, reg) && *by == (int32_t)*by;
     }
     return true;
 }
 
-static bool can_tell(const struct x64_compiler *c, const struct x64_loop_operand *o)
+static bool can_tell(const struct x64_compiler *c, const struct x64_loop_operand *o, bool w)
 {
     int64_t by;
     for (unsigned n = 1; o->reg != NO_REG && n < c->loop.first_setf; n++)
-        if (is_site(&c->ir->insn[n]) && (!moved(c, o->reg, n, &by) || o->add - by != (int32_t)(o->add - by)))
+        if (is_site(&c->ir->insn[n]) && (!moved(c, o->reg, n, w, &by) || apart(o->add, by, w) != (int32_t)apart(o->add, by, w)))
             return false;
     return true;
 }
@@ -131,25 +145,26 @@ void x64_loop_flags_plan(struct x64_compiler *c)
     ir_ref f = find_flags(c, now);
     const struct ir_insn *i = &c->ir->insn[f];
     l->flags = 0;
-    if (!f || !describe(c, i->a, wide(i), now, &l->operand[0]) || !can_tell(c, &l->operand[0]))
+    bool w = wide(i);
+    if (!f || !describe(c, i->a, w, now, &l->operand[0]) || !can_tell(c, &l->operand[0], w))
         return;
-    if (i->b && (!describe(c, i->b, wide(i), now, &l->operand[1]) || !can_tell(c, &l->operand[1])))
+    if (i->b && (!describe(c, i->b, w, now, &l->operand[1]) || !can_tell(c, &l->operand[1], w)))
         return;
     l->flags = f;
 }
 
-static void load(struct x64_compiler *c, const struct x64_loop_operand *o, unsigned site, unsigned to)
+static void load(struct x64_compiler *c, const struct x64_loop_operand *o, unsigned site, bool w, unsigned to)
 {
     int64_t by = 0;
     if (o->reg == NO_REG) {
         mov_ri(&c->a, to, (uint64_t)o->add);
         return;
     }
-    moved(c, o->reg, site, &by);
+    moved(c, o->reg, site, w, &by);
     unsigned pin = x64_pin(c, 8u * o->reg);
     if (pin == NO_REG)
         mov_rm(&c->a, true, to, x64_state(c, 8u * o->reg));
-    lea(&c->a, true, to, mem_at(pin == NO_REG ? to : pin, (int32_t)(o->add - by)));
+    lea(&c->a, true, to, mem_at(pin == NO_REG ? to : pin, (int32_t)apart(o->add, by, w)));
 }
 
 void x64_loop_flags_store(struct x64_compiler *c, unsigned site)
@@ -159,9 +174,9 @@ void x64_loop_flags_store(struct x64_compiler *c, unsigned site)
     bool w = wide(f);
     if (!l->on || !l->flags || site > l->first_setf)
         return;
-    load(c, &l->operand[0], site, RAX);
+    load(c, &l->operand[0], site, w, RAX);
     if (f->b)
-        load(c, &l->operand[1], site, RCX);
+        load(c, &l->operand[1], site, w, RCX);
     switch (f->op) {
     case IR_FSUB64: case IR_FSUB32: alu_rr(&c->a, ALU_CMP, w, RAX, RCX); break;
     case IR_FADD64: case IR_FADD32: alu_rr(&c->a, ALU_ADD, w, RAX, RCX), cmc(&c->a); break;
