@@ -374,6 +374,8 @@ void x64_load_into(struct x64_compiler *c, ir_ref ref, unsigned reg);
 void x64_load_into_v(struct x64_compiler *c, ir_ref ref, unsigned reg);
 /* The value's register, NO_REG if it is in none now. */
 unsigned x64_where(const struct x64_compiler *c, ir_ref ref);
+/* Is the integer in a pinned register, so that it needs no other? */
+bool x64_in_pin(const struct x64_compiler *c, ir_ref ref);
 /* May the result overwrite the value's register (which then is what x64_def_over returns)? */
 bool x64_dies(const struct x64_compiler *c, ir_ref ref);
 

@@ -303,13 +303,6 @@ bool x64_flags_wanted(const struct x64_compiler *c)
     return follower(c, op == IR_ADD64 || op == IR_ADD32 ? FORM_ADD : FORM_SUB, op == IR_ADD64 || op == IR_SUB64) != 0;
 }
 
-/* Values in pinned registers need no other. */
-static bool needs_register(const struct x64_compiler *c, ir_ref v)
-{
-    unsigned reg = x64_where(c, v);
-    return reg == NO_REG || !(c->gpr.pins >> reg & 1);
-}
-
 unsigned x64_flags_registers(const struct x64_compiler *c, ir_ref f)
 {
     const struct ir_insn *i = &c->ir->insn[f];
@@ -317,12 +310,12 @@ unsigned x64_flags_registers(const struct x64_compiler *c, ir_ref f)
     if (i->op == IR_FCONST)
         return 0;
     if (!x64_flags_lazy(c, f))
-        return needs_register(c, f);
+        return !x64_in_pin(c, f);
     if (i->op == IR_FP_CMP)
         return 0;
     if (c->value[i->a].fused)
         i = &c->ir->insn[i->a];
-    return needs_register(c, i->a) + (i->b && !x64_imm32(c, i->b, true, &imm) && needs_register(c, i->b));
+    return !x64_in_pin(c, i->a) + (i->b && !x64_imm32(c, i->b, true, &imm) && !x64_in_pin(c, i->b));
 }
 
 void x64_flags_prepare(struct x64_compiler *c, ir_ref f)

@@ -419,6 +419,11 @@ static bool ends(const struct x64_compiler *c, ir_ref ref)
     return c->value[ref].last <= c->n;
 }
 
+bool x64_in_pin(const struct x64_compiler *c, ir_ref ref)
+{
+    return is_pin(&c->gpr, c->value[ref].reg);
+}
+
 bool x64_dies(const struct x64_compiler *c, ir_ref ref)
 {
     const struct x64_class *k = is_vector(c, ref) ? &c->xmm : &c->gpr;
