@@ -204,18 +204,20 @@ uint64_t ir_eval_int(enum ir_op op, uint64_t imm, uint64_t a, uint64_t b, uint64
     }
 }
 
-uint64_t ir_rmw_result(enum ir_rmw op, uint64_t old, uint64_t operand, unsigned bytes)
+uint64_t ir_rmw_result(uint32_t memop, uint64_t old, uint64_t operand)
 {
-    int64_t so = sext(old, bytes * 8), sp = sext(operand, bytes * 8);
-    switch (op) {
+    unsigned bits = 8u << (memop & IR_MEM_SIZE_MASK);
+    int64_t so = sext(old, bits), sp = sext(operand, bits);
+    uint64_t uo = old & ones(bits), up = operand & ones(bits);
+    switch ((enum ir_rmw)(memop >> IR_MEM_RMW_SHIFT & 15)) {
     case IR_RMW_ADD: return old + operand;
     case IR_RMW_CLR: return old & ~operand;
     case IR_RMW_EOR: return old ^ operand;
     case IR_RMW_SET: return old | operand;
     case IR_RMW_SMAX: return so > sp ? old : operand;
     case IR_RMW_SMIN: return so < sp ? old : operand;
-    case IR_RMW_UMAX: return old > operand ? old : operand;
-    case IR_RMW_UMIN: return old < operand ? old : operand;
+    case IR_RMW_UMAX: return uo > up ? old : operand;
+    case IR_RMW_UMIN: return uo < up ? old : operand;
     case IR_RMW_SWP: return operand;
     }
     return operand;

@@ -10,7 +10,7 @@ bool ir_cond_holds(unsigned cond, uint32_t flags);
 /* Evaluates one pure operation of ops.inc (not of ops_vec.inc or ops_fp.inc); FLAGS as the word of ir.h. */
 uint64_t ir_eval_int(enum ir_op op, uint64_t imm, uint64_t a, uint64_t b, uint64_t c);
 
-/* What ATOMIC stores where `old` was; both zero-extended from `bytes` bytes, of which the result counts. */
-uint64_t ir_rmw_result(enum ir_rmw op, uint64_t old, uint64_t operand, unsigned bytes);
+/* What ATOMIC with this imm stores where `old` was. Of all three as many bytes count as it accesses. */
+uint64_t ir_rmw_result(uint32_t memop, uint64_t old, uint64_t operand);
 
 #endif

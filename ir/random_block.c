@@ -109,12 +109,10 @@ static void env_store128(void *state, uint64_t va, const union ir_value *value, 
 
 static uint64_t env_atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc_offset)
 {
-    unsigned bytes = size_of(memop);
     uint64_t old = env_load(state, va, memop, pc_offset);
     if (((struct test_state *)state)->raised)
         return 0;
-    uint64_t v = ir_rmw_result(memop >> IR_MEM_RMW_SHIFT & 15, old, operand & ones(8 * bytes), bytes);
-    env_store(state, va, v, memop, pc_offset);
+    env_store(state, va, ir_rmw_result(memop, old, operand), memop, pc_offset);
     return old;
 }
 

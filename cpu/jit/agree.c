@@ -80,10 +80,9 @@ static void store128(void *state, uint64_t va, const union ir_value *value, uint
 
 static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memop, uint32_t pc)
 {
-    unsigned bytes = 1u << (memop & IR_MEM_SIZE_MASK);
     uint64_t old = load(state, va, memop, pc);
     if (!((struct guest *)state)->s.raised)
-        store(state, va, ir_rmw_result(memop >> IR_MEM_RMW_SHIFT & 15, old, operand & ones(8 * bytes), bytes), memop, pc);
+        store(state, va, ir_rmw_result(memop, old, operand), memop, pc);
     return old;
 }
 

@@ -70,10 +70,8 @@ static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memo
     uint8_t *p = resolve_write(c, va, bytes, memop, pc_offset);
     if (!p)
         return 0;
-    enum ir_rmw op = memop >> IR_MEM_RMW_SHIFT & 15;
-    uint64_t mask = ones(bytes * 8), old = host_read(p, bytes), seen;
-    operand &= mask;
-    while ((seen = host_cas(p, old, ir_rmw_result(op, old, operand, bytes) & mask, bytes)) != old)
+    uint64_t old = host_read(p, bytes), seen;
+    while ((seen = host_cas(p, old, ir_rmw_result(memop, old, operand), bytes)) != old)
         old = seen;
     return old;
 }

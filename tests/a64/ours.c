@@ -88,7 +88,7 @@ static uint64_t atomic(void *state, uint64_t va, uint64_t operand, uint32_t memo
     if (!p)
         return 0;
     memcpy(&old, p, bytes);
-    fresh = ir_rmw_result(memop >> IR_MEM_RMW_SHIFT & 15, old, operand & ones(8 * bytes), bytes);
+    fresh = ir_rmw_result(memop, old, operand);
     memcpy(p, &fresh, bytes);
     return old;
 }
