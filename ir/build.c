@@ -42,3 +42,8 @@ bool ir_is_const(const struct ir_block *b, ir_ref r, uint64_t *value)
     *value = b->insn[r].imm;
     return true;
 }
+
+bool ir_is_zero(const struct ir_block *b, ir_ref r)
+{
+    return b->insn[r].op == IR_VCONST && !b->insn[r].imm;
+}

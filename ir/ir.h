@@ -104,6 +104,7 @@ ir_ref ir_emit(struct ir_block *b, enum ir_op op, ir_ref a0, ir_ref a1, ir_ref a
 /* A constant; equal constants near by are shared. */
 ir_ref ir_const(struct ir_block *b, uint64_t value);
 bool ir_is_const(const struct ir_block *b, ir_ref r, uint64_t *value);
+bool ir_is_zero(const struct ir_block *b, ir_ref r); /* the constant vector of zeros? */
 /* Is the vector known to be zero above element 0 of the size (0: 8 bits ... 3: 64)? (above.c) */
 bool ir_zero_above(const struct ir_block *b, ir_ref r, unsigned size);
 

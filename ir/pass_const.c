@@ -223,15 +223,10 @@ static bool fold_rotation(struct ir_fold *f, struct ir_insn *i)
     return true;
 }
 
-static bool is_zero(const struct ir_block *b, ir_ref v)
-{
-    return b->insn[v].op == IR_VCONST && !b->insn[v].imm;
-}
-
 static bool is_round_without_key(const struct ir_block *b, ir_ref v)
 {
     unsigned op = b->insn[v].op;
-    return (op == IR_VAESENC || op == IR_VAESENCL || op == IR_VAESDEC || op == IR_VAESDECL) && is_zero(b, b->insn[v].b);
+    return (op == IR_VAESENC || op == IR_VAESENCL || op == IR_VAESDEC || op == IR_VAESDECL) && ir_is_zero(b, b->insn[v].b);
 }
 
 /* What is added to the result of a round of AES was its key. If the result is wanted, too, there are two rounds instead of one and a sum, but
@@ -240,19 +235,19 @@ static bool fold_key(struct ir_fold *f, struct ir_insn *i)
 {
     bool left = is_round_without_key(f->b, i->a);
     const struct ir_insn *round = &f->b->insn[left ? i->a : i->b];
-    if (i->op != IR_VXOR || (!left && !is_round_without_key(f->b, i->b)))
+    if (!left && !is_round_without_key(f->b, i->b))
         return false;
     *i = (struct ir_insn){.op = round->op, .a = round->a, .b = left ? i->b : i->a};
     return true;
 }
 
-static bool fold_logic(struct ir_fold *f, struct ir_insn *i, unsigned n)
+static bool fold_zero(struct ir_fold *f, const struct ir_insn *i, unsigned n)
 {
-    if ((i->op == IR_VXOR || i->op == IR_VORR) && (is_zero(f->b, i->a) || is_zero(f->b, i->b))) {
-        to_value(f, n, is_zero(f->b, i->a) ? i->b : i->a);
-        return true;
-    }
-    return fold_key(f, i) || fold_rotation(f, i);
+    bool left = ir_is_zero(f->b, i->a);
+    if (!left && !ir_is_zero(f->b, i->b))
+        return false;
+    to_value(f, n, left ? i->b : i->a);
+    return true;
 }
 
 static bool fold_lanes(struct ir_fold *f, struct ir_insn *i, unsigned n)
@@ -260,7 +255,9 @@ static bool fold_lanes(struct ir_fold *f, struct ir_insn *i, unsigned n)
     switch (i->op) {
     case IR_VZERO64: case IR_VKEEP: return fold_cut(f, i, n);
     case IR_VREV: case IR_VZIP1: case IR_VZIP2: return fold_order(f, i, n);
-    default: return fold_logic(f, i, n);
+    case IR_VXOR: return fold_zero(f, i, n) || fold_key(f, i) || fold_rotation(f, i);
+    case IR_VORR: return fold_zero(f, i, n) || fold_rotation(f, i);
+    default: return fold_rotation(f, i);
     }
 }
 
@@ -316,7 +313,7 @@ static bool equal(const struct ir_insn *i, const struct ir_insn *old, bool eithe
     return same && old->op == i->op && old->c == i->c && old->imm == i->imm;
 }
 
-/* An operation without effects that is equal to an earlier one is that one. The table forgets: of those with one hash, all but the last two. */
+/* An operation without effects that is equal to an earlier one is that one. The table forgets: of those with one hash, all but the last ones. */
 static ir_ref seen_before(struct ir_fold *f, const struct ir_insn *i, unsigned n)
 {
     const struct ir_insn *insn = f->b->insn;
@@ -327,7 +324,7 @@ static ir_ref seen_before(struct ir_fold *f, const struct ir_insn *i, unsigned n
     for (unsigned k = 0; k < IR_FOLD_SEEN_WAYS && line[k]; k++)
         if (equal(i, &insn[line[k]], either))
             return line[k];
-    line[1] = line[0];
+    memmove(line + 1, line, (IR_FOLD_SEEN_WAYS - 1) * sizeof *line);
     line[0] = (ir_ref)n;
     return 0;
 }

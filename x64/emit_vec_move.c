@@ -92,7 +92,7 @@ static bool insert_from_lane(struct x64_compiler *c)
 {
     const struct ir_insn *i = x64_insn(c);
     unsigned size = vec_size(i), to = vec_n(i) & 15, from = vec_n(i) >> 4;
-    if (size == 2 && to == 0 && vec_is_zero(c, i->a)) {
+    if (size == 2 && to == 0 && ir_is_zero(c->ir, i->a)) {
         unsigned b = x64_use_v(c, i->b), d = vec_result(c, i->b);
         vrri(c, INSERTPS, d, b, b, from << 6 | 0xe);
         return true;
@@ -247,7 +247,7 @@ static bool table(struct x64_compiler *c)
     unsigned base = vec_n(i);
     if (base % 16 || base > 48)
         return false;
-    bool zero = vec_is_zero(c, i->a);
+    bool zero = ir_is_zero(c->ir, i->a);
     if (c->value[i->c].fused) {
         unsigned from = x64_use_v(c, i->b), to = vec_result(c, i->b);
         vex_rrm(&c->a, PSHUFB, to, from, known(c));
@@ -311,7 +311,7 @@ bool x64_vec_takes(const struct x64_compiler *c, const struct ir_insn *i, ir_ref
     if (!c->host->high || !c->host->avx)
         return false;
     if (i->op == IR_VTBX)
-        return operand == i->c && operand != i->b && vec_n(i) == 0 && vec_is_zero(c, i->a) && indices_fit(c, operand);
+        return operand == i->c && operand != i->b && vec_n(i) == 0 && ir_is_zero(c->ir, i->a) && indices_fit(c, operand);
     return takes_high(i) && c->ir->insn[operand].op == IR_VHIGH;
 }
 

@@ -110,11 +110,6 @@ static inline unsigned vec_result(struct x64_compiler *c, ir_ref a)
     return x64_where(c, a) != NO_REG && x64_dies(c, a) ? x64_def_over_v(c, a) : x64_def_v(c);
 }
 
-static inline bool vec_is_zero(const struct x64_compiler *c, ir_ref ref)
-{
-    return c->ir->insn[ref].op == IR_VCONST && c->ir->insn[ref].imm == 0;
-}
-
 /* d = a op the 16 bytes of a constant of the code memory's */
 static inline void vrc(struct x64_compiler *c, uint32_t v, unsigned d, unsigned a, unsigned constant)
 {
