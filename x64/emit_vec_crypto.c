@@ -1,11 +1,11 @@
 /*
  * emit_vec_crypto.c - AES, SHA-1, SHA-256, SHA-512, carry-less multiplication.
  *
- * The rounds are the host's in the IR, too. AESMC alone is AESDECLAST, which undoes AESENC's first half, then AESENC (Intel SDM vol. 2;
- * FIPS 197).
+ * The rounds of AES and SHA-256 are the host's in the IR, too. AESMC alone is AESDECLAST, which undoes AESENC's first half, then AESENC
+ * (Intel SDM vol. 2; FIPS 197).
  *
  * The SHA extensions keep the first word of SHA-1's state in the highest lane, A64 in the lowest: lanes are turned before and after.
- * SHA-256's rounds are the host's in the IR as well. SHA1RNDS4 adds the round constants, which A64 expects in the words.
+ * SHA1RNDS4 adds the round constants, which A64 expects in the words.
  */
 #include "x64/vec.h"
 
@@ -17,10 +17,9 @@ enum {
     TURNED = 0x1b, /* PSHUFD: 3 2 1 0 */
 };
 
-static bool aes_round(struct x64_compiler *c)
+static bool aes_round(struct x64_compiler *c, uint32_t op)
 {
     const struct ir_insn *i = x64_insn(c);
-    uint32_t op = i->op == IR_VAESENC ? AESENC : i->op == IR_VAESENCL ? AESENCLAST : i->op == IR_VAESDEC ? AESDEC : AESDECLAST;
     unsigned a = x64_use_v(c, i->a), key = x64_use_v(c, i->b), d = vec_result(c, i->a);
     vrr(c, op, d, a, key);
     return true;
@@ -210,7 +209,10 @@ bool x64_emit_vec_crypto(struct x64_compiler *c)
     const struct x64_host *host = c->host;
     switch (x64_insn(c)->op) {
     case IR_VAESMC: case IR_VAESIMC: return host->aes && aes_columns(c);
-    case IR_VAESENC: case IR_VAESENCL: case IR_VAESDEC: case IR_VAESDECL: return host->aes && aes_round(c);
+    case IR_VAESENC: return host->aes && aes_round(c, AESENC);
+    case IR_VAESENCL: return host->aes && aes_round(c, AESENCLAST);
+    case IR_VAESDEC: return host->aes && aes_round(c, AESDEC);
+    case IR_VAESDECL: return host->aes && aes_round(c, AESDECLAST);
     case IR_VPMULL64: return host->pclmul && multiply_64(c);
     case IR_VSHA256RNDS2: return host->sha && sha256_rounds(c);
     case IR_VSHA256SU0: case IR_VSHA256SU1: return host->sha && sha256_schedule(c);
