@@ -173,8 +173,8 @@ static void run_requests(struct connection *c)
         memmove(c->in, c->in + used, c->in_n - used);
         c->in_n -= used;
     }
-    if (c->mode == CONNECTION_EVENTS)
-        c->in_n = 0; /* a listener has nothing more to say */
+    if (c->mode == CONNECTION_EVENTS || c->mode == CONNECTION_PARTING)
+        c->in_n = 0; /* they have nothing more to say */
 }
 
 void connection_go_on(struct connection *c)
@@ -192,7 +192,7 @@ size_t connection_feed(struct connection *c, const char *bytes, size_t n)
     memcpy(c->in + c->in_n, bytes, n);
     c->in_n += n;
     run_requests(c);
-    if (c->mode != CONNECTION_REQUESTS || c->deferred)
+    if (c->mode == CONNECTION_EVENTS || c->mode == CONNECTION_CONSOLE || c->deferred)
         c->deadline_ns = 0;
     if (c->mode == CONNECTION_CONSOLE)
         connection_pump(c);
@@ -211,9 +211,9 @@ static void on_ready(void *ctx, uint32_t events)
     if (!c->dead && (gone || events & (EPOLLIN | EPOLLRDHUP)) && c->in_n < sizeof c->in) {
         size_t room = sizeof c->in - c->in_n;
         ssize_t n = recv(c->watch.fd, bytes, room < sizeof bytes ? room : sizeof bytes, MSG_DONTWAIT);
-        if (n > 0 && c->mode != CONNECTION_PARTING)
+        if (n > 0)
             connection_feed(c, bytes, (size_t)n);
-        else if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+        else if (!n || (errno != EAGAIN && errno != EINTR))
             c->dead = !c->out_n && !c->deferred; /* a client that has asked all it wanted still gets its answer */
         c->closing |= !n;
     }
