@@ -152,6 +152,12 @@ def check_outputs(results, listed):
     return bad
 
 
+def or_dash(value, form, times, unit=""):
+    """The value so many times, in a column; a dash as wide for one that was not measured."""
+    text = f"{(value or 0) * times:{form}}{unit}"
+    return text if value else f"{'-':>{len(text)}}"
+
+
 def print_programs(results, listed, what):
     """Times of each program; returns {class: ([QEMU/Pome], [native/Pome])}. Who was left out has a dash."""
     qemus = [q for q in results if q.startswith("qemu")]
@@ -164,9 +170,9 @@ def print_programs(results, listed, what):
         for other, to in ((qemu, ratios[0]), (native, ratios[1])):
             if other:
                 to.append(other / pome)
-        times = "".join(f" {t * 1000:9.1f}" if t else f" {'-':>9}" for t in (pome, native, qemu))
-        print(f"  {cls:5} {name:12}{times} {f'{qemu / pome:7.2f}x' if qemu else f'{chr(45):>8}'} "
-              f"{f'{100 * native / pome:7.1f} %' if native else f'{chr(45):>9}'}   ±{100 * spread(results['pome'], name, what):.0f} %")
+        times = "".join(" " + or_dash(t, "9.1f", 1000) for t in (pome, native, qemu))
+        print(f"  {cls:5} {name:12}{times} {or_dash(qemu, '7.2f', 1 / pome, 'x')} {or_dash(native, '7.1f', 100 / pome, ' %')}"
+              f"   ±{100 * spread(results['pome'], name, what):.0f} %")
     return classes
 
 
@@ -174,9 +180,8 @@ def print_classes(classes):
     print(f"  {'class':6} {'QEMU/Pome':>10} {'target':>7} {'of native':>10} {'target':>7}")
     for cls, (ratios, natives) in classes.items():
         target, of_native = TARGETS[cls]
-        against = f"{geomean(ratios):9.2f}x" if ratios else f"{'-':>10}"
-        beside = f"{100 * geomean(natives):8.1f} %" if natives else f"{'-':>10}"
-        print(f"  {cls:6} {against} {f'{target}x' if target else '':>7} {beside} "
+        against, beside = (geomean(r) if r else None for r in (ratios, natives))
+        print(f"  {cls:6} {or_dash(against, '9.2f', 1, 'x')} {f'{target}x' if target else '':>7} {or_dash(beside, '8.1f', 100, ' %')} "
               f"{f'{of_native} %' if of_native else '':>7}")
 
 
